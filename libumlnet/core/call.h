@@ -1,0 +1,36 @@
+// One call of the helper: which protocol it speaks, what it asks for, and how it wants to be answered.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/request.h"
+
+namespace umlnet {
+
+enum class Protocol {
+  none,  // typed by a person, or not understood
+  uml4,  // UML_NET_VERSION 4: what every User-Mode Linux kernel since 2002 speaks
+};
+
+std::string_view protocol_name(Protocol protocol);
+
+enum class ReplyForm {
+  text,      // plain lines, on stderr for an error: a person reads them
+  datagram,  // UML `tuntap up`: one datagram on fd 1, with the fd where there is one
+  framed,    // UML `add` and `del`: framed text on fd 1
+};
+
+struct Call {
+  Protocol protocol = Protocol::none;
+  ReplyForm reply = ReplyForm::text;
+  std::string_view operation = {};  // as the audit log names it; empty where it was not understood
+  Result<Request> request;
+};
+
+// The whole grammar of the command line, `arguments` being what stands behind the program's name. A call that is not
+// understood still says how its caller expects to be answered, as far as its first words tell.
+Call parse_call(std::span<const std::string_view> arguments);
+
+}  // namespace umlnet

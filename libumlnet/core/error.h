@@ -1,0 +1,63 @@
+// What can go wrong, as a closed list, and the one table that says what each case means to whom.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace umlnet {
+
+enum class Code : std::uint8_t {
+  usage,           // the argument list is not one that the program knows
+  version,         // a protocol version that is not spoken
+  bad_value,       // an argument is not what its place asks for (an address, a device name, ...)
+  bad_channel,     // the fd for the reply is not of the kind that the protocol wants
+  denied,          // policy says no
+  no_such_device,  // no such device, or not the caller's: the two are not told apart
+  conflict,        // the kernel's state forbids it: an address in use, a name taken
+  not_found,       // nothing there to take back
+  not_privileged,  // the program was started without the privilege it needs
+  bad_policy,      // the policy cannot be read or is not valid
+  audit,           // the audit record cannot be written
+  kernel,          // a request to the kernel failed
+  reply,           // the caller did not take the reply
+  bug,             // should not happen
+};
+
+// One failure: what was being done to what, and why not (`what`); what to do about it (`advice`, may be empty);
+// the kernel's error number (`errnum`, 0 where there is none).
+struct Error {
+  Code code = Code::bug;
+  int errnum = 0;
+  std::string what;
+  std::string advice;
+
+  // One or two plain lines for a person, each ending in newline.
+  std::string text() const;
+};
+
+template <class T>
+using Result = std::expected<T, Error>;
+
+inline std::unexpected<Error> fail(Code code, std::string what, std::string advice = {}) {
+  return std::unexpected(Error{code, 0, std::move(what), std::move(advice)});
+}
+
+inline std::unexpected<Error> fail_errno(Code code, int errnum, std::string what, std::string advice = {}) {
+  return std::unexpected(Error{code, errnum, std::move(what), std::move(advice)});
+}
+
+// What a code means outside: the exit status (of sysexits.h) and the word that stands for it in the audit log.
+struct CodeMeaning {
+  Code code;
+  int exit_status;
+  std::string_view audit_reason;
+};
+
+const CodeMeaning& meaning(Code code);
+
+// The name of an error number without its text ("EPERM"), or "errno 4711" for one the C library does not know.
+std::string errno_name(int errnum);
+
+}  // namespace umlnet

@@ -1,0 +1,35 @@
+#include "libumlnet/core/fd_passing.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace umlnet {
+
+Result<void> send_with_fds(int socket, std::string_view bytes, std::span<const int> fds) {
+  if (fds.size() > kMaxPassedFds) return fail(Code::bug, "too many fds for one message");
+  iovec data{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxPassedFds)] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  if (!fds.empty()) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(fds.size_bytes());
+    std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+  }
+  ssize_t sent = -1;
+  do {
+    sent = ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0) return fail_errno(Code::reply, errno, "cannot send the reply");
+  if (static_cast<std::size_t>(sent) != bytes.size()) return fail(Code::reply, "the reply was sent in part only");
+  return {};
+}
+
+}  // namespace umlnet

@@ -1,0 +1,14 @@
+#include "libumlnet/core/ifname.h"
+
+#include <algorithm>
+
+namespace umlnet {
+
+std::optional<IfName> IfName::parse(std::string_view text) {
+  if (text.empty() || text.size() >= kSize || text == "." || text == "..") return std::nullopt;
+  const auto forbidden = [](char c) { return c <= ' ' || c > '~' || c == '/' || c == ':' || c == '%'; };
+  if (std::ranges::any_of(text, forbidden)) return std::nullopt;
+  return IfName(text);
+}
+
+}  // namespace umlnet

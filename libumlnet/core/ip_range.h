@@ -1,0 +1,31 @@
+// A range of addresses, of either family, as policy writes it: "10.99.0.0/16", "fd00:99::/64".
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "libumlnet/core/ipv4.h"
+#include "libumlnet/core/ipv6.h"
+
+namespace umlnet {
+
+class IpRange {
+ public:
+  // ADDRESS/LENGTH, or ADDRESS alone for just that one. A one bit to the right of LENGTH ("10.0.0.1/24") is refused:
+  // whoever wrote it meant something else than what it would do.
+  static std::optional<IpRange> parse(std::string_view text);
+
+  bool contains(Ipv4 address) const;
+  bool contains(const Ipv6& address) const;
+  std::string str() const;
+
+  bool operator==(const IpRange&) const = default;
+
+ private:
+  std::variant<Ipv4, Ipv6> network_;
+  unsigned length_ = 0;
+};
+
+}  // namespace umlnet

@@ -1,0 +1,14 @@
+// Bytes from outside, made fit for a log or a terminal.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace umlnet {
+
+// Printable ASCII stays; a backslash, a quote and every other byte become \\, \" and \xHH; what is longer than `limit`
+// bytes (before escaping) is cut and ends in "...".
+std::string escaped(std::string_view bytes, std::size_t limit);
+
+}  // namespace umlnet

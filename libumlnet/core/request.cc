@@ -1,0 +1,27 @@
+#include "libumlnet/core/request.h"
+
+namespace umlnet {
+
+std::string_view operation_name(Operation operation) {
+  switch (operation) {
+    case Operation::tuntap: return "tuntap";
+    case Operation::ethertap: return "ethertap";
+    case Operation::address: return "address";
+    case Operation::bridge: return "bridge";
+    case Operation::open: return "open";
+    case Operation::gc: return "gc";
+  }
+  return "unknown";
+}
+
+Operation operation_of(const Request& request) {
+  struct Visitor {
+    Operation operator()(const MakeTap&) const { return Operation::tuntap; }
+    Operation operator()(const AddAddress&) const { return Operation::address; }
+    Operation operator()(const DeleteAddress&) const { return Operation::address; }
+    Operation operator()(const CollectGarbage&) const { return Operation::gc; }
+  };
+  return std::visit(Visitor{}, request);
+}
+
+}  // namespace umlnet

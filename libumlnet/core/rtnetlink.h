@@ -1,0 +1,118 @@
+// rtnetlink messages as bytes: the requests that the toolkit sends and the records that it reads (rtnetlink(7),
+// linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h). No socket here: whoever has one sends and receives.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libumlnet/core/ipv4.h"
+
+namespace umlnet::rtnetlink {
+
+using Bytes = std::vector<std::uint8_t>;
+using ByteSpan = std::span<const std::uint8_t>;
+
+// The numbers that mark a route (rtm_protocol) or a proxy entry (NDA_PROTOCOL) as made by this toolkit. They lie in the
+// range that the kernel leaves to user space, beside none that iproute2's rt_protos names.
+inline constexpr std::uint8_t kProtocol = 117;
+// A proxy entry on a device whose forwarding was off before the toolkit turned it on; with the last such entry of the
+// device forwarding goes off again. The mark stands in the kernel, so that it survives a killed helper.
+inline constexpr std::uint8_t kProtocolForwarding = 118;
+
+constexpr bool is_our_protocol(std::uint8_t protocol) { return protocol == kProtocol || protocol == kProtocolForwarding; }
+
+struct Ipv4Settings {
+  bool forwarding = false;
+  bool proxy_arp = false;
+};
+
+struct Link {
+  int ifindex = 0;
+  std::string name;
+  bool up = false;
+  bool loopback = false;
+  bool carrier = false;
+  std::string alias;
+  std::string kind;               // IFLA_INFO_KIND: "tun" for TUN and TAP, "veth", ...
+  bool tap = false;               // kind "tun", of type IFF_TAP
+  bool persistent = false;        // a TUN or TAP that outlives its fds
+  std::optional<uid_t> tun_owner;  // TUNSETOWNER
+  Ipv4Settings ipv4;
+};
+
+struct Address {
+  int ifindex = 0;
+  Ipv4 address;
+  Ipv4Mask mask;
+  std::optional<Ipv4> broadcast;
+};
+
+// A unicast route of the main table.
+struct Route {
+  Ipv4 destination;
+  Ipv4Mask mask;
+  int ifindex = 0;
+  std::optional<Ipv4> gateway;
+  std::uint8_t protocol = 0;
+};
+
+// A published (proxy) neighbour entry.
+struct ProxyEntry {
+  int ifindex = 0;
+  Ipv4 address;
+  std::uint8_t protocol = 0;
+};
+
+// Requests. Each is one whole message, with NLM_F_ACK or NLM_F_DUMP set as it needs; `sequence` comes back in the answer.
+Bytes dump_links(std::uint32_t sequence);
+Bytes dump_addresses(std::uint32_t sequence);
+Bytes dump_routes(std::uint32_t sequence);
+Bytes dump_proxy_entries(std::uint32_t sequence);
+Bytes get_link(std::uint32_t sequence, std::string_view name);
+inline constexpr int kAllDevices = -1;      // NETCONFA_IFINDEX_ALL: net.ipv4.conf.all
+inline constexpr int kDefaultDevice = -2;   // NETCONFA_IFINDEX_DEFAULT: net.ipv4.conf.default
+Bytes get_ipv4_settings(std::uint32_t sequence, int which);
+
+Bytes set_link_up(std::uint32_t sequence, int ifindex);
+Bytes set_link_alias(std::uint32_t sequence, int ifindex, std::string_view alias);
+Bytes delete_link(std::uint32_t sequence, int ifindex);
+Bytes set_forwarding(std::uint32_t sequence, int ifindex, bool on);  // net.ipv4.conf.DEV.forwarding
+Bytes set_proxy_arp(std::uint32_t sequence, int ifindex, bool on);   // net.ipv4.conf.DEV.proxy_arp
+Bytes add_address(std::uint32_t sequence, int ifindex, Ipv4 address);  // with a /32
+// Fails with EEXIST where the main table has a route to that very address, whatever its device.
+Bytes add_host_route(std::uint32_t sequence, int ifindex, Ipv4 address);
+Bytes delete_host_route(std::uint32_t sequence, int ifindex, Ipv4 address);
+Bytes add_proxy_entry(std::uint32_t sequence, int ifindex, Ipv4 address, std::uint8_t protocol);
+Bytes delete_proxy_entry(std::uint32_t sequence, int ifindex, Ipv4 address);
+
+// One message out of a received datagram.
+struct Message {
+  std::uint16_t type = 0;
+  std::uint16_t flags = 0;
+  std::uint32_t sequence = 0;
+  ByteSpan payload;
+};
+
+// Calls `each` for every message of the datagram in order, until it returns false. False where the datagram ends in the
+// middle of a message.
+bool for_each_message(ByteSpan datagram, const std::function<bool(const Message&)>& each);
+
+// The error number of an NLMSG_ERROR message, 0 for an acknowledgement; nothing where the message is cut.
+std::optional<int> error_of(const Message& message);
+
+// The record in a message of the fitting type; nothing where the message is of another kind, of another address family,
+// or cut.
+std::optional<Link> link_of(const Message& message);
+std::optional<Address> address_of(const Message& message);
+std::optional<Route> route_of(const Message& message);
+std::optional<ProxyEntry> proxy_entry_of(const Message& message);
+std::optional<Ipv4Settings> ipv4_settings_of(const Message& message);
+
+}  // namespace umlnet::rtnetlink
