@@ -1,0 +1,31 @@
+// Names of users and groups, from the text of /etc/passwd and /etc/group. No name service is asked: a privileged program
+// that loads the modules of nsswitch.conf runs whatever they are. Names from elsewhere (LDAP) are written as numbers.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace umlnet::policy {
+
+class Accounts {
+ public:
+  Accounts() = default;
+  // Lines that are not `name:password:id:...` with a decimal id are passed over; the first line of a name or id wins,
+  // as in getpwnam(3).
+  Accounts(std::string_view passwd_text, std::string_view group_text);
+
+  std::optional<uid_t> uid_of(std::string_view user) const;
+  std::optional<gid_t> gid_of(std::string_view group) const;
+  std::optional<std::string> name_of(uid_t uid) const;
+
+ private:
+  std::unordered_map<std::string, uid_t> users_;
+  std::unordered_map<std::string, gid_t> groups_;
+  std::unordered_map<uid_t, std::string> user_names_;
+};
+
+}  // namespace umlnet::policy

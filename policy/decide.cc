@@ -1,0 +1,207 @@
+#include "policy/decide.h"
+
+#include <algorithm>
+
+#include "policy/location.h"
+
+namespace umlnet::policy {
+namespace {
+
+const std::string kAskAdministrator =
+    std::string("Ask the administrator of this host for a rule in ") + kPolicyFile + " (umlnet-policy(5)).";
+
+template <class... Handlers>
+struct Overload : Handlers... {
+  using Handlers::operator()...;
+};
+
+bool names(const std::vector<Principal>& principals, id_t id) {
+  return std::ranges::any_of(principals, [&](const Principal& principal) {
+    return std::holds_alternative<Everybody>(principal.written) || principal.id == id;
+  });
+}
+
+bool speaks_of(const Rule& rule, const Caller& caller) {
+  return names(rule.users, caller.uid) || names(rule.groups, caller.gid) ||
+         std::ranges::any_of(caller.groups, [&](gid_t group) { return names(rule.groups, group); });
+}
+
+bool holds(const std::vector<IpRange>& ranges, Ipv4 address) {
+  return std::ranges::any_of(ranges, [&](const IpRange& range) { return range.contains(address); });
+}
+
+std::string listed(const auto& items) {
+  std::string text;
+  for (const auto& item : items) text += (text.empty() ? "" : ", ") + item.str();
+  return text;
+}
+
+// The facts that a decision about an address change rests on.
+struct AddressFacts {
+  IfName device;
+  Ipv4 address;
+  Ipv4Mask netmask;
+  bool adds;
+};
+
+std::optional<AddressFacts> address_facts(const Request& request) {
+  if (const auto* add = std::get_if<AddAddress>(&request)) return AddressFacts{add->device, add->address, add->netmask, true};
+  if (const auto* del = std::get_if<DeleteAddress>(&request))
+    return AddressFacts{del->device, del->address, del->netmask, false};
+  return std::nullopt;
+}
+
+// In a deny rule each list that is there narrows what the rule speaks of, and a list left out does not.
+bool deny_matches(const Rule& rule, const Request& request, const HostState& host) {
+  if (rule.operations && !rule.operations->contains(operation_of(request))) return false;
+  if (rule.bridges) return false;  // no request names a bridge
+  if (const auto* tap = std::get_if<MakeTap>(&request)) {
+    if (rule.devices || rule.guests || rule.lan) return false;  // it names none of these
+    return !rule.gateways || (tap->gateway && holds(*rule.gateways, *tap->gateway));
+  }
+  if (const auto change = address_facts(request)) {
+    if (rule.gateways) return false;
+    if (rule.guests && !holds(*rule.guests, change->address)) return false;
+    const auto matches_device = [&](const DevicePattern& pattern) { return pattern.matches(change->device); };
+    if (rule.devices && std::ranges::none_of(*rule.devices, matches_device)) return false;
+    if (rule.lan) {
+      const auto* device = host.link(change->device.str());
+      const auto lans = lans_of(host, change->address, change->netmask, device != nullptr ? device->ifindex : 0);
+      return std::ranges::any_of(lans, [&](const auto* lan) {
+        return std::ranges::any_of(*rule.lan, [&](const IfName& name) { return name.str() == lan->name; });
+      });
+    }
+  }
+  return true;
+}
+
+// How far an allow rule goes with a request: the further, the nearer the miss.
+enum class Reach { operation, values, limits, all };
+
+struct Verdict {
+  Reach reach;
+  std::string miss;  // goes on from "rule NAME allows this but for ..." (or, at Reach::operation, stands for itself)
+};
+
+Verdict not_in(std::string_view what, Ipv4 address, const std::optional<std::vector<IpRange>>& ranges,
+               std::string_view key) {
+  std::string miss = std::string(what) + " " + address.str();
+  miss += !ranges || ranges->empty() ? ": the rule lists no " + std::string(key) : ": not in " + listed(*ranges);
+  return {Reach::values, std::move(miss)};
+}
+
+Verdict over(std::string_view limit, unsigned most, unsigned held) {
+  return {Reach::limits, std::string(limit) + " " + std::to_string(most) + ": " + std::to_string(held) + " in use"};
+}
+
+Verdict allow_verdict(const Rule& rule, const Caller& caller, const Request& request, const HostState& host) {
+  const auto operation = operation_of(request);
+  if (!rule.operations || !rule.operations->contains(operation)) return {Reach::operation, {}};
+  if (const auto* tap = std::get_if<MakeTap>(&request)) {
+    if (tap->gateway && (!rule.gateways || !holds(*rule.gateways, *tap->gateway)))
+      return not_in("gateway", *tap->gateway, rule.gateways, "gateways");
+    if (const auto held = host.devices_of(caller.uid); held >= rule.max_devices)
+      return over("max_devices", rule.max_devices, held);
+  }
+  if (const auto change = address_facts(request)) {
+    if (!rule.guests || !holds(*rule.guests, change->address))
+      return not_in("guest address", change->address, rule.guests, "guests");
+    const bool is_new = change->adds && host.guest_route(change->address) == nullptr;
+    if (const auto held = host.addresses_of(caller.uid); is_new && held >= rule.max_addresses)
+      return over("max_addresses", rule.max_addresses, held);
+  }
+  return {Reach::all, {}};
+}
+
+Denial denied(std::string rule, std::string reason, std::string_view advice = kAskAdministrator) {
+  return {std::move(rule), {Code::denied, 0, std::move(reason), std::string(advice)}};
+}
+
+// What no rule can grant: somebody else's device, or an address that would take traffic from somebody.
+std::optional<Denial> forbidden_by_host(const std::string& rule, const Caller& caller, const Request& request,
+                                        const HostState& host) {
+  const auto* tap = std::get_if<MakeTap>(&request);
+  if (tap != nullptr && tap->gateway)
+    if (const auto why = special_purpose(*tap->gateway))
+      return Denial{rule,
+                    {Code::bad_value, 0, "gateway " + tap->gateway->str() + " cannot be put on a device: " + std::string(*why),
+                     "Choose a private address for the host's side, as in 10.99.0.254."}};
+  const auto change = address_facts(request);
+  if (!change) return std::nullopt;
+
+  const auto* device = host.link(change->device.str());
+  const auto maker = device != nullptr ? maker_of(*device) : std::nullopt;
+  if (!maker || (*maker != caller.uid && caller.uid != 0))
+    return Denial{rule,
+                  {Code::no_such_device, 0, "there is no device " + change->device.str() + " that uml_net made for you",
+                   "Make one with \"uml_net 4 tuntap up\"; a device lives as long as the program that asked for it."}};
+  if (!change->adds || caller.uid == 0) return std::nullopt;
+
+  constexpr std::string_view kChoose = "Choose another address for the guest.";
+  if (const auto why = special_purpose(change->address))
+    return denied(rule, change->address.str() + " cannot be a guest's address: " + std::string(*why), kChoose);
+  if (const auto use = host.address_in_use(change->address, device->ifindex))
+    return Denial{rule, {Code::conflict, 0, change->address.str() + " is " + *use, std::string(kChoose)}};
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool Grant::may_publish_on(const std::string& name) const { return !lan_ || lan_->contains(name); }
+
+std::vector<const rtnetlink::Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask, int device) {
+  std::vector<const rtnetlink::Link*> lans;
+  for (const auto& route : host.routes) {
+    const bool is_default = route.mask.length() == 0;
+    if (is_default || route.ifindex == device || netmask.network_of(route.destination) != netmask.network_of(address))
+      continue;
+    const auto* lan = host.link(route.ifindex);
+    if (lan != nullptr && !lan->loopback && !(std::ranges::find(lans, lan) != lans.end())) lans.push_back(lan);
+  }
+  return lans;
+}
+
+std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, const Request& request,
+                                    const HostState& host) {
+  const auto refused = [](Denial denial) { return std::unexpected(std::move(denial)); };
+
+  // Anybody may have removed what belongs to nobody; no rule speaks of it.
+  if (std::holds_alternative<CollectGarbage>(request))
+    return Grant(request, caller.uid, {}, "what guests that are gone left behind", std::nullopt);
+
+  for (const auto& rule : policy.rules)
+    if (rule.effect == Effect::deny && speaks_of(rule, caller) && deny_matches(rule, request, host))
+      return refused(denied(rule.name, "rule " + rule.name + " denies this"));
+
+  const std::string operation(operation_name(operation_of(request)));
+  Denial nearest = denied({}, "no rule of the policy speaks of uid " + std::to_string(caller.uid) +
+                                  (caller.user ? " (" + *caller.user + ")" : "") + " or of one of its groups");
+  std::optional<Reach> nearest_reach;
+  for (const auto& rule : policy.rules) {
+    if (rule.effect != Effect::allow || !speaks_of(rule, caller)) continue;
+    const auto verdict = allow_verdict(rule, caller, request, host);
+    if (verdict.reach == Reach::all) {
+      if (auto denial = forbidden_by_host(rule.name, caller, request, host)) return refused(*std::move(denial));
+      std::set<std::string> lan;
+      for (const auto& name : rule.lan.value_or(std::vector<IfName>{})) lan.insert(name.str());
+      return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation, std::move(lan));
+    }
+    if (!nearest_reach || verdict.reach > *nearest_reach) {
+      nearest_reach = verdict.reach;
+      nearest = denied(rule.name, verdict.reach == Reach::operation
+                                      ? "rule " + rule.name + " does not allow the operation " + operation
+                                      : "rule " + rule.name + " allows this but for " + verdict.miss);
+    }
+  }
+
+  if (caller.uid == 0) {
+    if (auto denial = forbidden_by_host({}, caller, request, host)) return refused(*std::move(denial));
+    return Grant(request, caller.uid, {}, "real uid 0 needs no rule", std::nullopt);
+  }
+  if (!policy.present)
+    return refused(denied({}, "there is no policy on this host, so only root may use uml_net",
+                          std::string("The administrator can write one: ") + kPolicyFile + " (umlnet-policy(5)).")); 
+  return refused(std::move(nearest));
+}
+
+}  // namespace umlnet::policy

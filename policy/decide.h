@@ -1,0 +1,58 @@
+// The decision: policy, caller, request and the kernel's state in; a Grant or a Denial out. Pure.
+#pragma once
+
+#include <expected>
+#include <set>
+#include <string>
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/request.h"
+#include "policy/caller.h"
+#include "policy/host_state.h"
+#include "policy/policy.h"
+
+namespace umlnet::policy {
+
+class Grant;
+
+// Why not: the deny rule, or the allow rule that came nearest (empty where no rule speaks of the caller). The caller and
+// the audit log are told the same.
+struct Denial {
+  std::string rule;
+  Error error;
+};
+
+// What the contract says in umlnet-policy(5): a matching deny rule wins; then the first allow rule that grants all of
+// the request; then real uid 0, without a rule; otherwise denied with the nearest reason. A device that is not the
+// caller's is denied in the words for one that does not exist.
+std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, const Request& request,
+                                    const HostState& host);
+
+// A request that may be carried out, and within which bounds. Only decide() makes one.
+class Grant {
+ public:
+  const Request& request() const { return request_; }
+  uid_t uid() const { return uid_; }
+  const std::string& rule() const { return rule_; }      // empty where no rule was needed
+  const std::string& reason() const { return reason_; }
+
+  // Whether guest addresses may be published on the LAN device `name`, and forwarded from there.
+  bool may_publish_on(const std::string& name) const;
+
+ private:
+  friend std::expected<Grant, Denial> decide(const Policy&, const Caller&, const Request&, const HostState&);
+  Grant(Request request, uid_t uid, std::string rule, std::string reason, std::optional<std::set<std::string>> lan)
+      : request_(std::move(request)), uid_(uid), rule_(std::move(rule)), reason_(std::move(reason)), lan_(std::move(lan)) {}
+
+  Request request_;
+  uid_t uid_;
+  std::string rule_;
+  std::string reason_;
+  std::optional<std::set<std::string>> lan_;  // nullopt: all devices
+};
+
+// The LAN devices in whose subnet a guest's `address` lies under `netmask`: those with a route, in the main table, to a
+// network that is the address's own once both are cut by the netmask. The guest's device and loopback are not among them.
+std::vector<const rtnetlink::Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask, int device);
+
+}  // namespace umlnet::policy

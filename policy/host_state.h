@@ -1,0 +1,55 @@
+// The kernel's network state as values, and the questions that policy asks of it. The kernel is the only database: who
+// holds what is read from device aliases, TUN owners and protocol numbers.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libumlnet/core/device_tag.h"
+#include "libumlnet/core/rtnetlink.h"
+
+namespace umlnet::policy {
+
+struct HostState {
+  std::vector<rtnetlink::Link> links;
+  std::vector<rtnetlink::Address> addresses;
+  std::vector<rtnetlink::Route> routes;  // unicast, main table
+  std::vector<rtnetlink::ProxyEntry> proxy_entries;
+  rtnetlink::Ipv4Settings all;             // net.ipv4.conf.all
+  rtnetlink::Ipv4Settings default_device;  // net.ipv4.conf.default: what a new device starts with
+
+  const rtnetlink::Link* link(int ifindex) const;
+  const rtnetlink::Link* link(std::string_view name) const;
+
+  // How many TAPs of this toolkit belong to `uid`, and how many guest addresses are routed to them.
+  unsigned devices_of(uid_t uid) const;
+  unsigned addresses_of(uid_t uid) const;
+
+  // The route of this toolkit for one guest address, if there is one.
+  const rtnetlink::Route* guest_route(Ipv4 address) const;
+
+  // Why no guest but root's may take `address` for a device with index `ifindex`: it is the host's own, a gateway's, a
+  // broadcast or network address, or routed elsewhere. In words that go on from "10.0.0.1 is ...".
+  std::optional<std::string> address_in_use(Ipv4 address, int ifindex) const;
+
+  // Whether other entries than those for `address` stand for this toolkit on device `ifindex`.
+  bool publishes_other_than(Ipv4 address, int ifindex) const;
+};
+
+// Whose the device is, if this toolkit made it: a TAP whose alias bears our tag and whose TUN owner is the tag's uid.
+std::optional<uid_t> maker_of(const rtnetlink::Link& link);
+
+// A TAP of this toolkit that its last holder made persistent behind our back (TUNSETPERSIST on the fd) and then left.
+bool is_abandoned(const rtnetlink::Link& link);
+
+// A proxy entry of this toolkit whose guest address is routed to no device of it any more.
+bool is_stale(const HostState& host, const rtnetlink::ProxyEntry& entry);
+
+// Whether guests that are gone left anything behind.
+bool has_garbage(const HostState& host);
+
+}  // namespace umlnet::policy

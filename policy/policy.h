@@ -1,0 +1,54 @@
+// The policy as values: what umlnet-policy(5) describes, read and checked.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "libumlnet/core/ifname.h"
+#include "libumlnet/core/ip_range.h"
+#include "libumlnet/core/request.h"
+#include "policy/device_pattern.h"
+
+namespace umlnet::policy {
+
+struct Everybody {};
+
+// A user or a group as a rule names it. `id` is empty where the name stands in no account file.
+struct Principal {
+  std::variant<Everybody, id_t, std::string> written;
+  std::optional<id_t> id;
+};
+
+enum class Effect { allow, deny };
+
+// In an allow rule a list left out (nullopt) grants nothing of its kind; for `devices` that means names chosen by the
+// kernel only. In a deny rule a list left out restricts nothing: the rule matches whatever the request names.
+struct Rule {
+  static constexpr unsigned kDefaultMaxDevices = 16;
+  static constexpr unsigned kDefaultMaxAddresses = 64;
+
+  std::string name;
+  Effect effect = Effect::allow;
+  std::vector<Principal> users;
+  std::vector<Principal> groups;
+  std::optional<std::set<Operation>> operations;
+  std::optional<std::vector<DevicePattern>> devices;
+  std::optional<std::vector<IpRange>> gateways;
+  std::optional<std::vector<IpRange>> guests;
+  std::optional<std::vector<IfName>> bridges;
+  std::optional<std::vector<IfName>> lan;
+  unsigned max_devices = kDefaultMaxDevices;
+  unsigned max_addresses = kDefaultMaxAddresses;
+};
+
+struct Policy {
+  bool present = false;  // false: no policy file at all, so only root may
+  std::vector<Rule> rules;
+};
+
+}  // namespace umlnet::policy

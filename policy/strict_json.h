@@ -1,0 +1,50 @@
+// JSON as a tree that remembers lines, and nothing but what the policy format needs of it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace umlnet::policy {
+
+inline constexpr std::size_t kMaxJsonDepth = 4;      // {"rules": [{"users": [...]}]}
+inline constexpr std::size_t kMaxJsonString = 1024;  // bytes
+inline constexpr std::size_t kMaxJsonKeys = 32;      // in one object
+
+// What is wrong, and in which line (0: in no line of its own). In printable ASCII, whatever the file holds.
+struct JsonFault {
+  unsigned line = 0;
+  std::string what;
+};
+
+struct JsonMember;
+struct JsonValue;
+
+using JsonArray = std::vector<JsonValue>;
+using JsonObject = std::vector<JsonMember>;
+
+// A number that is not a whole one from 0 to 2^64-1, in words for a message. The format has no place for any.
+struct JsonOtherNumber {
+  std::string text;
+};
+
+struct JsonValue {
+  unsigned line = 0;
+  std::variant<std::nullptr_t, bool, std::uint64_t, JsonOtherNumber, std::string, JsonArray, JsonObject> data;
+};
+
+struct JsonMember {
+  std::string key;
+  unsigned line = 0;  // of the key
+  JsonValue value;
+};
+
+// RFC 8259 and nothing behind the value. Refused besides: a byte order mark, a NUL (also as \u0000), a key twice in one
+// object, and what is over the limits above.
+std::expected<JsonValue, JsonFault> parse_strict_json(std::string_view text);
+
+}  // namespace umlnet::policy

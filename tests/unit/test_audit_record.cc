@@ -1,0 +1,77 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "fake_host.h"
+#include "uml_net/audit_record.h"
+
+using namespace umlnet;
+using namespace umlnet::test;
+using nlohmann::json;
+
+namespace {
+
+audit::Record record() {
+  using namespace std::chrono;
+  audit::Record record{.time = sys_days(2026y / 2 / 3) + 4h + 5min + 6s + 7us,
+                       .event = audit::Event::accept,
+                       .stage = audit::Stage::result,
+                       .id = RequestId({}),
+                       .caller = caller(1001)};
+  record.caller.user = "alice";
+  record.protocol = Protocol::uml4;
+  record.operation = "add";
+  record.request = add("tap0", "10.50.0.7");
+  record.rule = "alice";
+  record.reason = "rule alice allows address";
+  record.changes = {"10.50.0.7 routed to tap0"};
+  record.duration = std::chrono::microseconds(1234);
+  return record;
+}
+
+}  // namespace
+
+TEST_CASE("audit: one accepted request, word for word") {
+  CHECK(audit::to_line(record()) ==
+        R"({"time":"2026-02-03T04:05:06.000007Z","event":"accept","stage":"result",)"
+        R"("id":"00000000-0000-4000-8000-000000000000","caller":{"uid":1001,"gid":1001,"pid":1,"user":"alice"},)"
+        R"("request":{"protocol":"uml/4","operation":"add","device":"tap0","address":"10.50.0.7","netmask":"255.255.255.0"},)"
+        R"("decision":{"rule":"alice","reason":"rule alice allows address"},)"
+        R"("result":{"changes":["10.50.0.7 routed to tap0"],"duration_us":1234}})"
+        "\n");
+}
+
+TEST_CASE("audit: an intent has no result yet, and a request that named nothing names nothing") {
+  auto intent = record();
+  intent.stage = audit::Stage::intent;
+  intent.request = MakeTap{};
+  const auto line = json::parse(audit::to_line(intent));
+  CHECK(!line.contains("result"));
+  CHECK(line["request"] == json{{"protocol", "uml/4"}, {"operation", "add"}});
+}
+
+TEST_CASE("audit: whatever comes from outside, a line is ASCII, one line, and at most 4,096 bytes") {
+  std::string every_byte;
+  for (int byte = 0; byte < 256; ++byte) every_byte += static_cast<char>(byte);
+  auto wild = record();
+  wild.untrusted.assign(64, every_byte);
+  wild.changes.assign(100, every_byte + every_byte);
+  wild.caller.user = every_byte;
+  wild.error = every_byte + every_byte + every_byte + every_byte;
+  wild.reason = wild.error;
+  const auto line = audit::to_line(wild);
+  CHECK(line.size() <= audit::kMaxLine);
+  CHECK(line.find('\n') == line.size() - 1);
+  CHECK(std::ranges::all_of(line, [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); }));
+  CHECK(json::parse(line)["event"] == "accept");
+}
+
+TEST_CASE("audit: a long list says how much of it is missing") {
+  auto many = record();
+  many.changes.assign(40, "10.50.0.7 no longer published on eth0");
+  const auto changes = json::parse(audit::to_line(many))["result"]["changes"];
+  CHECK(changes.size() == 33);
+  CHECK(changes.back() == "... and 8 more");
+}

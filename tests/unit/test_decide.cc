@@ -1,0 +1,210 @@
+#include <doctest/doctest.h>
+
+#include "fake_host.h"
+#include "policy/decide.h"
+#include "policy/load.h"
+
+using namespace umlnet;
+using namespace umlnet::test;
+using policy::decide;
+
+namespace {
+
+policy::Policy rules(const std::string& list) {
+  const policy::PolicyText text{"test.json", R"({"version": 1, "rules": [)" + list + "]}"};
+  auto policy = policy::load(std::span(&text, 1), policy::Accounts("alice:x:1001:1001::/:/bin/sh\n", "lab:x:500:\n"));
+  REQUIRE_MESSAGE(policy.has_value(), (policy ? "" : policy.error().text()));
+  return *policy;
+}
+
+const std::string kAlice = R"({"name": "alice", "users": ["alice"], "operations": ["tuntap", "address"],
+  "gateways": ["10.99.0.0/16"], "guests": ["10.99.0.0/16", "10.50.0.0/24", "127.0.0.0/8", "0.0.0.0/8", "224.0.0.0/3",
+  "169.254.0.0/16"], "lan": ["eth0"], "max_devices": 2, "max_addresses": 2})";
+
+}  // namespace
+
+TEST_CASE("decide: who gets a tap, by which rule, and with what reason") {
+  struct Case {
+    std::string rules;
+    uid_t uid;
+    std::vector<gid_t> groups;
+    std::optional<Ipv4> gateway;
+    bool granted;
+    std::string rule;
+    std::string reason;  // a part of it
+  };
+  const std::string deny_lab = R"({"name": "no-lab", "effect": "deny", "groups": ["lab"]}, )";
+  const std::string all_but = R"({"name": "no-98", "effect": "deny", "users": ["*"], "gateways": ["10.98.0.0/16"]},
+    {"name": "all", "users": ["*"], "operations": ["tuntap"], "gateways": ["10.0.0.0/8"]})";
+  const Case cases[] = {
+      {kAlice, 1001, {}, ip("10.99.0.254"), true, "alice", "rule alice allows tuntap"},
+      {kAlice, 1001, {}, std::nullopt, true, "alice", ""},
+      {kAlice, 1001, {}, ip("192.168.1.1"), false, "alice", "rule alice allows this but for gateway 192.168.1.1: not in 10.99.0.0/16"},
+      {kAlice, 1002, {}, ip("10.99.0.254"), false, "", "no rule of the policy speaks of uid 1002"},
+      {kAlice, 0, {}, ip("192.168.1.1"), true, "", "real uid 0 needs no rule"},
+      {deny_lab + kAlice, 1001, {500}, ip("10.99.0.254"), false, "no-lab", "rule no-lab denies this"},
+      {deny_lab + kAlice, 0, {500}, ip("10.99.0.254"), false, "no-lab", "rule no-lab denies this"},
+      {deny_lab + kAlice, 1001, {501}, ip("10.99.0.254"), true, "alice", ""},
+      {all_but, 7, {}, ip("10.1.0.1"), true, "all", ""},
+      {all_but, 7, {}, ip("10.98.0.1"), false, "no-98", "denies"},
+      {all_but, 0, {}, ip("10.98.0.1"), false, "no-98", "denies"},
+      {R"({"name": "a", "users": [7], "operations": ["address"]})", 7, {}, {}, false, "a", "rule a does not allow the operation tuntap"},
+      {R"({"name": "a", "users": [7], "operations": ["tuntap"]})", 7, {}, ip("10.1.0.1"), false, "a", "the rule lists no gateways"},
+      {R"({"name": "a", "users": [7]})", 7, {}, {}, false, "a", "does not allow the operation"},
+      // The rule that got further is the nearer miss, wherever it stands.
+      {R"({"name": "near", "users": [7], "operations": ["tuntap"], "gateways": ["10.2.0.0/16"]},
+          {"name": "far", "users": [7], "operations": ["bridge"]})", 7, {}, ip("10.1.0.1"), false, "near", "not in 10.2.0.0/16"},
+      {R"({"name": "g", "groups": ["lab"], "operations": ["tuntap"]})", 7, {1, 500}, {}, true, "g", ""},
+      {"", 7, {}, {}, false, "", "no rule of the policy speaks of uid 7"},
+  };
+  for (const auto& c : cases) {
+    const auto decision = decide(rules(c.rules), caller(c.uid, c.groups), MakeTap{c.gateway}, small_host());
+    CAPTURE(c.rules);
+    CAPTURE(c.uid);
+    REQUIRE(decision.has_value() == c.granted);
+    const auto& rule = decision ? decision->rule() : decision.error().rule;
+    const auto& reason = decision ? decision->reason() : decision.error().error.what;
+    CHECK(rule == c.rule);
+    CHECK_MESSAGE(reason.find(c.reason) != std::string::npos, reason);
+  }
+}
+
+TEST_CASE("decide: without any policy file only root may, and the others are told where it belongs") {
+  CHECK(decide({}, caller(0), MakeTap{}, small_host()));
+  const auto denied = decide({}, caller(1001), MakeTap{}, small_host());
+  REQUIRE(!denied);
+  CHECK(denied.error().error.what == "there is no policy on this host, so only root may use uml_net");
+  CHECK(denied.error().error.advice.find("policy.json") != std::string::npos);
+}
+
+TEST_CASE("decide: a gateway that no host can have is refused to root too") {
+  for (const auto* gateway : {"127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "169.254.1.1"}) {
+    const auto decision = decide({}, caller(0), MakeTap{ip(gateway)}, small_host());
+    REQUIRE_MESSAGE(!decision, gateway);
+    CHECK(decision.error().error.code == Code::bad_value);
+  }
+}
+
+TEST_CASE("decide: limits count the kernel's own state") {
+  auto host = small_host();
+  const auto policy = rules(kAlice);
+  CHECK(decide(policy, caller(1001), MakeTap{}, host));
+  host.links.push_back(tap(4, "tap1", 1002));
+  CHECK(decide(policy, caller(1001), MakeTap{}, host));
+  host.links.push_back(tap(5, "tap2", 1001));
+  const auto devices = decide(policy, caller(1001), MakeTap{}, host);
+  REQUIRE(!devices);
+  CHECK(devices.error().error.what == "rule alice allows this but for max_devices 2: 2 in use");
+
+  host.routes.push_back(guest_route("10.99.1.1", 3));
+  CHECK(decide(policy, caller(1001), add("tap0", "10.99.1.2"), host));
+  host.routes.push_back(guest_route("10.99.1.2", 5));
+  const auto addresses = decide(policy, caller(1001), add("tap0", "10.99.1.3"), host);
+  REQUIRE(!addresses);
+  CHECK(addresses.error().error.what == "rule alice allows this but for max_addresses 2: 2 in use");
+  CHECK_MESSAGE(decide(policy, caller(1001), add("tap0", "10.99.1.1"), host), "an address that is there counts once");
+  CHECK_MESSAGE(decide(policy, caller(1001), del("tap0", "10.99.1.1"), host), "taking back is never over a limit");
+}
+
+TEST_CASE("decide: addresses that no guest but root's may take") {
+  auto host = small_host();
+  host.links.push_back(tap(4, "tap1", 1001));
+  host.routes.push_back(guest_route("10.50.0.9", 4));
+  struct Case {
+    const char* address;
+    const char* why;
+  };
+  const Case cases[] = {
+      {"10.50.0.1", "the host's own address on eth0"},
+      {"10.99.0.254", "the host's own address on tap0"},
+      {"10.50.0.254", "the host's gateway on eth0"},
+      {"10.50.0.255", "the broadcast address of eth0"},
+      {"10.50.0.0", "the network address of eth0"},
+      {"10.50.0.9", "already routed to another device"},
+      {"127.0.0.1", "loopback"},
+      {"0.0.0.1", "this network"},
+      {"224.0.0.5", "multicast"},
+      {"250.0.0.1", "reserved"},
+      {"255.255.255.255", "reserved"},
+      {"169.254.3.3", "link-local"},
+  };
+  for (const auto& c : cases) {
+    const auto decision = decide(rules(kAlice), caller(1001), add("tap0", c.address), host);
+    REQUIRE_MESSAGE(!decision, c.address);
+    CHECK_MESSAGE(decision.error().error.what.find(c.why) != std::string::npos, decision.error().error.what);
+    CHECK_MESSAGE(decide({}, caller(0), add("tap0", c.address), host), "root may: ", c.address);
+  }
+  CHECK(decide(rules(kAlice), caller(1001), add("tap0", "10.50.0.7"), host));
+}
+
+TEST_CASE("decide: another's device, no TAP, not ours and no device at all are answered with the same words") {
+  auto host = small_host();
+  host.links.push_back(tap(4, "tap1", 1002));
+  host.links.push_back(tap(5, "tap2", 1001));
+  host.links.back().alias = "";  // somebody's TAP, not this toolkit's
+  host.links.push_back(tap(6, "tap3", 1001));
+  host.links.back().tun_owner = 1002;  // its holder gave it away
+  host.links.push_back(tap(7, "tap4", 1001));
+  host.links.back().tap = false;  // TUN
+  for (const bool adding : {true, false}) {
+    for (const std::string name : {"tap1", "tap2", "tap3", "tap4", "eth0", "lo", "tap9"}) {
+      const Request request = adding ? Request(add(name.c_str(), "10.99.1.1")) : Request(del(name.c_str(), "10.99.1.1"));
+      const auto decision = decide(rules(kAlice), caller(1001), request, host);
+      REQUIRE_MESSAGE(!decision, name);
+      CHECK(decision.error().error.code == Code::no_such_device);
+      CHECK(decision.error().error.what == "there is no device " + name + " that uml_net made for you");
+    }
+  }
+  CHECK_MESSAGE(decide({}, caller(0), add("tap1", "10.99.1.1"), host), "root may use everybody's");
+  CHECK_MESSAGE(!decide({}, caller(0), add("eth0", "10.99.1.1"), host), "but nothing that is not ours");
+}
+
+TEST_CASE("decide: the LANs that a grant opens are the rule's; all for root without a rule") {
+  const auto alice = decide(rules(kAlice), caller(1001), add("tap0", "10.50.0.7"), small_host());
+  REQUIRE(alice);
+  CHECK(alice->may_publish_on("eth0"));
+  CHECK(!alice->may_publish_on("eth1"));
+  const auto root = decide({}, caller(0), add("tap0", "10.50.0.7"), small_host());
+  REQUIRE(root);
+  CHECK(root->may_publish_on("eth1"));
+}
+
+TEST_CASE("decide: deny rules narrowed by guests, devices and lan") {
+  const auto denies = [&](const std::string& narrowing, const Request& request) {
+    const std::string deny = R"({"name": "d", "effect": "deny", "users": ["*"])" + narrowing + "}, ";
+    const auto decision = decide(rules(deny + kAlice), caller(1001), request, small_host());
+    return !decision && decision.error().rule == "d";
+  };
+  const auto request = add("tap0", "10.50.0.7");
+  CHECK(denies("", request));
+  CHECK(denies(R"(, "guests": ["10.50.0.0/24"])", request));
+  CHECK(!denies(R"(, "guests": ["10.51.0.0/24"])", request));
+  CHECK(denies(R"(, "devices": ["tap*"])", request));
+  CHECK(!denies(R"(, "devices": ["uml*"])", request));
+  CHECK(denies(R"(, "lan": ["eth0"])", request));
+  CHECK(!denies(R"(, "lan": ["eth1"])", request));
+  CHECK(!denies(R"(, "operations": ["bridge"])", request));
+  CHECK(!denies(R"(, "gateways": ["0.0.0.0/0"])", request));
+  CHECK(denies("", MakeTap{}));
+  CHECK(!denies(R"(, "gateways": ["0.0.0.0/0"])", MakeTap{}));
+}
+
+TEST_CASE("decide: collecting garbage needs no rule") { CHECK(decide({}, caller(65534), CollectGarbage{}, small_host())); }
+
+TEST_CASE("lans_of: the routes that share the address's network under the netmask") {
+  auto host = small_host();
+  host.links.push_back(lan(8, "eth1"));
+  host.routes.push_back(route("10.51.0.0", 16, 8));
+  const auto names = [&](const char* address, const char* mask) {
+    std::string text;
+    for (const auto* link : policy::lans_of(host, ip(address), *Ipv4Mask::parse(mask), 3)) text += link->name + " ";
+    return text;
+  };
+  CHECK(names("10.50.0.7", "255.255.255.0") == "eth0 ");
+  CHECK(names("10.50.0.7", "255.255.255.128") == "eth0 ");
+  CHECK(names("10.50.0.7", "255.255.255.255") == "");
+  CHECK(names("10.51.3.7", "255.255.255.0") == "");
+  CHECK(names("10.51.3.7", "255.255.0.0") == "eth1 ");
+  CHECK(names("10.50.0.7", "255.0.0.0") == "eth0 eth1 ");
+  CHECK(names("192.168.0.1", "0.0.0.0") == "eth0 eth1 ");
+}

@@ -1,0 +1,86 @@
+// The filter as the kernel sees it: a child enters it and tries one thing.
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <functional>
+
+#include "uml_net/priv/stage_filter.h"
+#include "uml_net/priv/tun.h"
+
+using namespace umlnet;
+
+namespace {
+
+constexpr int kTun = 100, kRtnetlink = 101, kReply = 102, kAudit = 103, kOther = 104;
+
+enum class End { lived, killed };
+
+// The child has /dev/null at all of the fds: what matters here is whether the kernel lets the call begin.
+End in_the_stage(const std::function<void()>& attempt) {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::signal(SIGSYS, SIG_DFL);  // doctest catches it
+    const int null = ::open("/dev/null", O_RDWR);
+    for (const int fd : {kTun, kRtnetlink, kReply, kAudit, kOther}) ::dup2(null, fd);
+    if (!priv::stage_filter({kTun, kRtnetlink, kReply, kAudit}).enter()) ::_exit(2);
+    attempt();
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  if (WIFSIGNALED(status)) {
+    CHECK(WTERMSIG(status) == SIGSYS);
+    return End::killed;
+  }
+  REQUIRE(WEXITSTATUS(status) == 0);
+  return End::lived;
+}
+
+}  // namespace
+
+TEST_CASE("stage filter: what the stage needs is let through") {
+  char byte = 0;
+  CHECK(in_the_stage([&] { ::write(kReply, &byte, 1); }) == End::lived);
+  CHECK(in_the_stage([&] { ::write(kAudit, &byte, 1); }) == End::lived);
+  CHECK(in_the_stage([&] { ::write(STDERR_FILENO, &byte, 0); }) == End::lived);
+  CHECK(in_the_stage([&] { ::sendto(kRtnetlink, &byte, 1, 0, nullptr, 0); }) == End::lived);
+  CHECK(in_the_stage([&] { ::recv(kRtnetlink, &byte, 1, 0); }) == End::lived);
+  for (const auto request : priv::kTunRequests)
+    CHECK(in_the_stage([&] { ::ioctl(kTun, request, nullptr); }) == End::lived);
+  CHECK(in_the_stage([] { ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }) ==
+        End::lived);
+}
+
+TEST_CASE("stage filter: anything else kills the process") {
+  char byte = 0;
+  const std::pair<const char*, std::function<void()>> attempts[] = {
+      {"write to another fd", [&] { ::write(kOther, &byte, 1); }},
+      {"send on another fd", [&] { ::sendto(kOther, &byte, 1, 0, nullptr, 0); }},
+      {"a tun ioctl on another fd", [] { ::ioctl(kOther, priv::kTunRequests[0], nullptr); }},
+      {"another ioctl on the tun fd", [] { ::ioctl(kTun, 0x400454cb /* TUNSETPERSIST */, 1); }},
+#ifndef UMLNET_SANITIZED
+      {"open", [] { ::open("/dev/null", O_RDONLY); }},
+      {"read", [&] { ::read(kTun, &byte, 1); }},
+      {"executable memory", [] { ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }},
+#endif
+      {"socket", [] { ::socket(AF_NETLINK, SOCK_RAW, 0); }},
+      {"execve", [] { ::execl("/bin/true", "true", nullptr); }},
+      {"fork", [] { ::syscall(SYS_fork); }},
+      {"ptrace", [] { ::syscall(SYS_ptrace, 0, 0, 0, 0); }},
+      {"setuid", [] { ::syscall(SYS_setuid, 0); }},
+      {"kill", [] { ::kill(1, 0); }},
+      {"unshare", [] { ::syscall(SYS_unshare, 0); }},
+      {"io_uring", [] { ::syscall(SYS_io_uring_setup, 1, nullptr); }},
+      {"the 32-bit table", [] { asm volatile("int $0x80" ::"a"(20)); }},
+  };
+  for (const auto& [name, attempt] : attempts) CHECK_MESSAGE(in_the_stage(attempt) == End::killed, name);
+}
