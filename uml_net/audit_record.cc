@@ -1,0 +1,121 @@
+#include "uml_net/audit_record.h"
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "libumlnet/core/plain_text.h"
+
+namespace umlnet::audit {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view event_name(Event event) {
+  switch (event) {
+    case Event::accept: return "accept";
+    case Event::reject: return "reject";
+    case Event::exit: return "exit";
+    case Event::alert: return "alert";
+  }
+  return "alert";
+}
+
+// RFC 3339, UTC, microseconds. By the calendar of <chrono>: gmtime() would read the time zone's file.
+std::string timestamp(std::chrono::system_clock::time_point time) {
+  using namespace std::chrono;
+  const auto since_epoch = time_point_cast<microseconds>(time);
+  const auto day = floor<days>(since_epoch);
+  const year_month_day date(day);
+  const hh_mm_ss clock(since_epoch - day);
+  char text[64];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", int(date.year()), unsigned(date.month()),
+                unsigned(date.day()), static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+  return text;
+}
+
+Json caller_json(const policy::Caller& caller) {
+  Json json = {{"uid", caller.uid}, {"gid", caller.gid}, {"pid", caller.pid}};
+  if (caller.user) json["user"] = escaped(*caller.user, 64);
+  if (caller.loginuid) json["loginuid"] = *caller.loginuid;
+  return json;
+}
+
+void name_address(Json& json, const IfName& device, Ipv4 address, Ipv4Mask netmask) {
+  json["device"] = device.str();
+  json["address"] = address.str();
+  json["netmask"] = netmask.str();
+}
+
+Json request_json(const Record& record) {
+  Json json = {{"protocol", protocol_name(record.protocol)}};
+  if (!record.operation.empty()) json["operation"] = record.operation;
+  if (!record.request) return json;
+  if (const auto* tap = std::get_if<MakeTap>(&*record.request)) {
+    if (tap->gateway) json["gateway"] = tap->gateway->str();
+  } else if (const auto* add = std::get_if<AddAddress>(&*record.request)) {
+    name_address(json, add->device, add->address, add->netmask);
+  } else if (const auto* del = std::get_if<DeleteAddress>(&*record.request)) {
+    name_address(json, del->device, del->address, del->netmask);
+  }
+  return json;
+}
+
+// `most` of the texts, each of `longest` bytes at the most; the last one says how many are missing.
+Json cut_list(const std::vector<std::string>& texts, std::size_t most, std::size_t longest) {
+  Json json = Json::array();
+  for (const auto& text : texts) {
+    if (json.size() == most) {
+      json.push_back("... and " + std::to_string(texts.size() - most) + " more");
+      break;
+    }
+    json.push_back(text.size() <= longest ? text : text.substr(0, longest) + "...");
+  }
+  return json;
+}
+
+std::string cut(const std::string& text, std::size_t longest) {
+  return text.size() <= longest ? text : text.substr(0, longest) + "...";
+}
+
+std::string to_line(const Record& record, std::size_t most, std::size_t longest) {
+  Json json = {{"time", timestamp(record.time)},
+               {"event", event_name(record.event)},
+               {"stage", record.stage == Stage::intent ? "intent" : "result"},
+               {"id", record.id.str()},
+               {"caller", caller_json(record.caller)},
+               {"request", request_json(record)}};
+  if (!record.untrusted.empty()) json["untrusted"] = cut_list(record.untrusted, most, longest);
+  if (!record.reason.empty()) {
+    if (!record.rule.empty()) json["decision"]["rule"] = record.rule;
+    json["decision"]["reason"] = cut(record.reason, 4 * longest);
+  }
+  if (record.stage == Stage::result) {
+    Json result = Json::object();
+    if (!record.device.empty()) result["device"] = record.device;
+    if (record.ifindex != 0) result["ifindex"] = record.ifindex;
+    if (!record.changes.empty()) result["changes"] = cut_list(record.changes, most, longest);
+    if (!record.error.empty()) result["error"] = cut(record.error, 4 * longest);
+    if (record.errnum != 0) result["errno"] = errno_name(record.errnum);
+    if (record.duration) result["duration_us"] = record.duration->count();
+    if (!result.empty()) json["result"] = std::move(result);
+  }
+  return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string to_line(const Record& record) {
+  struct Limits {
+    std::size_t most;
+    std::size_t longest;
+  };
+  std::string line;
+  for (const auto& [most, longest] : {Limits{32, 200}, Limits{16, 80}, Limits{8, 40}, Limits{4, 20}}) {
+    line = to_line(record, most, longest);
+    if (line.size() <= kMaxLine) break;
+  }
+  return line;
+}
+
+}  // namespace umlnet::audit

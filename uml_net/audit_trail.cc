@@ -1,0 +1,82 @@
+#include "uml_net/audit_trail.h"
+
+#include "libumlnet/core/plain_text.h"
+
+namespace umlnet::audit {
+namespace {
+
+constexpr std::size_t kLongestArgument = 100;  // bytes
+constexpr std::size_t kMostArguments = 64;
+
+void put_error(Record& record, const Error& error) {
+  record.error = error.what;
+  record.errnum = error.errnum;
+}
+
+}  // namespace
+
+Trail::Trail(Log& log, RequestId id, const policy::Caller& caller, const Call& call,
+             std::span<const std::string_view> arguments, std::chrono::steady_clock::time_point started)
+    : log_(log), id_(id), caller_(caller), call_(call), started_(started) {
+  if (call.request) return;
+  for (const auto argument : arguments.first(std::min(arguments.size(), kMostArguments)))
+    untrusted_.push_back(escaped(argument, kLongestArgument));
+}
+
+Record Trail::record(Event event, Stage stage) const {
+  Record record{.time = std::chrono::system_clock::now(), .event = event, .stage = stage, .id = id_, .caller = caller_};
+  record.protocol = call_.protocol;
+  record.operation = call_.operation;
+  if (call_.request) record.request = *call_.request;
+  record.untrusted = untrusted_;
+  if (stage == Stage::result)
+    record.duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started_);
+  return record;
+}
+
+Record Trail::granted(const policy::Grant& grant, Event event, Stage stage) const {
+  Record record = this->record(event, stage);
+  record.request = grant.request();
+  // What the program does of itself, before the request it was called for.
+  if (std::holds_alternative<CollectGarbage>(grant.request())) record.operation = operation_name(Operation::gc);
+  record.rule = grant.rule();
+  record.reason = grant.reason();
+  return record;
+}
+
+Result<void> Trail::intend(const policy::Grant& grant) { return add(granted(grant, Event::accept, Stage::intent)); }
+
+Result<void> Trail::done(const policy::Grant& grant, const priv::Outcome& outcome) {
+  Record record = granted(grant, Event::accept, Stage::result);
+  if (outcome.tap) {
+    record.device = outcome.tap->name.str();
+    record.ifindex = outcome.tap->ifindex;
+  }
+  record.changes = outcome.words;
+  return add(record);
+}
+
+Result<void> Trail::failed(const policy::Grant& grant, const Error& error) {
+  Record record = granted(grant, Event::reject, Stage::result);
+  put_error(record, error);
+  return add(record);
+}
+
+Result<void> Trail::taken_back(const policy::Grant& grant, const Error& reply_error,
+                               const std::vector<std::string>& left) {
+  Record record = granted(grant, Event::exit, Stage::result);
+  put_error(record, reply_error);
+  record.changes = {"all taken back"};
+  if (!left.empty()) record.changes = left;
+  return add(record);
+}
+
+Result<void> Trail::refused(const Error& error, const std::string& rule) {
+  Record record = this->record(error.code == Code::bad_policy ? Event::alert : Event::reject, Stage::result);
+  record.rule = rule;
+  record.reason = error.what;
+  record.errnum = error.errnum;
+  return add(record);
+}
+
+}  // namespace umlnet::audit

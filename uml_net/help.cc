@@ -1,0 +1,44 @@
+#include "uml_net/help.h"
+
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "policy/location.h"
+
+namespace umlnet {
+namespace {
+
+constexpr std::string_view kHelp =
+    "uml_net gives virtual machines a network interface on this host. VM managers start it:\n"
+    "\n"
+    "  uml_net 4 tuntap up [GATE]            make a TAP device, with GATE/32 on the host's side\n"
+    "  uml_net 4 add DEV ADDR NETMASK        route the guest's ADDR to DEV, and publish it on the LAN\n"
+    "  uml_net 4 del DEV ADDR NETMASK        take that back\n"
+    "\n"
+    "The first wants a connected AF_UNIX datagram socket as fd 1, the others a pipe. For people:\n"
+    "\n"
+    "  uml_net gc                            remove what guests that are gone left behind\n"
+    "  uml_net --version | --help\n"
+    "\n"
+    "A User-Mode Linux guest calls it by itself:   linux.uml ... eth0=tuntap,,,10.99.0.254\n"
+    "More in uml_net(8).\n";
+
+bool is_version(std::string_view word) { return word == "--version"; }
+
+}  // namespace
+
+bool is_help(std::span<const std::string_view> arguments) {
+  return arguments.size() == 1 && (arguments[0] == "--help" || arguments[0] == "-h" || is_version(arguments[0]));
+}
+
+int print_help(std::span<const std::string_view> arguments) {
+  std::string text(kHelp);
+  if (is_version(arguments[0]))
+    text = std::string("uml_net ") + UMLNET_VERSION + ", speaks UML protocol version 4\npolicy: " + policy::kPolicyFile +
+           " and " + policy::kPolicyDirectory + "/*.json\naudit log: " + policy::kAuditLog + "\n";
+  return ::write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : EX_IOERR;
+}
+
+}  // namespace umlnet

@@ -1,0 +1,82 @@
+#include "uml_net/identity.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+
+#include "libumlnet/core/unique_fd.h"
+#include "uml_net/priv/capability.h"
+
+namespace umlnet {
+namespace {
+
+// What pam_loginuid(8) wrote at login, or nothing (the kernel says 4294967295 where nobody logged in).
+std::optional<uid_t> read_loginuid() {
+  const unique_fd fd(::open("/proc/self/loginuid", O_RDONLY | O_CLOEXEC));
+  char digits[16];
+  const ssize_t size = fd ? ::read(fd.get(), digits, sizeof digits) : -1;
+  if (size <= 0) return std::nullopt;
+  uid_t uid = 0;
+  const auto [end, error] = std::from_chars(digits, digits + size, uid);
+  if (error != std::errc{} || uid == static_cast<uid_t>(-1)) return std::nullopt;
+  return uid;
+}
+
+Result<std::vector<gid_t>> read_groups() {
+  const int count = ::getgroups(0, nullptr);
+  std::vector<gid_t> groups(count > 0 ? static_cast<std::size_t>(count) : 0);
+  const int got = ::getgroups(count, groups.data());
+  if (count < 0 || got < 0) return fail_errno(Code::kernel, errno, "cannot read the caller's groups");
+  groups.resize(static_cast<std::size_t>(got));
+  return groups;
+}
+
+Result<void> take_identity(uid_t uid, gid_t gid) {
+  if (::setresgid(gid, gid, gid) != 0) return fail_errno(Code::kernel, errno, "cannot become gid " + std::to_string(gid));
+  if (auto kept = priv::keep_permitted_over_setuid(true); !kept) return kept;
+  if (::setresuid(uid, uid, uid) != 0) return fail_errno(Code::kernel, errno, "cannot become uid " + std::to_string(uid));
+  if (auto kept = priv::keep_permitted_over_setuid(false); !kept) return kept;
+  uid_t uids[3];
+  gid_t gids[3];
+  if (::getresuid(&uids[0], &uids[1], &uids[2]) != 0 || ::getresgid(&gids[0], &gids[1], &gids[2]) != 0)
+    return fail_errno(Code::kernel, errno, "cannot read the process's identity");
+  for (const auto is : uids)
+    if (is != uid) return fail(Code::bug, "the change to uid " + std::to_string(uid) + " did not hold");
+  for (const auto is : gids)
+    if (is != gid) return fail(Code::bug, "the change to gid " + std::to_string(gid) + " did not hold");
+  return {};
+}
+
+}  // namespace
+
+Result<policy::Caller> become_caller() {
+  auto groups = read_groups();
+  if (!groups) return std::unexpected(std::move(groups.error()));
+  const policy::Caller caller{.uid = ::getuid(),
+                              .gid = ::getgid(),
+                              .groups = *std::move(groups),
+                              .pid = ::getppid(),
+                              .user = std::nullopt,
+                              .loginuid = read_loginuid()};
+
+  priv::empty_bounding_set();
+  if (auto taken = take_identity(caller.uid, caller.gid); !taken) return std::unexpected(std::move(taken.error()));
+  const auto privileged = priv::keep_only_net_admin();
+  if (!privileged) return std::unexpected(privileged.error());
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0)
+    return fail_errno(Code::kernel, errno, "cannot forbid new privileges");
+  // A change of identity sets this back to what /proc/sys/fs/suid_dumpable says.
+  if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0)
+    return fail_errno(Code::kernel, errno, "cannot keep others from tracing this process");
+  if (!*privileged)
+    return fail(Code::not_privileged, "uml_net was started without the privilege to change the network (CAP_NET_ADMIN)",
+                "The administrator installs it set-user-ID root (chown root:umlnet, chmod 4750) or with a file capability\n"
+                "(setcap cap_net_admin=p), on a file system that is not mounted nosuid; see uml_net(8).");
+  return caller;
+}
+
+}  // namespace umlnet

@@ -1,0 +1,81 @@
+#include "uml_net/priv/capability.h"
+
+#include <sys/capability.h>
+#include <sys/prctl.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <type_traits>
+
+namespace umlnet::priv {
+namespace {
+
+struct FreeCap {
+  void operator()(cap_t caps) const { cap_free(caps); }
+};
+using Caps = std::unique_ptr<std::remove_pointer_t<cap_t>, FreeCap>;
+
+bool is_set(const Caps& caps, cap_value_t capability, cap_flag_t set) {
+  cap_flag_value_t value = CAP_CLEAR;
+  return cap_get_flag(caps.get(), capability, set, &value) == 0 && value == CAP_SET;
+}
+
+// Sets the process's effective set to exactly `capability`, or to nothing where it is negative.
+bool put_in_effect(cap_value_t capability) {
+  const Caps caps(cap_get_proc());
+  if (!caps || cap_clear_flag(caps.get(), CAP_EFFECTIVE) != 0) return false;
+  if (capability >= 0 && cap_set_flag(caps.get(), CAP_EFFECTIVE, 1, &capability, CAP_SET) != 0) return false;
+  return cap_set_proc(caps.get()) == 0;
+}
+
+constexpr cap_value_t kNothing = -1;
+
+}  // namespace
+
+Result<void> lower_everything() {
+  if (!put_in_effect(kNothing)) return fail_errno(Code::kernel, errno, "cannot put the capabilities out of effect");
+  return {};
+}
+
+void empty_bounding_set() {
+  if (!put_in_effect(CAP_SETPCAP)) return;
+  for (cap_value_t capability = 0; CAP_IS_SUPPORTED(capability); ++capability) cap_drop_bound(capability);
+  if (!put_in_effect(kNothing)) std::abort();
+}
+
+Result<void> keep_permitted_over_setuid(bool keep) {
+  if (prctl(PR_SET_KEEPCAPS, keep ? 1L : 0L, 0L, 0L, 0L) != 0)
+    return fail_errno(Code::kernel, errno, "cannot keep the capability over the change of identity");
+  return {};
+}
+
+Result<bool> keep_only_net_admin() {
+  const Caps before(cap_get_proc()), wanted(cap_init());
+  if (!before || !wanted) return fail_errno(Code::kernel, errno, "cannot read the process's capabilities");
+  const bool have = is_set(before, CAP_NET_ADMIN, CAP_PERMITTED);
+  const cap_value_t net_admin = CAP_NET_ADMIN;
+  if (have && cap_set_flag(wanted.get(), CAP_PERMITTED, 1, &net_admin, CAP_SET) != 0)
+    return fail_errno(Code::kernel, errno, "cannot choose the capability to keep");
+  if (cap_set_proc(wanted.get()) != 0) return fail_errno(Code::kernel, errno, "cannot give up the other capabilities");
+  const Caps after(cap_get_proc());  // the kernel empties the ambient set with the inheritable one
+  if (!after || cap_compare(after.get(), wanted.get()) != 0)
+    return fail(Code::bug, "the kernel left other capabilities than were asked for");
+  return have;
+}
+
+void drop_net_admin() {
+  const Caps nothing(cap_init());
+  if (!nothing || cap_set_proc(nothing.get()) != 0) std::abort();
+}
+
+Result<NetAdminInEffect> NetAdminInEffect::raise() {
+  if (!put_in_effect(CAP_NET_ADMIN)) return fail_errno(Code::kernel, errno, "cannot put CAP_NET_ADMIN into effect");
+  return NetAdminInEffect();
+}
+
+NetAdminInEffect::~NetAdminInEffect() {
+  if (active_ && !put_in_effect(kNothing)) std::abort();
+}
+
+}  // namespace umlnet::priv

@@ -1,0 +1,41 @@
+// The process's capabilities: which it keeps, and for how long one of them is in effect.
+#pragma once
+
+#include <utility>
+
+#include "libumlnet/core/error.h"
+
+namespace umlnet::priv {
+
+// The first act of the program: whatever the installation gave stays permitted, nothing is in effect. A set-user-ID
+// program keeps the file access of its effective uid, which needs no capability.
+Result<void> lower_everything();
+
+// Takes every capability out of the bounding set that may be taken out (needs CAP_SETPCAP permitted; without it the set
+// stays as it is, and since nothing is executed ever again, it does not matter).
+void empty_bounding_set();
+
+// To be called around the change of identity, which would otherwise empty the permitted set.
+Result<void> keep_permitted_over_setuid(bool keep);
+
+// From here on CAP_NET_ADMIN at the most is permitted, nothing is in effect or inheritable, no ambient capability is
+// left. Verified by reading it back. True where CAP_NET_ADMIN is there.
+Result<bool> keep_only_net_admin();
+
+// Nothing permitted any more: for the end of the work.
+void drop_net_admin();
+
+// CAP_NET_ADMIN is in effect for as long as this lives. If it cannot be taken out of effect again the process aborts.
+class NetAdminInEffect {
+ public:
+  static Result<NetAdminInEffect> raise();
+  NetAdminInEffect(NetAdminInEffect&& other) noexcept : active_(std::exchange(other.active_, false)) {}
+  NetAdminInEffect& operator=(NetAdminInEffect&&) = delete;
+  ~NetAdminInEffect();
+
+ private:
+  NetAdminInEffect() = default;
+  bool active_ = true;
+};
+
+}  // namespace umlnet::priv

@@ -1,0 +1,78 @@
+#include "uml_net/priv/change.h"
+
+namespace umlnet::priv {
+namespace {
+
+// Both sentences about a change stand side by side, so that neither is forgotten.
+struct Words {
+  std::string done;
+  std::string doing;
+};
+
+struct Describe {
+  const std::string& new_tap;
+
+  std::string name(const Device& device) const { return device.ifindex == 0 ? new_tap : device.name; }
+
+  Words operator()(const MakeTapDevice& c) const {
+    const auto owner = " for uid " + std::to_string(c.owner);
+    return {new_tap + " made" + owner, "make a TAP device" + owner};
+  }
+  Words operator()(const PutHostAddress& c) const {
+    const auto words = c.address.str() + "/32 on " + name(c.device);
+    return {words, "put " + words};
+  }
+  Words operator()(const BringUp& c) const { return {name(c.device) + " up", "bring up " + name(c.device)}; }
+  Words operator()(const AddRoute& c) const {
+    return {c.address.str() + " routed to " + name(c.device), "route " + c.address.str() + " to " + name(c.device)};
+  }
+  Words operator()(const DeleteRoute& c) const {
+    return {c.address.str() + " no longer routed to " + name(c.device),
+            "take back the route for " + c.address.str() + " to " + name(c.device)};
+  }
+  Words operator()(const Publish& c) const {
+    return {c.address.str() + " published on " + name(c.lan), "publish " + c.address.str() + " on " + name(c.lan)};
+  }
+  Words operator()(const Withdraw& c) const {
+    return {c.address.str() + " no longer published on " + name(c.lan),
+            "take back what publishes " + c.address.str() + " on " + name(c.lan)};
+  }
+  Words operator()(const SetProxyArp& c) const { return setting("proxy ARP", c.device, c.on); }
+  Words operator()(const SetForwarding& c) const { return setting("forwarding", c.device, c.on); }
+  Words operator()(const DeleteTapDevice& c) const {
+    return {name(c.device) + " deleted: nobody holds it any more", "delete " + name(c.device)};
+  }
+
+  Words setting(const std::string& what, const Device& device, bool on) const {
+    const auto words = what + (on ? " on" : " off") + " for " + name(device);
+    return {words, "turn " + words};
+  }
+};
+
+struct Invert {
+  using Inverse = std::optional<Change>;
+  Inverse operator()(const MakeTapDevice&) const { return std::nullopt; }
+  Inverse operator()(const PutHostAddress&) const { return std::nullopt; }
+  Inverse operator()(const BringUp&) const { return std::nullopt; }
+  Inverse operator()(const AddRoute& c) const { return DeleteRoute{c.device, c.address}; }
+  Inverse operator()(const DeleteRoute& c) const { return AddRoute{c.device, c.address}; }
+  Inverse operator()(const Publish& c) const { return Withdraw{c.lan, c.address, c.forwarding_is_ours}; }
+  Inverse operator()(const Withdraw& c) const { return Publish{c.lan, c.address, c.forwarding_is_ours}; }
+  Inverse operator()(const SetProxyArp& c) const { return SetProxyArp{c.device, !c.on}; }
+  Inverse operator()(const SetForwarding& c) const { return SetForwarding{c.device, !c.on}; }
+  Inverse operator()(const DeleteTapDevice&) const { return std::nullopt; }
+};
+
+}  // namespace
+
+std::string done_in_words(const Change& change, const std::string& new_tap) {
+  return std::visit(Describe{new_tap}, change).done;
+}
+
+std::string doing_in_words(const Change& change, const std::string& new_tap) {
+  return std::visit(Describe{new_tap}, change).doing;
+}
+
+std::optional<Change> inverse(const Change& change) { return std::visit(Invert{}, change); }
+
+}  // namespace umlnet::priv

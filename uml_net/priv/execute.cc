@@ -1,0 +1,127 @@
+#include "uml_net/priv/execute.h"
+
+#include <cerrno>
+
+#include "uml_net/priv/plan.h"
+
+namespace umlnet::priv {
+namespace {
+
+// Makes one change real. `tap` receives the TAP that MakeTapDevice makes, and resolves the device with index 0.
+struct Perform {
+  HostEffects& effects;
+  std::optional<NewTap>& tap;
+
+  int index(const Device& device) const { return device.ifindex != 0 || !tap ? device.ifindex : tap->ifindex; }
+
+  Result<void> operator()(const MakeTapDevice& c) const {
+    auto made = effects.make_tap(c.owner);
+    if (!made) return std::unexpected(std::move(made.error()));
+    tap.emplace(*std::move(made));
+    return effects.set_alias(tap->ifindex, c.tag);
+  }
+  Result<void> operator()(const PutHostAddress& c) const { return effects.add_address(index(c.device), c.address); }
+  Result<void> operator()(const BringUp& c) const { return effects.set_up(index(c.device)); }
+  Result<void> operator()(const AddRoute& c) const { return effects.add_route(index(c.device), c.address); }
+  Result<void> operator()(const DeleteRoute& c) const { return effects.delete_route(index(c.device), c.address); }
+  Result<void> operator()(const Publish& c) const {
+    return effects.publish(index(c.lan), c.address,
+                           c.forwarding_is_ours ? rtnetlink::kProtocolForwarding : rtnetlink::kProtocol);
+  }
+  Result<void> operator()(const Withdraw& c) const { return effects.withdraw(index(c.lan), c.address); }
+  Result<void> operator()(const SetProxyArp& c) const { return effects.set_proxy_arp(index(c.device), c.on); }
+  Result<void> operator()(const SetForwarding& c) const { return effects.set_forwarding(index(c.device), c.on); }
+  Result<void> operator()(const DeleteTapDevice& c) const { return effects.delete_link(index(c.device)); }
+};
+
+// Something that is gone needs no removing: another helper, or the end of the device itself, was quicker.
+bool is_gone_already(const Change& change, const Error& error) {
+  const bool removes = std::holds_alternative<DeleteRoute>(change) || std::holds_alternative<Withdraw>(change) ||
+                       std::holds_alternative<DeleteTapDevice>(change);
+  return removes && (error.errnum == ENOENT || error.errnum == ESRCH || error.errnum == ENODEV || error.errnum == ENXIO);
+}
+
+// The kernel's number in the words of the change. A route that is there already means that somebody else was quicker.
+Error explained(const Change& change, Error error) {
+  error.what = "cannot " + doing_in_words(change, "the new TAP device") + (error.errnum == 0 ? ": " + error.what : "");
+  if (std::holds_alternative<AddRoute>(change) && error.errnum == EEXIST) {
+    error.code = Code::conflict;
+    error.advice = "The address is routed elsewhere already: choose another for the guest.";
+  } else if (error.errnum == EPERM && error.advice.empty()) {
+    error.advice = "The kernel refused although CAP_NET_ADMIN is in effect: is this network namespace another user's?";
+  }
+  return error;
+}
+
+std::vector<std::string> take_back_changes(const std::vector<Change>& changes, std::optional<NewTap>& tap,
+                                           HostEffects& effects) {
+  std::vector<std::string> failures;
+  for (auto it = changes.rbegin(); it != changes.rend(); ++it) {
+    const auto back = inverse(*it);
+    if (!back) continue;
+    const auto result = std::visit(Perform{effects, tap}, *back);
+    if (!result && !is_gone_already(*back, result.error())) failures.push_back(explained(*back, result.error()).text());
+  }
+  tap.reset();  // closes the fd, and with it goes the device and all that was put on it
+  return failures;
+}
+
+// The caller's explanation: "tap0 up with 10.99.0.254/32", "10.50.0.7 routed to tap0, published on eth0".
+std::string explanation(const policy::Grant& grant, const Plan& plan, const Outcome& outcome) {
+  std::string text;
+  if (const auto* request = std::get_if<MakeTap>(&grant.request())) {
+    text = outcome.tap->name.str() + " up" +
+           (request->gateway ? " with " + request->gateway->str() + "/32" : " without a host address");
+  } else if (const auto* add = std::get_if<AddAddress>(&grant.request())) {
+    text = add->address.str() + " routed to " + add->device.str();
+    for (const auto& change : outcome.changes)
+      if (const auto* publish = std::get_if<Publish>(&change)) text += ", published on " + publish->lan.name;
+    if (outcome.changes.empty()) text += " already";
+  } else if (const auto* del = std::get_if<DeleteAddress>(&grant.request())) {
+    text = del->address.str() + " no longer routed to " + del->device.str();
+    for (const auto& change : outcome.changes)
+      if (const auto* withdraw = std::get_if<Withdraw>(&change)) text += ", no longer published on " + withdraw->lan.name;
+  } else {
+    text = outcome.words.empty() ? "nothing was left behind" : "";
+    for (const auto& words : outcome.words) text += (text.empty() ? "" : "\n") + words;
+  }
+  text += "\n";
+  for (const auto& note : plan.notes) text += note + "\n";
+  return text;
+}
+
+}  // namespace
+
+Result<Outcome> execute(const policy::Grant& grant, const RequestId& id, const policy::HostState& host,
+                        HostEffects& effects) {
+  auto plan = make_plan(grant, id, host);
+  if (!plan) return std::unexpected(std::move(plan.error()));
+
+  Outcome outcome;
+  for (const auto& change : plan->changes) {
+    const auto result = std::visit(Perform{effects, outcome.tap}, change);
+    if (result) {
+      outcome.changes.push_back(change);
+      continue;
+    }
+    if (is_gone_already(change, result.error())) continue;
+    Error error = explained(change, result.error());
+    if (!plan->all_or_nothing) {
+      outcome.words.push_back("failed: " + error.text());
+      continue;
+    }
+    for (const auto& failure : take_back_changes(outcome.changes, outcome.tap, effects))
+      error.advice += (error.advice.empty() ? "" : " ") + ("Left behind: " + failure);
+    return std::unexpected(std::move(error));
+  }
+  for (const auto& change : outcome.changes)
+    outcome.words.push_back(done_in_words(change, outcome.tap ? outcome.tap->name.str() : ""));
+  outcome.text = explanation(grant, *plan, outcome);
+  return outcome;
+}
+
+std::vector<std::string> take_back(Outcome outcome, HostEffects& effects) {
+  return take_back_changes(outcome.changes, outcome.tap, effects);
+}
+
+}  // namespace umlnet::priv

@@ -1,0 +1,38 @@
+// A grant carried out: the only way to change the host.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libumlnet/core/request_id.h"
+#include "policy/decide.h"
+#include "policy/host_state.h"
+#include "uml_net/priv/change.h"
+#include "uml_net/priv/host_effects.h"
+
+namespace umlnet::priv {
+
+// What was done. `tap` is there where the request made a TAP, and owns its fd.
+struct Outcome {
+  std::optional<NewTap> tap;
+  std::vector<Change> changes;     // in the order in which they were made
+  std::vector<std::string> words;  // the same, for the audit log
+  std::string text;                // for the caller: plain lines, each ending in newline
+
+  Outcome() = default;
+  Outcome(Outcome&&) = default;
+  Outcome& operator=(Outcome&&) = default;
+};
+
+// Makes the plan for the grant and carries it out. All or nothing: where a change fails, those before it are taken back
+// and the error says which failed (Code::kernel, or conflict and not_found as in make_plan()). Needs CAP_NET_ADMIN in
+// effect where anything is to be changed.
+Result<Outcome> execute(const policy::Grant& grant, const RequestId& id, const policy::HostState& host,
+                        HostEffects& effects);
+
+// Takes back what was done, last change first, for a caller that did not take the reply. What cannot be taken back is
+// said in the result, one line each; it is found by its tag at the next request.
+std::vector<std::string> take_back(Outcome outcome, HostEffects& effects);
+
+}  // namespace umlnet::priv

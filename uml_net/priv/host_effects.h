@@ -1,0 +1,40 @@
+// Every effect that the program has on the host's network, behind one interface, so that tests can stand in for the
+// kernel and let any step fail. The real one is KernelEffects.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/ifname.h"
+#include "libumlnet/core/ipv4.h"
+#include "libumlnet/core/unique_fd.h"
+
+namespace umlnet::priv {
+
+struct NewTap {
+  IfName name;
+  int ifindex;
+  unique_fd fd;  // the device lives as long as a copy of it is open
+};
+
+class HostEffects {
+ public:
+  virtual ~HostEffects() = default;
+
+  virtual Result<NewTap> make_tap(uid_t owner) = 0;
+  virtual Result<void> set_alias(int ifindex, const std::string& alias) = 0;
+  virtual Result<void> add_address(int ifindex, Ipv4 address) = 0;  // /32
+  virtual Result<void> set_up(int ifindex) = 0;
+  virtual Result<void> add_route(int ifindex, Ipv4 address) = 0;     // EEXIST where any route to that very address is
+  virtual Result<void> delete_route(int ifindex, Ipv4 address) = 0;
+  virtual Result<void> publish(int ifindex, Ipv4 address, std::uint8_t protocol) = 0;
+  virtual Result<void> withdraw(int ifindex, Ipv4 address) = 0;
+  virtual Result<void> set_proxy_arp(int ifindex, bool on) = 0;
+  virtual Result<void> set_forwarding(int ifindex, bool on) = 0;
+  virtual Result<void> delete_link(int ifindex) = 0;
+};
+
+}  // namespace umlnet::priv

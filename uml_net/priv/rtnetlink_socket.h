@@ -1,0 +1,48 @@
+// One rtnetlink socket: requests out, acknowledgements and records back.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/rtnetlink.h"
+#include "libumlnet/core/unique_fd.h"
+
+namespace umlnet::priv {
+
+class RtnetlinkSocket {
+ public:
+  // The kernel lets a change through only where CAP_NET_ADMIN was in effect when the socket was opened, and is in effect
+  // again when the message is sent (netlink_net_capable() in net/netlink/af_netlink.c). So the capability is in effect
+  // during this call, where the process has it; reading needs none.
+  static Result<RtnetlinkSocket> open();
+
+  int fd() const { return fd_.get(); }
+
+  // A number for the next message.
+  std::uint32_t next_sequence() { return ++sequence_; }
+
+  // Sends one request and waits for its acknowledgement. An error bears the kernel's number; what was being done is for
+  // the caller to say.
+  Result<void> change(const rtnetlink::Bytes& request);
+
+  // Sends one request that is answered by one record, and hands the record to `take`. `doing` is what an error says.
+  Result<void> get(const rtnetlink::Bytes& request, const std::string& doing,
+                   const std::function<void(const rtnetlink::Message&)>& take);
+
+  // Sends a dump request, made by `build` for a sequence number, and hands every record to `take`. Where the kernel says
+  // that its tables changed in between, the dump is made again after `restart`.
+  Result<void> dump(rtnetlink::Bytes (*build)(std::uint32_t), const std::string& doing,
+                    const std::function<void()>& restart, const std::function<void(const rtnetlink::Message&)>& take);
+
+ private:
+  explicit RtnetlinkSocket(unique_fd fd) : fd_(std::move(fd)) {}
+  Result<void> send(const rtnetlink::Bytes& request, const std::string& doing);
+  Result<rtnetlink::ByteSpan> receive(const std::string& doing);
+
+  unique_fd fd_;
+  std::uint32_t sequence_ = 0;
+  rtnetlink::Bytes buffer_;
+};
+
+}  // namespace umlnet::priv

@@ -1,0 +1,46 @@
+#include "uml_net/priv/stage_filter.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "uml_net/priv/tun.h"
+
+namespace umlnet::priv {
+namespace {
+
+using Where = SeccompFilter::Where;
+
+constexpr int kMemory[] = {SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise};
+constexpr int kCapability[] = {SYS_capget, SYS_capset};
+constexpr int kEnd[] = {SYS_close, SYS_exit, SYS_exit_group, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall};
+constexpr int kTime[] = {SYS_clock_gettime, SYS_futex};
+
+#ifdef UMLNET_SANITIZED
+// What the sanitizers' own run-time asks for. Not in a release build.
+constexpr int kSanitizer[] = {SYS_mmap, SYS_mprotect, SYS_sigaltstack, SYS_getpid, SYS_gettid, SYS_rt_sigaction,
+                              SYS_readlink, SYS_sched_yield, SYS_openat, SYS_read, SYS_prctl, SYS_getrandom};
+#endif
+
+}  // namespace
+
+SeccompFilter stage_filter(const StageFds& fds) {
+  SeccompFilter filter;
+  filter.allow_each(kMemory).allow_each(kCapability).allow_each(kEnd).allow_each(kTime);
+  filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
+  if (fds.tun >= 0)
+    for (const auto request : kTunRequests)
+      filter.allow(SYS_ioctl, {Where::equals(0, static_cast<std::uint64_t>(fds.tun)), Where::equals(1, request)});
+  filter.allow_on_fd(SYS_sendto, fds.rtnetlink).allow_on_fd(SYS_recvfrom, fds.rtnetlink);
+  filter.allow_on_fd(SYS_sendmsg, fds.reply).allow_on_fd(SYS_write, fds.reply);
+  filter.allow(SYS_poll, {Where::equals(1, 1)});  // on one fd: the reply's
+  filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_ftruncate, fds.audit).allow_on_fd(SYS_lseek, fds.audit);
+  filter.allow_on_fd(SYS_fstat, fds.audit).allow_on_fd(SYS_newfstatat, fds.audit);
+  filter.allow_on_fd(SYS_write, STDERR_FILENO);
+#ifdef UMLNET_SANITIZED
+  filter.allow_each(kSanitizer);
+#endif
+  return filter;
+}
+
+}  // namespace umlnet::priv

@@ -1,0 +1,54 @@
+#include "uml_net/read_host_state.h"
+
+#include <functional>
+
+namespace umlnet {
+
+using policy::HostState;
+using rtnetlink::Message;
+
+namespace {
+
+template <class Record>
+Result<void> dump(priv::RtnetlinkSocket& socket, const char* doing, rtnetlink::Bytes (*build)(std::uint32_t),
+                  std::optional<Record> (*decode)(const Message&), std::vector<Record>& into) {
+  return socket.dump(
+      build, doing, [&] { into.clear(); },
+      [&](const Message& message) {
+        if (auto record = decode(message)) into.push_back(*std::move(record));
+      });
+}
+
+Result<void> read_settings(priv::RtnetlinkSocket& socket, int which, rtnetlink::Ipv4Settings& into) {
+  return socket.get(rtnetlink::get_ipv4_settings(socket.next_sequence(), which),
+                    "cannot read the host's IPv4 settings", [&](const Message& message) {
+                      if (const auto settings = rtnetlink::ipv4_settings_of(message)) into = *settings;
+                    });
+}
+
+}  // namespace
+
+Result<HostState> read_host_state(priv::RtnetlinkSocket& socket) {
+  HostState host;
+  // Proxy entries before routes: a helper that adds an address makes the route first, so that no entry seen here can
+  // look stale only because its route was not there yet.
+  const std::function<Result<void>()> steps[] = {
+      [&] {
+        return dump(socket, "cannot read the proxy entries", rtnetlink::dump_proxy_entries, rtnetlink::proxy_entry_of,
+                    host.proxy_entries);
+      },
+      [&] { return dump(socket, "cannot read the routes", rtnetlink::dump_routes, rtnetlink::route_of, host.routes); },
+      [&] { return dump(socket, "cannot read the devices", rtnetlink::dump_links, rtnetlink::link_of, host.links); },
+      [&] {
+        return dump(socket, "cannot read the addresses", rtnetlink::dump_addresses, rtnetlink::address_of,
+                    host.addresses);
+      },
+      [&] { return read_settings(socket, rtnetlink::kAllDevices, host.all); },
+      [&] { return read_settings(socket, rtnetlink::kDefaultDevice, host.default_device); },
+  };
+  for (const auto& step : steps)
+    if (auto read = step(); !read) return std::unexpected(std::move(read.error()));
+  return host;
+}
+
+}  // namespace umlnet

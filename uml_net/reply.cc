@@ -1,0 +1,121 @@
+#include "uml_net/reply.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "libumlnet/core/fd_passing.h"
+#include "libumlnet/core/uml4_frames.h"
+
+namespace umlnet {
+namespace {
+
+constexpr int kPatience = 5000;  // milliseconds
+
+constexpr std::string_view kForManagers =
+    "This operation is for VM managers, which set fd 1 up before they start uml_net; see uml_net(8).";
+
+struct Kind {
+  bool fifo = false;
+  int socket_domain = 0;
+  int socket_type = 0;
+  bool connected = false;
+  bool writable = false;
+};
+
+Kind kind_of(int fd) {
+  Kind kind;
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return kind;
+  kind.fifo = S_ISFIFO(status.st_mode);
+  kind.writable = (::fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
+  if (S_ISSOCK(status.st_mode)) {
+    socklen_t size = sizeof kind.socket_domain;
+    ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &kind.socket_domain, &size);
+    size = sizeof kind.socket_type;
+    ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind.socket_type, &size);
+    sockaddr_storage peer{};
+    socklen_t peer_size = sizeof peer;
+    kind.connected = ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &peer_size) == 0;
+  }
+  return kind;
+}
+
+// Whether the reply fits without blocking: a pipe that polls as writable takes PIPE_BUF (4096) bytes at once, and no
+// reply is longer.
+Result<void> wait_until_writable() {
+  pollfd poll{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+  int ready = -1;
+  do {
+    ready = ::poll(&poll, 1, kPatience);
+  } while (ready < 0 && errno == EINTR);
+  if (ready < 0) return fail_errno(Code::reply, errno, "cannot wait for the caller to take the reply");
+  if (ready == 0) return fail(Code::reply, "the caller did not take the reply within 5 seconds");
+  if ((poll.revents & POLLOUT) == 0) return fail(Code::reply, "the caller closed its end before the reply");
+  return {};
+}
+
+Result<void> write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail_errno(Code::reply, errno, "cannot write the reply");
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+Result<void> deliver(std::string_view bytes, ReplyForm form, std::span<const int> fds = {}) {
+  if (auto ready = wait_until_writable(); !ready) return ready;
+  return form == ReplyForm::datagram ? send_with_fds(STDOUT_FILENO, bytes, fds) : write_all(STDOUT_FILENO, bytes);
+}
+
+}  // namespace
+
+Result<void> Reply::check() {
+  const Kind kind = kind_of(STDOUT_FILENO);
+  if (form_ == ReplyForm::datagram &&
+      !(kind.socket_domain == AF_UNIX && kind.socket_type == SOCK_DGRAM && kind.connected))
+    return fail(Code::bad_channel, "fd 1 is not a connected AF_UNIX datagram socket, so there is no way to hand over a device",
+                std::string(kForManagers));
+  const bool pipe_like = kind.fifo || (kind.socket_domain == AF_UNIX && kind.socket_type == SOCK_STREAM && kind.connected);
+  if (form_ == ReplyForm::framed && !(pipe_like && kind.writable))
+    return fail(Code::bad_channel, "fd 1 is not a pipe to write the answer to", std::string(kForManagers));
+  usable_ = true;
+  return {};
+}
+
+Result<void> Reply::grant(const priv::Outcome& outcome) {
+  switch (form_) {
+    case ReplyForm::datagram: {
+      if (!outcome.tap) return fail(Code::bug, "there is no device to hand over");
+      const int fds[] = {outcome.tap->fd.get()};
+      return deliver(uml4::tap_reply(outcome.tap->name, outcome.text), form_, fds);
+    }
+    case ReplyForm::framed: return deliver(uml4::framed_text(outcome.text), form_);
+    case ReplyForm::text: return write_all(STDOUT_FILENO, outcome.text);
+  }
+  return fail(Code::bug, "no such form of reply");
+}
+
+void Reply::refuse(const Error& error) {
+  if (usable_ && form_ != ReplyForm::text) {
+    const std::string text = "uml_net: " + error.text();
+    const auto bytes = form_ == ReplyForm::datagram ? uml4::tap_refusal(text) : uml4::framed_text(text);
+    if (deliver(bytes, form_)) return;
+  }
+  complain(error);
+}
+
+void complain(const Error& error) {
+  const std::string text = "uml_net: " + error.text();
+  // Nothing can be done for a caller without stderr.
+  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;
+}
+
+}  // namespace umlnet

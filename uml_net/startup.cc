@@ -1,0 +1,56 @@
+#include "uml_net/startup.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+
+namespace umlnet {
+namespace {
+
+Result<void> settle_fds() {
+  // open() gives the lowest free number, so this fills the holes below 3 from the left.
+  int fd = -1;
+  do {
+    fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd < 0) return fail_errno(Code::kernel, errno, "cannot open /dev/null");
+  } while (fd <= STDERR_FILENO);
+  if (::close_range(STDERR_FILENO + 1, ~0U, 0) != 0)
+    return fail_errno(Code::kernel, errno, "cannot close the fds that came with the call");
+  return {};
+}
+
+void settle_signals() {
+  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);  // fails for SIGKILL and SIGSTOP
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  const itimerval off{};
+  for (const auto timer : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) ::setitimer(timer, &off, nullptr);
+  ::prctl(PR_SET_PDEATHSIG, 0L, 0L, 0L, 0L);
+}
+
+}  // namespace
+
+Result<void> leave_callers_world() {
+  ::clearenv();
+  if (auto settled = settle_fds(); !settled) return settled;
+  settle_signals();
+  ::umask(077);
+  if (::chdir("/") != 0) return fail_errno(Code::kernel, errno, "cannot change to the root directory");
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0)
+    return fail_errno(Code::kernel, errno, "cannot keep others from tracing this process");
+  return {};
+}
+
+}  // namespace umlnet

@@ -1,0 +1,117 @@
+#include "uml_net/trusted_file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+
+namespace umlnet {
+namespace {
+
+constexpr int kReadTries = 10;
+
+std::unexpected<Error> untrusted(std::string what, const std::string& mend) {
+  return fail(Code::bad_policy, std::move(what), "Nobody is granted anything until the administrator mends it: " + mend);
+}
+
+// Nobody but root may have a say in what `fd`, which is `path`, holds.
+Result<void> check_owner(int fd, const std::string& path, mode_t type) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
+  if (S_ISLNK(status.st_mode))
+    return untrusted(path + " is a symbolic link", "put a file or directory of root's in its place.");
+  if ((status.st_mode & S_IFMT) != type)
+    return untrusted(path + (type == S_IFDIR ? " is not a directory" : " is not a regular file"), "replace it.");
+  if (status.st_uid != 0)
+    return untrusted(path + " belongs to uid " + std::to_string(status.st_uid) + " and not to root",
+                     "chown root " + path);
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return untrusted(path + " is writable by group or others", "chmod go-w " + path);
+  return {};
+}
+
+bool is_absent(int error) { return error == ENOENT; }
+
+// Walks down from "/", looking at every directory on the way.
+Result<std::optional<unique_fd>> walk(const std::string& path, int flags, mode_t type) {
+  unique_fd here(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!here) return fail_errno(Code::bad_policy, errno, "cannot open /");
+  if (auto checked = check_owner(here.get(), "/", S_IFDIR); !checked) return std::unexpected(checked.error());
+  std::size_t start = 1;
+  for (;;) {
+    const std::size_t slash = path.find('/', start);
+    const bool last = slash == std::string::npos;
+    const std::string part = path.substr(start, last ? std::string::npos : slash - start);
+    const std::string so_far = path.substr(0, slash);
+    // First as a mere place, to look at what it is: opening a FIFO or a device for reading has effects of its own.
+    unique_fd place(::openat(here.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!place && is_absent(errno)) return std::optional<unique_fd>();
+    if (!place) return fail_errno(Code::bad_policy, errno, "cannot open " + so_far);
+    if (auto checked = check_owner(place.get(), so_far, last ? type : S_IFDIR); !checked)
+      return std::unexpected(checked.error());
+    if (!last) {
+      here = std::move(place);
+      start = slash + 1;
+      continue;
+    }
+    unique_fd file(::openat(here.get(), part.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!file && is_absent(errno)) return std::optional<unique_fd>();  // went away in between
+    if (!file)
+      return fail_errno(Code::bad_policy, errno, "cannot open " + path,
+                        "Installed with a file capability, uml_net reads it as its group: chgrp umlnet " + path +
+                            " and chmod g+r, or chmod a+r.");
+    // It may be another file than the one that was looked at.
+    if (auto checked = check_owner(file.get(), path, type); !checked) return std::unexpected(checked.error());
+    return std::optional<unique_fd>(std::move(file));
+  }
+}
+
+bool same_state(const struct stat& a, const struct stat& b) {
+  return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
+         a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+}
+
+}  // namespace
+
+Result<std::optional<unique_fd>> open_trusted(const std::string& path) { return walk(path, O_RDONLY, S_IFREG); }
+
+Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit) {
+  for (int tries = 0; tries < kReadTries; ++tries) {
+    struct stat before {}, after {};
+    if (::fstat(fd, &before) != 0) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
+    std::string text;
+    ssize_t size = 0;
+    char block[8192];
+    while (text.size() <= limit &&
+           (size = ::pread(fd, block, sizeof block, static_cast<off_t>(text.size()))) > 0)
+      text.append(block, static_cast<std::size_t>(size));
+    if (size < 0) return fail_errno(Code::bad_policy, errno, "cannot read " + path);
+    if (text.size() > limit)
+      return untrusted(path + " is longer than " + std::to_string(limit) + " bytes", "shorten it.");
+    if (::fstat(fd, &after) == 0 && same_state(before, after)) return text;
+  }
+  return fail(Code::bad_policy, path + " is being written to without a pause",
+              "Write a new file beside it and rename it into its place.");
+}
+
+Result<std::vector<std::string>> list_trusted(const std::string& path, std::string_view suffix) {
+  auto opened = walk(path, O_RDONLY | O_DIRECTORY, S_IFDIR);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  std::vector<std::string> names;
+  if (!*opened) return names;
+  const int fd = ::dup((*opened)->get());
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(fd), ::closedir);
+  if (!directory) return fail_errno(Code::bad_policy, errno, "cannot list " + path);
+  while (const dirent* entry = ::readdir(directory.get())) {
+    const std::string_view name = entry->d_name;
+    if (!name.starts_with('.') && name.ends_with(suffix)) names.emplace_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace umlnet

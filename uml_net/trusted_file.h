@@ -1,0 +1,29 @@
+// Files that a privileged program believes only if nobody but root could have written them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+#include <string>
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/unique_fd.h"
+
+namespace umlnet {
+
+// Opens `path` (absolute) for reading: a regular file owned by root, reached from "/" through directories owned by
+// root, without a link on the way, none of them writable by group or others. Nothing where there is no such file.
+// Code::bad_policy with a line that says which part of the path is wrong and how to mend it.
+Result<std::optional<unique_fd>> open_trusted(const std::string& path);
+
+// The whole content, at most `limit` bytes. A file that is written to while it is read is read again, so that the result
+// is one state of it.
+Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit);
+
+// The names in the trusted directory `path` that end in `suffix`, sorted. Empty where there is no such directory.
+Result<std::vector<std::string>> list_trusted(const std::string& path, std::string_view suffix);
+
+}  // namespace umlnet

@@ -1,0 +1,25 @@
+// What the program opens while it still has the identity that its installation gives it: before it becomes its caller.
+#pragma once
+
+#include <vector>
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/unique_fd.h"
+#include "policy/accounts.h"
+#include "policy/load.h"
+#include "uml_net/audit_log.h"
+
+namespace umlnet {
+
+// Each part is there or says why not; which of them a request needs shows later.
+struct TrustedInputs {
+  Result<std::vector<policy::PolicyText>> policy;  // empty: there is no policy file
+  Result<policy::Accounts> accounts;
+  Result<audit::Log> log;
+  Result<unique_fd> tun;  // /dev/net/tun, not tied to a device yet
+};
+
+// The paths are fixed when the program is built; no environment variable and no argument changes them.
+TrustedInputs open_trusted_inputs();
+
+}  // namespace umlnet
