@@ -1,0 +1,195 @@
+"""A private little host for tests: its own network, /etc, /var/log and /dev/net, all of which go with the process."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+MS_REC = 0x4000
+MS_PRIVATE = 1 << 18
+
+POLICY = Path("/etc/umlnet/policy.json")
+LOG = Path("/var/log/umlnet/audit.jsonl")
+TUN = Path("/dev/net/tun")
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def sh(*argv: str, check: bool = True) -> str:
+    """Runs a command and returns its output; says what it said where it fails."""
+    done = subprocess.run(argv, capture_output=True, text=True)
+    if check and done.returncode != 0:
+        raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _unshare(flags: int) -> None:
+    if _libc.unshare(flags) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"unshare({flags:#x}): {os.strerror(number)} (the tests need root)")
+
+
+def _mount_tmpfs(path: Path, mode: str = "0755") -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    sh("mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", str(path))
+
+
+def enter(tun_mode: int = 0o600) -> None:
+    """Moves this process, for good, into a mount namespace in which tests can write what they like.
+
+    /etc is a copy, so that the helper finds a chain of root's directories above its policy, whatever the machine has
+    installed there. /dev/net/tun is a device node with the wanted mode: machines differ in it, tests must not.
+    """
+    if not TUN.exists():
+        raise RuntimeError("no /dev/net/tun here: load the tun module")
+    _unshare(CLONE_NEWNS)
+    if _libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        raise OSError(ctypes.get_errno(), "cannot make the mounts private")
+    with tempfile.TemporaryDirectory() as staging:
+        shutil.copytree("/etc", Path(staging) / "etc", symlinks=True, ignore_dangling_symlinks=True)
+        _mount_tmpfs(Path("/etc"))
+        sh("cp", "-a", f"{staging}/etc/.", "/etc/")
+    shutil.rmtree("/etc/umlnet", ignore_errors=True)
+    POLICY.parent.mkdir(mode=0o755)
+    _mount_tmpfs(Path("/var/log"))
+    LOG.parent.mkdir(mode=0o755)
+    _mount_tmpfs(Path("/run/netns"))
+    _mount_tmpfs(TUN.parent)
+    os.mknod(TUN, stat.S_IFCHR | tun_mode, os.makedev(10, 200))
+    os.chmod(TUN, tun_mode)
+    reset_log()
+
+
+def fresh_network() -> None:
+    """An empty network for this process, with the loopback up. The one before goes with its last user."""
+    _unshare(CLONE_NEWNET)
+    sh("ip", "link", "set", "lo", "up")
+
+
+def write_policy(policy: Any) -> None:
+    """A dict is written as JSON; a string as it is."""
+    POLICY.write_text(policy if isinstance(policy, str) else json.dumps(policy, indent=2) + "\n")
+    POLICY.chmod(0o644)
+
+
+def remove_policy() -> None:
+    POLICY.unlink(missing_ok=True)
+    shutil.rmtree(POLICY.parent / "policy.d", ignore_errors=True)
+
+
+def reset_log(mode: int = 0o600, group: int = 0) -> None:
+    LOG.unlink(missing_ok=True)
+    LOG.touch()
+    os.chown(LOG, 0, group)
+    LOG.chmod(mode)
+
+
+def audit_lines() -> list[dict[str, Any]]:
+    """The log, line by line; a line that is no JSON object fails the test that asks."""
+    text = LOG.read_text()
+    assert text == "" or text.endswith("\n"), "the audit log ends in the middle of a line"
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert all(isinstance(line, dict) for line in lines)
+    return lines
+
+
+def links() -> dict[str, dict[str, Any]]:
+    return {link["ifname"]: link for link in json.loads(sh("ip", "-j", "-d", "link"))}
+
+
+def setting(device: str, name: str) -> int:
+    return int(Path(f"/proc/sys/net/ipv4/conf/{device}/{name}").read_text())
+
+
+def proxy_entries() -> dict[str, str]:
+    """Published neighbours as {"10.50.0.7 eth0": protocol}."""
+    entries = json.loads(sh("ip", "-j", "neigh", "show", "proxy") or "[]")
+    return {f"{entry['dst']} {entry['dev']}": str(entry.get("protocol", "")) for entry in entries}
+
+
+def routes(table: str = "main") -> list[str]:
+    return sorted(line.strip() for line in sh("ip", "-4", "route", "show", "table", table).splitlines())
+
+
+def snapshot() -> dict[str, Any]:
+    """All that the helper could change, for comparing before with after. What the kernel makes up (MAC addresses,
+    indexes, IPv6 link-local addresses) is left out."""
+    state: dict[str, Any] = {"links": {}, "addresses": {}, "settings": {}}
+    for name, link in links().items():
+        state["links"][name] = (
+            "UP" in link["flags"],
+            link["mtu"],
+            link.get("ifalias", ""),
+            link.get("linkinfo", {}).get("info_kind", ""),
+        )
+        state["settings"][name] = (setting(name, "forwarding"), setting(name, "proxy_arp"))
+    for device in json.loads(sh("ip", "-j", "-4", "addr")):
+        state["addresses"][device["ifname"]] = sorted(
+            f"{info['local']}/{info['prefixlen']}" for info in device["addr_info"]
+        )
+    state["settings"]["all"] = (setting("all", "forwarding"), setting("all", "proxy_arp"))
+    state["routes"] = {table: routes(table) for table in ("main", "local")}
+    state["proxy"] = proxy_entries()
+    return state
+
+
+class Lan:
+    """A wire from here to a second host, which has a network of its own."""
+
+    def __init__(self, name: str, address: str, peer_address: str) -> None:
+        self.namespace = f"umlnet-{os.getpid()}-{name}"
+        sh("ip", "netns", "add", self.namespace)
+        sh("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
+        sh("ip", "addr", "add", address, "dev", name)
+        sh("ip", "link", "set", name, "up")
+        self.run("ip", "addr", "add", peer_address, "dev", "eth0")
+        self.run("ip", "link", "set", "eth0", "up")
+        self.run("ip", "link", "set", "lo", "up")
+
+    def run(self, *argv: str, check: bool = True) -> str:
+        return sh("ip", "netns", "exec", self.namespace, *argv, check=check)
+
+    def ping(self, address: str, size: int = 56) -> bool:
+        return ping(address, size, prefix=("ip", "netns", "exec", self.namespace))
+
+    def close(self) -> None:
+        sh("ip", "netns", "delete", self.namespace, check=False)
+
+
+def lan(name: str = "eth0", address: str = "10.50.0.1/24", peer_address: str = "10.50.0.2/24") -> Lan:
+    return Lan(name, address, peer_address)
+
+
+def ping(address: str, size: int = 56, prefix: tuple[str, ...] = ()) -> bool:
+    """True where an answer comes within a few tries."""
+    argv = [*prefix, "ping", "-c", "1", "-W", "2", "-s", str(size), address]
+    return any(subprocess.run(argv, capture_output=True).returncode == 0 for _ in range(3))
+
+
+def helper_copy(binary: Path, how: str, group: int = 0) -> Path:
+    """The helper as an administrator installs it: `setuid` (4755 root) or `filecap` (2755 and cap_net_admin=p)."""
+    bin_dir = Path("/run/umlnet-test-bin")
+    if not os.path.ismount(bin_dir):
+        _mount_tmpfs(bin_dir)
+    copy = bin_dir / how / "uml_net"
+    copy.parent.mkdir(exist_ok=True)
+    copy.parent.chmod(0o755)
+    shutil.copyfile(binary, copy)
+    os.chown(copy, 0, group)
+    if how == "setuid":
+        copy.chmod(0o4755)
+    elif how == "filecap":
+        copy.chmod(0o2755)
+        sh("setcap", "cap_net_admin=p", str(copy))
+    else:
+        copy.chmod(0o755)
+    return copy
