@@ -305,7 +305,7 @@ constexpr RuleKey kRuleKeys[] = {
 
 constexpr std::array<std::string_view, 4> kTopKeys = {"$schema", "comment", "version", "rules"};
 
-auto in_key(std::string_view key, JsonFault inner) {
+auto in_key(std::string_view key, const JsonFault& inner) {
   return std::unexpected(JsonFault{inner.line, "key " + quoted(key) + ": " + inner.what});
 }
 
@@ -330,7 +330,7 @@ Read<Rule> read_rule(const JsonValue& value, const Accounts& accounts) {
   Rule rule;
   for (const auto& key : kRuleKeys)
     if (const auto* member = find(*object, key.name))
-      if (auto done = key.read(member->value, rule, accounts); !done) return in_key(key.name, std::move(done.error()));
+      if (auto done = key.read(member->value, rule, accounts); !done) return in_key(key.name, done.error());
   if (rule.name.empty()) return fault(value, "key \"name\" is missing; give each rule its own");
   if (rule.users.empty() && rule.groups.empty())
     return fault(value,
@@ -382,7 +382,7 @@ class Loader {
       if (std::ranges::find(kTopKeys, member.key) == kTopKeys.end()) return unknown_key(member, "a policy", kTopKeys);
     for (const auto* key : {"$schema", "comment"})
       if (const auto* member = find(*top, key))
-        if (auto done = read_comment(member->value); !done) return in_key(key, std::move(done.error()));
+        if (auto done = read_comment(member->value); !done) return in_key(key, done.error());
 
     const auto* rules = find(*top, "rules");
     if (rules == nullptr) return fault(*tree, "key \"rules\" is missing; write \"rules\": [] for none");

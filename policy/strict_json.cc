@@ -27,7 +27,7 @@ class CountingIterator {
   using pointer = const char*;
   using reference = const char&;
 
-  CountingIterator(const char* at, Position* position) : at_(at), position_(position) {}
+  CountingIterator(std::string_view::const_iterator at, Position* position) : at_(at), position_(position) {}
 
   reference operator*() const { return *at_; }
   CountingIterator& operator++() {
@@ -44,7 +44,7 @@ class CountingIterator {
   bool operator==(const CountingIterator& other) const { return at_ == other.at_; }
 
  private:
-  const char* at_;
+  std::string_view::const_iterator at_;
   Position* position_;
 };
 
@@ -171,7 +171,7 @@ std::expected<JsonValue, JsonFault> parse_strict_json(std::string_view text) {
   if (auto fault = fault_in_bytes(text)) return std::unexpected(*std::move(fault));
   Position position;
   TreeBuilder builder(position);
-  const CountingIterator first(text.data(), &position), last(text.data() + text.size(), &position);
+  const CountingIterator first(text.begin(), &position), last(text.end(), &position);
   if (!nlohmann::json::sax_parse(first, last, &builder)) return std::unexpected(builder.take_fault());
   return builder.take_tree();
 }

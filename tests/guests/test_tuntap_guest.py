@@ -1,0 +1,111 @@
+"""The real linux.uml on the network through uml_net."""
+
+import time
+import unittest
+from typing import Callable
+
+from tests.support import caller, world
+from tests.support.case import HELPER, HostCase
+from tests.support.guest import UmlGuest
+
+PATIENCE = 15  # seconds
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+class Tuntap(HostCase):
+    def configure(self, guest: UmlGuest, device: str = "eth0", address: str = "10.99.0.1/24") -> None:
+        guest.check(f"ip link set {device} up && ip addr add {address} dev {device}")
+
+    def test_on_the_network_both_ways_and_gone_with_the_guest(self) -> None:
+        before = world.snapshot()
+        with UmlGuest(HELPER, "eth0=tuntap,,,10.99.0.254") as guest:
+            self.configure(guest)
+            for size in (56, 1400):
+                self.assertTrue(guest.pings("10.99.0.254", size), guest.output)
+                self.assertTrue(world.ping("10.99.0.1", size))
+            log = guest.check("dmesg")
+            self.assertIn("tap0 up with 10.99.0.254/32", log)
+            self.assertIn("10.99.0.1 routed to tap0", log)
+            guest.halt()
+        self.assertTrue(soon(lambda: "tap0" not in world.links()))
+        self.assertEqual(world.snapshot(), before)
+        self.assertEqual([line["request"]["operation"] for line in world.audit_lines()][:4],
+                         ["tuntap", "tuntap", "add", "add"])
+
+    def test_two_nics_at_once(self) -> None:
+        with UmlGuest(HELPER, "eth0=tuntap,,,10.98.0.254", "eth1=tuntap,,,10.99.0.254") as guest:
+            self.configure(guest, "eth0", "10.98.0.1/24")
+            self.configure(guest, "eth1", "10.99.0.1/24")
+            for net in ("10.98.0", "10.99.0"):
+                self.assertTrue(guest.pings(f"{net}.254"), guest.output)
+                self.assertTrue(world.ping(f"{net}.1"))
+
+    def test_addresses_come_and_go_in_the_running_guest(self) -> None:
+        with UmlGuest(HELPER, "eth0=tuntap,,,10.99.0.254") as guest:
+            self.configure(guest)
+            one = world.snapshot()
+            guest.check("ip addr add 10.99.0.2/24 dev eth0")
+            self.assertIn("10.99.0.2 dev tap0 proto 117 scope link", world.routes())
+            self.assertTrue(world.ping("10.99.0.2"))
+            guest.check("ip addr del 10.99.0.2/24 dev eth0")
+            self.assertEqual(world.snapshot(), one)
+            self.assertTrue(world.ping("10.99.0.1"))
+
+    def test_interface_down_and_up_again(self) -> None:
+        before = world.snapshot()
+        with UmlGuest(HELPER, "eth0=tuntap,,,10.99.0.254") as guest:
+            self.configure(guest)
+            up = world.snapshot()
+            guest.check("ip link set eth0 down")
+            self.assertTrue(soon(lambda: world.snapshot() == before))
+            guest.check("ip link set eth0 up")
+            self.assertTrue(soon(lambda: "10.99.0.1 dev tap0 proto 117 scope link" in world.routes()))
+            without_alias = lambda state: {**state, "links": {name: link[:2] for name, link in state["links"].items()}}
+            self.assertEqual(without_alias(world.snapshot()), without_alias(up))
+            self.assertTrue(guest.pings("10.99.0.254"), guest.output)
+            self.assertTrue(world.ping("10.99.0.1"))
+
+    def test_a_second_host_on_the_lan_reaches_the_guest(self) -> None:
+        lan = world.lan()
+        self.addCleanup(lan.close)
+        before = world.snapshot()
+        with UmlGuest(HELPER, "eth0=tuntap,,,10.50.0.254") as guest:
+            self.configure(guest, address="10.50.0.7/24")
+            self.assertEqual(world.proxy_entries(), {"10.50.0.7 eth0": "118"})
+            self.assertEqual(world.setting("all", "forwarding"), 0)
+            self.assertTrue(lan.ping("10.50.0.7", 1400))
+            self.assertTrue(guest.pings("10.50.0.2", 1400), guest.output)
+            self.assertIn("10.50.0.7 routed to tap0, published on eth0", guest.check("dmesg"))
+            guest.check("ip link set eth0 down")
+            self.assertFalse(lan.ping("10.50.0.7"))
+            self.assertTrue(soon(lambda: world.snapshot() == before))
+
+    def test_what_a_killed_guest_leaves_is_gone_with_the_next_request_of_anybody(self) -> None:
+        lan = world.lan()
+        self.addCleanup(lan.close)
+        before = world.snapshot()
+        for collect in ("gc", "request"):
+            with self.subTest(collect), UmlGuest(HELPER, "eth0=tuntap,,,10.50.0.254") as guest:
+                self.configure(guest, address="10.50.0.7/24")
+                guest.kill()
+                self.assertTrue(soon(lambda: "tap0" not in world.links()))
+                self.assertEqual(world.proxy_entries(), {"10.50.0.7 eth0": "118"})
+                if collect == "gc":
+                    done = caller.run(HELPER, "gc")
+                    self.assertEqual(done.returncode, 0, done)
+                    self.assertIn(b"10.50.0.7 no longer published on eth0", done.stdout)
+                else:
+                    self.assertNotEqual(caller.framed(HELPER, "4", "del", "tap0", "1.2.3.4", "255.0.0.0").exit, 0)
+                self.assertEqual(world.snapshot(), before)
+
+
+if __name__ == "__main__":
+    unittest.main()
