@@ -16,7 +16,7 @@
 namespace umlnet::rtnetlink {
 namespace {
 
-// linux/if_tun.h's IFF_TAP, as IFLA_TUN_TYPE carries it. The header itself stays with the code that talks to TAPs.
+// IFF_TAP, as IFLA_TUN_TYPE carries it. The header that defines it stays with the code that talks to TAPs.
 constexpr std::uint8_t kTunTypeTap = 2;
 
 // Builds one message. Attributes are padded to four bytes; their length, as the kernel wants it, is without the padding.

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 from tests.support import caller, world
-from tests.support.case import HELPER, HostCase
+from tests.support.case import FILLER, HELPER, HostCase
 
 TUNGETIFF = 0x800454D2
 IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_MULTI_QUEUE = 0x0002, 0x1000, 0x4000, 0x0100
@@ -165,7 +165,7 @@ class TuntapUp(HostCase):
         world.sh("mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(world.LOG.parent))
         try:
             world.reset_log()
-            line = '{"filler":true}\n'
+            line = FILLER.decode()
             for filled in (4096 // len(line), 4096 // len(line) - 4):  # to the last byte, and with room for a part
                 world.LOG.write_text(line * filled)
                 self.assert_refused(caller.tuntap_up(HELPER, "10.99.0.254"), 78, "audit log")

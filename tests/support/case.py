@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import unittest
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+
 from tests.support import world
 
 ROOT = Path(__file__).resolve().parents[2]
+FILLER = b'{"filler":true}\n'  # what a test may put into the log itself
 HELPER = Path(os.environ.get("UMLNET_HELPER", ROOT / "build" / "uml_net" / "uml_net"))
 
 
+AUDIT_LINE = jsonschema.Draft202012Validator(json.loads((ROOT / "policy" / "audit.schema.json").read_text()))
+
+
 class HostCase(unittest.TestCase):
-    """An empty network, an empty audit log and no policy for each test; what it left is checked where it says so."""
+    """An empty network, an empty audit log and no policy for each test; what it left is checked where it says so.
+    Whatever stands in the audit log at the end keeps to the published schema."""
 
     maxDiff = None
     tun_mode = 0o600
@@ -31,6 +39,17 @@ class HostCase(unittest.TestCase):
         world.fresh_network()
         world.remove_policy()
         world.reset_log()
+        self.addCleanup(self.assert_log_keeps_to_the_schema)
+
+    def assert_log_keeps_to_the_schema(self) -> None:
+        if not world.LOG.is_file():
+            return
+        for raw in world.LOG.read_bytes().splitlines(keepends=True):
+            if raw == FILLER:
+                continue
+            self.assertTrue(raw.isascii() and len(raw) <= 4096, raw)
+            line = json.loads(raw)
+            self.assertEqual([fault.message for fault in AUDIT_LINE.iter_errors(line)], [], line)
 
     def events(self) -> list[tuple[str, str]]:
         return [(line["event"], line["stage"]) for line in world.audit_lines()]

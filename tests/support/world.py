@@ -75,15 +75,17 @@ def fresh_network() -> None:
     sh("ip", "link", "set", "lo", "up")
 
 
-def write_policy(policy: Any) -> None:
+def write_policy(policy: Any, path: Path = POLICY) -> Path:
     """A dict is written as JSON; a string as it is."""
-    POLICY.write_text(policy if isinstance(policy, str) else json.dumps(policy, indent=2) + "\n")
-    POLICY.chmod(0o644)
+    path.write_text(policy if isinstance(policy, str) else json.dumps(policy, indent=2) + "\n")
+    path.chmod(0o644)
+    return path
 
 
 def remove_policy() -> None:
-    POLICY.unlink(missing_ok=True)
-    shutil.rmtree(POLICY.parent / "policy.d", ignore_errors=True)
+    """Leaves an empty directory of root's, whatever a test made of it."""
+    shutil.rmtree(POLICY.parent)
+    POLICY.parent.mkdir(mode=0o755)
 
 
 def reset_log(mode: int = 0o600, group: int = 0) -> None:

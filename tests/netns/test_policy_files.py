@@ -1,0 +1,173 @@
+"""The policy and account files as they lie on the disk: who may have a say in them, and what happens when one is bad."""
+
+import os
+import shutil
+import subprocess
+import unittest
+from pathlib import Path
+from typing import Any, Callable
+
+from tests.support import caller, world
+from tests.support.case import HELPER, HostCase
+
+NOBODY = 65534
+DROP_INS = world.POLICY.parent / "policy.d"
+
+
+def rule(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "users": [NOBODY], "operations": ["tuntap", "address"], **more}
+
+
+def policy(*rules: dict[str, Any]) -> dict[str, Any]:
+    return {"version": 1, "rules": list(rules)}
+
+
+class PolicyFiles(HostCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.helper = world.helper_copy(HELPER, "setuid")
+        world.write_policy(policy(rule("guests", gateways=["10.99.0.0/16"])))
+
+    def ask(self, gate: str = "10.99.0.254", user: int | None = NOBODY) -> caller.Reply:
+        reply = caller.tuntap_up(self.helper, gate, user=user)
+        self.addCleanup(reply.close)
+        return reply
+
+    def drop_in(self, name: str, content: dict[str, Any] | str) -> Path:
+        DROP_INS.mkdir(mode=0o755, exist_ok=True)
+        return world.write_policy(content, DROP_INS / name)
+
+    def test_one_bad_file_denies_everything_to_everybody(self) -> None:
+        def symlink() -> None:
+            world.POLICY.rename("/etc/umlnet/elsewhere")
+            world.POLICY.symlink_to("/etc/umlnet/elsewhere")
+
+        def fifo() -> None:
+            world.POLICY.unlink()
+            os.mkfifo(world.POLICY)
+
+        def directory() -> None:
+            world.POLICY.unlink()
+            world.POLICY.mkdir()
+
+        def not_roots() -> None:
+            os.chown(world.POLICY, NOBODY, 0)
+
+        def for_the_group() -> None:
+            world.POLICY.chmod(0o664)
+
+        def for_everybody() -> None:
+            world.POLICY.chmod(0o646)
+
+        def parent_for_the_group() -> None:
+            world.POLICY.parent.chmod(0o775)
+
+        def parent_not_roots() -> None:
+            os.chown(world.POLICY.parent, NOBODY, 0)
+
+        def too_long() -> None:
+            text = world.POLICY.read_text()
+            world.write_policy(text + " " * (64 * 1024 + 1 - len(text)))
+
+        def half_written() -> None:
+            world.write_policy(world.POLICY.read_text()[:-20])
+
+        def empty() -> None:
+            world.write_policy("")
+
+        def unknown_key() -> None:
+            world.write_policy(policy(rule("guests", gatways=["10.99.0.0/16"])))
+
+        def bad_drop_in() -> None:
+            self.drop_in("50-more.json", '{"version": 1, "rules": [}')
+
+        def drop_in_not_roots() -> None:
+            os.chown(self.drop_in("50-more.json", policy()), NOBODY, 0)
+
+        def same_name_twice() -> None:
+            self.drop_in("50-more.json", policy(rule("guests")))
+
+        cases: list[tuple[Callable[[], None], tuple[str, ...]]] = [
+            (symlink, ("policy.json is a symbolic link",)),
+            (fifo, ("policy.json is not a regular file",)),
+            (directory, ("policy.json is not a regular file",)),
+            (not_roots, ("policy.json belongs to uid 65534", "chown root /etc/umlnet/policy.json")),
+            (for_the_group, ("policy.json is writable by group or others", "chmod go-w")),
+            (for_everybody, ("policy.json is writable by group or others",)),
+            (parent_for_the_group, ("/etc/umlnet is writable by group or others",)),
+            (parent_not_roots, ("/etc/umlnet belongs to uid 65534",)),
+            (too_long, ("policy.json is longer than 65536 bytes",)),
+            (half_written, ("policy.json:14: not JSON",)),
+            (empty, ("policy.json",)),
+            (unknown_key, ("policy.json", "gatways", "gateways")),
+            (bad_drop_in, ("50-more.json:1: not JSON",)),
+            (drop_in_not_roots, ("50-more.json belongs to uid 65534",)),
+            (same_name_twice, ("50-more.json", "guests")),
+        ]
+        before = world.snapshot()
+        for spoil, words in cases:
+            for user in (NOBODY, None):
+                with self.subTest(spoil.__name__, user=user):
+                    world.remove_policy()
+                    world.reset_log()
+                    world.write_policy(policy(rule("guests", gateways=["10.99.0.0/16"])))
+                    spoil()
+                    self.assert_refused(self.ask(user=user), 78, *words)
+                    self.assertEqual(self.events(), [("alert", "result")])
+                    self.assertEqual(world.snapshot(), before)
+
+    def test_a_file_of_64_kib_is_not_too_long(self) -> None:
+        text = world.POLICY.read_text()
+        world.write_policy(text + " " * (64 * 1024 - len(text)))
+        self.assertEqual(self.ask().exit, 0)
+
+    def test_drop_ins_are_read_in_the_order_of_their_names_behind_the_main_file(self) -> None:
+        world.write_policy(policy(rule("main", gateways=["10.1.0.0/16"])))
+        self.drop_in("20-second.json", policy(rule("second", gateways=["10.2.0.0/16", "10.3.0.0/16"])))
+        self.drop_in("10-first.json", policy(rule("first", gateways=["10.1.0.0/16", "10.2.0.0/16"])))
+        self.drop_in("README", "not read")
+        self.drop_in(".hidden.json", "not read")
+        for gate, name in (("10.1.0.1", "main"), ("10.2.0.1", "first"), ("10.3.0.1", "second")):
+            with self.subTest(gate):
+                self.assertEqual(self.ask(gate).exit, 0)
+                self.assertEqual(self.last_line()["decision"]["rule"], name)
+
+    def test_a_deny_rule_in_a_drop_in_wins_and_binds_root(self) -> None:
+        self.drop_in("99-stop.json", policy({"name": "stop", "effect": "deny", "users": ["*"]}))
+        for user in (NOBODY, None):
+            self.assert_refused(self.ask(user=user), 77, "rule stop denies this")
+
+    def test_a_rule_that_names_a_user_by_name(self) -> None:
+        world.write_policy(policy({**rule("guests", gateways=["10.99.0.0/16"]), "users": ["nobody"]}))
+        self.assertEqual(self.ask().exit, 0)
+        self.assertEqual(self.last_line()["caller"]["user"], "nobody")
+
+    def test_no_policy_at_all_leaves_root_only(self) -> None:
+        world.remove_policy()
+        self.assert_refused(self.ask(), 77, "there is no policy on this host", "/etc/umlnet/policy.json")
+        self.assertEqual(self.ask(user=None).exit, 0)
+
+    def test_the_example_policies_load(self) -> None:
+        for example in sorted((Path(__file__).parents[2] / "policy" / "examples").iterdir()):
+            with self.subTest(example.name):
+                shutil.copyfile(example, world.POLICY)
+                self.assertEqual(self.ask(user=None).exit, 0)
+                self.assert_refused(self.ask("192.168.77.1"), 77)
+
+    def test_a_file_replaced_while_it_is_read_is_the_old_or_the_new_one(self) -> None:
+        versions = [policy(*(rule(f"rule-{version}-{number}") for number in range(200))) for version in (1, 2)]
+        new = world.POLICY.with_suffix(".new")
+        calls = []
+        for number in range(20):
+            world.write_policy(versions[number % 2], new)
+            calls.append(subprocess.Popen([self.helper, "4", "add", "tap9", "10.99.0.1", "255.255.255.0"],
+                                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE))
+            new.rename(world.POLICY)
+        for call in calls:
+            answer, _ = call.communicate(timeout=caller.TIMEOUT)
+            self.assertIn(b"there is no device tap9", answer)
+        self.assertNotIn("alert", {line["event"] for line in world.audit_lines()})
+
+
+if __name__ == "__main__":
+    unittest.main()
