@@ -15,7 +15,7 @@ class Accounts {
  public:
   Accounts() = default;
   // Lines that are not `name:password:id:...` with a decimal id are passed over; the first line of a name or id wins,
-  // as in getpwnam(3).
+  // as the C library does.
   Accounts(std::string_view passwd_text, std::string_view group_text);
 
   std::optional<uid_t> uid_of(std::string_view user) const;

@@ -48,10 +48,8 @@ Result<void> Trail::intend(const policy::Grant& grant) { return add(granted(gran
 
 Result<void> Trail::done(const policy::Grant& grant, const priv::Outcome& outcome) {
   Record record = granted(grant, Event::accept, Stage::result);
-  if (outcome.tap) {
-    record.device = outcome.tap->name.str();
-    record.ifindex = outcome.tap->ifindex;
-  }
+  record.device = outcome.device.name;
+  record.ifindex = outcome.device.ifindex;
   record.changes = outcome.words;
   return add(record);
 }

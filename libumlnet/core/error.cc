@@ -42,15 +42,12 @@ std::string errno_name(int errnum) {
   return name != nullptr ? name : "errno " + std::to_string(errnum);
 }
 
-std::string Error::text() const {
-  std::string line = what;
-  if (errnum != 0) {
-    const char* description = strerrordesc_np(errnum);
-    line += std::string(": ") + (description != nullptr ? description : "unknown error") + " (" + errno_name(errnum) + ")";
-  }
-  line += "\n";
-  if (!advice.empty()) line += advice + "\n";
-  return line;
+std::string Error::line() const {
+  if (errnum == 0) return what;
+  const char* description = strerrordesc_np(errnum);
+  return what + ": " + (description != nullptr ? description : "unknown error") + " (" + errno_name(errnum) + ")";
 }
+
+std::string Error::text() const { return line() + "\n" + (advice.empty() ? "" : advice + "\n"); }
 
 }  // namespace umlnet

@@ -33,7 +33,9 @@ struct Error {
   std::string what;
   std::string advice;
 
-  // One or two plain lines for a person, each ending in newline.
+  // What and why not, on one line without newline: "cannot open /dev/net/tun: Permission denied (EACCES)".
+  std::string line() const;
+  // The same and the advice: plain lines for a person, each ending in newline.
   std::string text() const;
 };
 

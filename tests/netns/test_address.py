@@ -43,6 +43,12 @@ class Address(HostCase):
                                  (0, "10.50.0.7 no longer routed to tap0, no longer published on eth0\n"))
                 self.assertEqual(world.snapshot(), self.before)
 
+    def test_the_audit_log_names_the_device_that_was_changed(self) -> None:
+        self.assertEqual(self.call("add", "tap0", "10.50.0.7", MASK).exit, 0)
+        result = self.last_line()["result"]
+        self.assertEqual((result["device"], result["ifindex"]), ("tap0", world.links()["tap0"]["ifindex"]))
+        self.assertEqual(result["changes"][0], "10.50.0.7/32 routed to tap0")
+
     def test_one_of_two_addresses_leaves_the_other_alone(self) -> None:
         self.assertEqual(self.call("add", "tap0", "10.50.0.7", MASK).exit, 0)
         with_one = world.snapshot()

@@ -60,10 +60,19 @@ std::vector<std::string> take_back_changes(const std::vector<Change>& changes, s
     const auto back = inverse(*it);
     if (!back) continue;
     const auto result = std::visit(Perform{effects, tap}, *back);
-    if (!result && !is_gone_already(*back, result.error())) failures.push_back(explained(*back, result.error()).text());
+    if (!result && !is_gone_already(*back, result.error())) failures.push_back(explained(*back, result.error()).line());
   }
   tap.reset();  // closes the fd, and with it goes the device and all that was put on it
   return failures;
+}
+
+// The device that an address change names; index 0 for other requests.
+Device device_named_in(const Request& request, const policy::HostState& host) {
+  const IfName* name = nullptr;
+  if (const auto* add = std::get_if<AddAddress>(&request)) name = &add->device;
+  if (const auto* del = std::get_if<DeleteAddress>(&request)) name = &del->device;
+  const auto* link = name != nullptr ? host.link(name->str()) : nullptr;
+  return link != nullptr ? Device{link->ifindex, link->name} : Device{};
 }
 
 // The caller's explanation: "tap0 up with 10.99.0.254/32", "10.50.0.7 routed to tap0, published on eth0".
@@ -98,6 +107,7 @@ Result<Outcome> execute(const policy::Grant& grant, const RequestId& id, const p
   if (!plan) return std::unexpected(std::move(plan.error()));
 
   Outcome outcome;
+  outcome.device = device_named_in(grant.request(), host);
   for (const auto& change : plan->changes) {
     const auto result = std::visit(Perform{effects, outcome.tap}, change);
     if (result) {
@@ -107,13 +117,14 @@ Result<Outcome> execute(const policy::Grant& grant, const RequestId& id, const p
     if (is_gone_already(change, result.error())) continue;
     Error error = explained(change, result.error());
     if (!plan->all_or_nothing) {
-      outcome.words.push_back("failed: " + error.text());
+      outcome.words.push_back("failed: " + error.line());
       continue;
     }
     for (const auto& failure : take_back_changes(outcome.changes, outcome.tap, effects))
-      error.advice += (error.advice.empty() ? "" : " ") + ("Left behind: " + failure);
+      error.what += " (and taking back what was done: " + failure + ")";
     return std::unexpected(std::move(error));
   }
+  if (outcome.tap) outcome.device = {outcome.tap->ifindex, outcome.tap->name.str()};
   for (const auto& change : outcome.changes)
     outcome.words.push_back(done_in_words(change, outcome.tap ? outcome.tap->name.str() : ""));
   outcome.text = explanation(grant, *plan, outcome);

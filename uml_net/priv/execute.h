@@ -16,6 +16,7 @@ namespace umlnet::priv {
 // What was done. `tap` is there where the request made a TAP, and owns its fd.
 struct Outcome {
   std::optional<NewTap> tap;
+  Device device;                   // that was made or changed; index 0 where the request names none
   std::vector<Change> changes;     // in the order in which they were made
   std::vector<std::string> words;  // the same, for the audit log
   std::string text;                // for the caller: plain lines, each ending in newline
