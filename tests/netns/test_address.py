@@ -47,7 +47,7 @@ class Address(HostCase):
         self.assertEqual(self.call("add", "tap0", "10.50.0.7", MASK).exit, 0)
         result = self.last_line()["result"]
         self.assertEqual((result["device"], result["ifindex"]), ("tap0", world.links()["tap0"]["ifindex"]))
-        self.assertEqual(result["changes"][0], "10.50.0.7/32 routed to tap0")
+        self.assertEqual(result["changes"][0], "10.50.0.7 routed to tap0")
 
     def test_one_of_two_addresses_leaves_the_other_alone(self) -> None:
         self.assertEqual(self.call("add", "tap0", "10.50.0.7", MASK).exit, 0)
