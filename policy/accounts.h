@@ -1,5 +1,6 @@
-// Names of users and groups, from the text of /etc/passwd and /etc/group. No name service is asked: a privileged program
-// that loads the modules of nsswitch.conf runs whatever they are. Names from elsewhere (LDAP) are written as numbers.
+// Names of users and groups, from the text of /etc/passwd and /etc/group. No name service is asked: a privileged
+// program that loads the modules of nsswitch.conf runs whatever they are. Names from elsewhere (LDAP) are written as
+// numbers.
 #pragma once
 
 #include <sys/types.h>

@@ -45,7 +45,8 @@ struct AddressFacts {
 };
 
 std::optional<AddressFacts> address_facts(const Request& request) {
-  if (const auto* add = std::get_if<AddAddress>(&request)) return AddressFacts{add->device, add->address, add->netmask, true};
+  if (const auto* add = std::get_if<AddAddress>(&request))
+    return AddressFacts{add->device, add->address, add->netmask, true};
   if (const auto* del = std::get_if<DeleteAddress>(&request))
     return AddressFacts{del->device, del->address, del->netmask, false};
   return std::nullopt;
@@ -123,9 +124,10 @@ std::optional<Denial> forbidden_by_host(const std::string& rule, const Caller& c
   const auto* tap = std::get_if<MakeTap>(&request);
   if (tap != nullptr && tap->gateway)
     if (const auto why = special_purpose(*tap->gateway))
-      return Denial{rule,
-                    {Code::bad_value, 0, "gateway " + tap->gateway->str() + " cannot be put on a device: " + std::string(*why),
-                     "Choose a private address for the host's side, as in 10.99.0.254."}};
+      return Denial{
+          rule,
+          {Code::bad_value, 0, "gateway " + tap->gateway->str() + " cannot be put on a device: " + std::string(*why),
+           "Choose a private address for the host's side, as in 10.99.0.254."}};
   const auto change = address_facts(request);
   if (!change) return std::nullopt;
 
@@ -200,7 +202,7 @@ std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, 
   }
   if (!policy.present)
     return refused(denied({}, "there is no policy on this host, so only root may use uml_net",
-                          std::string("The administrator can write one: ") + kPolicyFile + " (umlnet-policy(5)).")); 
+                          std::string("The administrator can write one: ") + kPolicyFile + " (umlnet-policy(5))."));
   return refused(std::move(nearest));
 }
 

@@ -15,8 +15,8 @@ namespace umlnet::policy {
 
 class Grant;
 
-// Why not: the deny rule, or the allow rule that came nearest (empty where no rule speaks of the caller). The caller and
-// the audit log are told the same.
+// Why not: the deny rule, or the allow rule that came nearest (empty where no rule speaks of the caller). The caller
+// and the audit log are told the same.
 struct Denial {
   std::string rule;
   Error error;
@@ -33,7 +33,7 @@ class Grant {
  public:
   const Request& request() const { return request_; }
   uid_t uid() const { return uid_; }
-  const std::string& rule() const { return rule_; }      // empty where no rule was needed
+  const std::string& rule() const { return rule_; }  // empty where no rule was needed
   const std::string& reason() const { return reason_; }
 
   // Whether guest addresses may be published on the LAN device `name`, and forwarded from there.
@@ -42,7 +42,11 @@ class Grant {
  private:
   friend std::expected<Grant, Denial> decide(const Policy&, const Caller&, const Request&, const HostState&);
   Grant(Request request, uid_t uid, std::string rule, std::string reason, std::optional<std::set<std::string>> lan)
-      : request_(std::move(request)), uid_(uid), rule_(std::move(rule)), reason_(std::move(reason)), lan_(std::move(lan)) {}
+      : request_(std::move(request)),
+        uid_(uid),
+        rule_(std::move(rule)),
+        reason_(std::move(reason)),
+        lan_(std::move(lan)) {}
 
   Request request_;
   uid_t uid_;
@@ -52,7 +56,8 @@ class Grant {
 };
 
 // The LAN devices in whose subnet a guest's `address` lies under `netmask`: those with a route, in the main table, to a
-// network that is the address's own once both are cut by the netmask. The guest's device and loopback are not among them.
+// network that is the address's own once both are cut by the netmask. The guest's device and loopback are not among
+// them.
 std::vector<const rtnetlink::Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask, int device);
 
 }  // namespace umlnet::policy

@@ -26,7 +26,7 @@ int open_without_links(const std::string& path, int flags) {
 }
 
 Result<void> check(int fd, const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0) return unusable("cannot look at the audit log " + path, {}, errno);
   if (S_ISLNK(status.st_mode))
     return unusable("the audit log " + path + " is a symbolic link", "Put a regular file of root's in its place.");
@@ -60,7 +60,8 @@ Result<Log> Log::open(const std::string& path) {
   unique_fd fd(open_without_links(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY));
   if (!fd)
     return unusable("cannot open the audit log " + path,
-                    "Installed with a file capability, uml_net writes it as its group: chgrp umlnet and chmod g+w.", errno);
+                    "Installed with a file capability, uml_net writes it as its group: chgrp umlnet and chmod g+w.",
+                    errno);
   // It may be another file than the one that was looked at.
   if (auto fit = check(fd.get(), path); !fit) return std::unexpected(std::move(fit.error()));
   return Log(std::move(fd), path);
@@ -76,7 +77,7 @@ Result<void> Log::append(const std::string& line) {
 
   // Half a line is worse than none: it would swallow the next. It is taken off if nobody wrote behind it since.
   const off_t end = ::lseek(fd_.get(), 0, SEEK_CUR);
-  struct stat status {};
+  struct stat status{};
   if (end >= written && ::fstat(fd_.get(), &status) == 0 && status.st_size == end) {
     if (::ftruncate(fd_.get(), end - written) != 0) { /* the line stays torn; the refusal below says so */
     }

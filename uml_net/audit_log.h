@@ -10,8 +10,9 @@ namespace umlnet::audit {
 
 class Log {
  public:
-  // Opens the log at `path` (absolute) for appending. It must be there: a regular file with one link, owned by root, not
-  // writable by everybody, reached without a symbolic link on the way. Code::audit otherwise, with what to do about it.
+  // Opens the log at `path` (absolute) for appending. It must be there: a regular file with one link, owned by root,
+  // not writable by everybody, reached without a symbolic link on the way. Code::audit otherwise, with what to do about
+  // it.
   static Result<Log> open(const std::string& path);
 
   int fd() const { return fd_.get(); }

@@ -49,7 +49,8 @@ struct Record {
 // At most this many bytes a line, newline and all.
 inline constexpr std::size_t kMaxLine = 4096;
 
-// The record as one line of JSON, ASCII only, ending in newline. Lists and texts that would not fit are cut, and say so.
+// The record as one line of JSON, ASCII only, ending in newline. Lists and texts that would not fit are cut, and say
+// so.
 std::string to_line(const Record& record);
 
 }  // namespace umlnet::audit

@@ -30,7 +30,8 @@ Record Trail::record(Event event, Stage stage) const {
   if (call_.request) record.request = *call_.request;
   record.untrusted = untrusted_;
   if (stage == Stage::result)
-    record.duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started_);
+    record.duration =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started_);
   return record;
 }
 

@@ -36,8 +36,9 @@ bool is_help(std::span<const std::string_view> arguments) {
 int print_help(std::span<const std::string_view> arguments) {
   std::string text(kHelp);
   if (is_version(arguments[0]))
-    text = std::string("uml_net ") + UMLNET_VERSION + ", speaks UML protocol version 4\npolicy: " + policy::kPolicyFile +
-           " and " + policy::kPolicyDirectory + "/*.json\naudit log: " + policy::kAuditLog + "\n";
+    text = std::string("uml_net ") + UMLNET_VERSION +
+           ", speaks UML protocol version 4\npolicy: " + policy::kPolicyFile + " and " + policy::kPolicyDirectory +
+           "/*.json\naudit log: " + policy::kAuditLog + "\n";
   return ::write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : EX_IOERR;
 }
 

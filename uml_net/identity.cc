@@ -36,9 +36,11 @@ Result<std::vector<gid_t>> read_groups() {
 }
 
 Result<void> take_identity(uid_t uid, gid_t gid) {
-  if (::setresgid(gid, gid, gid) != 0) return fail_errno(Code::kernel, errno, "cannot become gid " + std::to_string(gid));
+  if (::setresgid(gid, gid, gid) != 0)
+    return fail_errno(Code::kernel, errno, "cannot become gid " + std::to_string(gid));
   if (auto kept = priv::keep_permitted_over_setuid(true); !kept) return kept;
-  if (::setresuid(uid, uid, uid) != 0) return fail_errno(Code::kernel, errno, "cannot become uid " + std::to_string(uid));
+  if (::setresuid(uid, uid, uid) != 0)
+    return fail_errno(Code::kernel, errno, "cannot become uid " + std::to_string(uid));
   if (auto kept = priv::keep_permitted_over_setuid(false); !kept) return kept;
   uid_t uids[3];
   gid_t gids[3];
@@ -73,9 +75,10 @@ Result<policy::Caller> become_caller() {
   if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0)
     return fail_errno(Code::kernel, errno, "cannot keep others from tracing this process");
   if (!*privileged)
-    return fail(Code::not_privileged, "uml_net was started without the privilege to change the network (CAP_NET_ADMIN)",
-                "The administrator installs it set-user-ID root (chown root:umlnet, chmod 4750) or with a file capability\n"
-                "(setcap cap_net_admin=p), on a file system that is not mounted nosuid; see uml_net(8).");
+    return fail(
+        Code::not_privileged, "uml_net was started without the privilege to change the network (CAP_NET_ADMIN)",
+        "The administrator installs it set-user-ID root (chown root:umlnet, chmod 4750) or with a file capability\n"
+        "(setcap cap_net_admin=p), on a file system that is not mounted nosuid; see uml_net(8).");
   return caller;
 }
 

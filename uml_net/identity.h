@@ -8,8 +8,8 @@ namespace umlnet {
 
 // Gives up whatever identity the installation gave: real, effective and saved uid and gid are the caller's, verified by
 // reading them back; CAP_NET_ADMIN stays permitted where it was, not in effect; no_new_privs is set; the process stays
-// untraceable. What the kernel says of the caller is returned. Code::not_privileged where CAP_NET_ADMIN is not there, in
-// words that tell the administrator what to do.
+// untraceable. What the kernel says of the caller is returned. Code::not_privileged where CAP_NET_ADMIN is not there,
+// in words that tell the administrator what to do.
 Result<policy::Caller> become_caller();
 
 }  // namespace umlnet

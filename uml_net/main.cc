@@ -142,8 +142,10 @@ int serve(Words arguments) {
   const Call call = parse_call(arguments);
   Reply reply(call.reply);
   const auto refuse_unrecorded = [&](const Error& error) {
-    if (reply.check()) reply.refuse(error);
-    else complain(error);
+    if (reply.check())
+      reply.refuse(error);
+    else
+      complain(error);
     return exit_status(error);
   };
   if (!caller) return refuse_unrecorded(caller.error());
@@ -171,5 +173,6 @@ int main(int argc, char** argv) try {
   for (int i = 1; i < argc; ++i) arguments.emplace_back(argv[i]);
   return umlnet::serve(arguments);
 } catch (const std::exception& exception) {
-  return umlnet::give_up({umlnet::Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."});
+  return umlnet::give_up(
+      {umlnet::Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."});
 }

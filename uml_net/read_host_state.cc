@@ -20,8 +20,8 @@ Result<void> dump(priv::RtnetlinkSocket& socket, const char* doing, rtnetlink::B
 }
 
 Result<void> read_settings(priv::RtnetlinkSocket& socket, int which, rtnetlink::Ipv4Settings& into) {
-  return socket.get(rtnetlink::get_ipv4_settings(socket.next_sequence(), which),
-                    "cannot read the host's IPv4 settings", [&](const Message& message) {
+  return socket.get(rtnetlink::get_ipv4_settings(socket.next_sequence(), which), "cannot read the host's IPv4 settings",
+                    [&](const Message& message) {
                       if (const auto settings = rtnetlink::ipv4_settings_of(message)) into = *settings;
                     });
 }

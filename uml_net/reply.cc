@@ -30,7 +30,7 @@ struct Kind {
 
 Kind kind_of(int fd) {
   Kind kind;
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0) return kind;
   kind.fifo = S_ISFIFO(status.st_mode);
   kind.writable = (::fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
@@ -81,9 +81,11 @@ Result<void> Reply::check() {
   const Kind kind = kind_of(STDOUT_FILENO);
   if (form_ == ReplyForm::datagram &&
       !(kind.socket_domain == AF_UNIX && kind.socket_type == SOCK_DGRAM && kind.connected))
-    return fail(Code::bad_channel, "fd 1 is not a connected AF_UNIX datagram socket, so there is no way to hand over a device",
+    return fail(Code::bad_channel,
+                "fd 1 is not a connected AF_UNIX datagram socket, so there is no way to hand over a device",
                 std::string(kForManagers));
-  const bool pipe_like = kind.fifo || (kind.socket_domain == AF_UNIX && kind.socket_type == SOCK_STREAM && kind.connected);
+  const bool pipe_like =
+      kind.fifo || (kind.socket_domain == AF_UNIX && kind.socket_type == SOCK_STREAM && kind.connected);
   if (form_ == ReplyForm::framed && !(pipe_like && kind.writable))
     return fail(Code::bad_channel, "fd 1 is not a pipe to write the answer to", std::string(kForManagers));
   usable_ = true;

@@ -15,12 +15,13 @@ namespace {
 constexpr int kReadTries = 10;
 
 std::unexpected<Error> untrusted(std::string what, const std::string& mend) {
-  return fail(Code::bad_policy, std::move(what), "Nobody is granted anything until the administrator mends it: " + mend);
+  return fail(Code::bad_policy, std::move(what),
+              "Nobody is granted anything until the administrator mends it: " + mend);
 }
 
 // Nobody but root may have a say in what `fd`, which is `path`, holds.
 Result<void> check_owner(int fd, const std::string& path, mode_t type) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
   if (S_ISLNK(status.st_mode))
     return untrusted(path + " is a symbolic link", "put a file or directory of root's in its place.");
@@ -81,13 +82,12 @@ Result<std::optional<unique_fd>> open_trusted(const std::string& path) { return 
 
 Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit) {
   for (int tries = 0; tries < kReadTries; ++tries) {
-    struct stat before {}, after {};
+    struct stat before{}, after{};
     if (::fstat(fd, &before) != 0) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
     std::string text;
     ssize_t size = 0;
     char block[8192];
-    while (text.size() <= limit &&
-           (size = ::pread(fd, block, sizeof block, static_cast<off_t>(text.size()))) > 0)
+    while (text.size() <= limit && (size = ::pread(fd, block, sizeof block, static_cast<off_t>(text.size()))) > 0)
       text.append(block, static_cast<std::size_t>(size));
     if (size < 0) return fail_errno(Code::bad_policy, errno, "cannot read " + path);
     if (text.size() > limit)

@@ -5,9 +5,9 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
-#include <string>
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/unique_fd.h"
@@ -19,8 +19,8 @@ namespace umlnet {
 // Code::bad_policy with a line that says which part of the path is wrong and how to mend it.
 Result<std::optional<unique_fd>> open_trusted(const std::string& path);
 
-// The whole content, at most `limit` bytes. A file that is written to while it is read is read again, so that the result
-// is one state of it.
+// The whole content, at most `limit` bytes. A file that is written to while it is read is read again, so that the
+// result is one state of it.
 Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit);
 
 // The names in the trusted directory `path` that end in `suffix`, sorted. Empty where there is no such directory.

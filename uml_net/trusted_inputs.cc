@@ -56,11 +56,11 @@ Result<unique_fd> open_tun() {
                         "The administrator loads the driver: modprobe tun");
     case EACCES:
     case EPERM:
-      return fail_errno(Code::kernel, errno, "cannot open /dev/net/tun",
-                        "Installed with a file capability, uml_net needs it open to its callers (chmod 0666 /dev/net/tun,\n"
-                        "as udev does by itself); otherwise install uml_net set-user-ID root.");
-    default:
-      return fail_errno(Code::kernel, errno, "cannot open /dev/net/tun");
+      return fail_errno(
+          Code::kernel, errno, "cannot open /dev/net/tun",
+          "Installed with a file capability, uml_net needs it open to its callers (chmod 0666 /dev/net/tun,\n"
+          "as udev does by itself); otherwise install uml_net set-user-ID root.");
+    default: return fail_errno(Code::kernel, errno, "cannot open /dev/net/tun");
   }
 }
 

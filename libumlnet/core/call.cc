@@ -14,8 +14,7 @@ using Words = std::span<const std::string_view>;
 Call not_understood(Error error) { return {.request = std::unexpected(std::move(error))}; }
 
 Call parse_gc(Words rest) {
-  if (!rest.empty())
-    return not_understood({Code::usage, 0, "uml_net gc takes no arguments", "Call it as: uml_net gc"});
+  if (!rest.empty()) return not_understood({Code::usage, 0, "uml_net gc takes no arguments", "Call it as: uml_net gc"});
   return {.operation = "gc", .request = CollectGarbage{}};
 }
 

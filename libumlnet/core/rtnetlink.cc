@@ -19,7 +19,8 @@ namespace {
 // IFF_TAP, as IFLA_TUN_TYPE carries it. The header that defines it stays with the code that talks to TAPs.
 constexpr std::uint8_t kTunTypeTap = 2;
 
-// Builds one message. Attributes are padded to four bytes; their length, as the kernel wants it, is without the padding.
+// Builds one message. Attributes are padded to four bytes; their length, as the kernel wants it, is without the
+// padding.
 class Builder {
  public:
   template <class Body>

@@ -26,7 +26,9 @@ inline constexpr std::uint8_t kProtocol = 117;
 // device forwarding goes off again. The mark stands in the kernel, so that it survives a killed helper.
 inline constexpr std::uint8_t kProtocolForwarding = 118;
 
-constexpr bool is_our_protocol(std::uint8_t protocol) { return protocol == kProtocol || protocol == kProtocolForwarding; }
+constexpr bool is_our_protocol(std::uint8_t protocol) {
+  return protocol == kProtocol || protocol == kProtocolForwarding;
+}
 
 struct Ipv4Settings {
   bool forwarding = false;
@@ -40,9 +42,9 @@ struct Link {
   bool loopback = false;
   bool carrier = false;
   std::string alias;
-  std::string kind;               // IFLA_INFO_KIND: "tun" for TUN and TAP, "veth", ...
-  bool tap = false;               // kind "tun", of type IFF_TAP
-  bool persistent = false;        // a TUN or TAP that outlives its fds
+  std::string kind;                // IFLA_INFO_KIND: "tun" for TUN and TAP, "veth", ...
+  bool tap = false;                // kind "tun", of type IFF_TAP
+  bool persistent = false;         // a TUN or TAP that outlives its fds
   std::optional<uid_t> tun_owner;  // TUNSETOWNER
   Ipv4Settings ipv4;
 };
@@ -70,21 +72,22 @@ struct ProxyEntry {
   std::uint8_t protocol = 0;
 };
 
-// Requests. Each is one whole message, with NLM_F_ACK or NLM_F_DUMP set as it needs; `sequence` comes back in the answer.
+// Requests. Each is one whole message, with NLM_F_ACK or NLM_F_DUMP set as it needs; `sequence` comes back in the
+// answer.
 Bytes dump_links(std::uint32_t sequence);
 Bytes dump_addresses(std::uint32_t sequence);
 Bytes dump_routes(std::uint32_t sequence);
 Bytes dump_proxy_entries(std::uint32_t sequence);
 Bytes get_link(std::uint32_t sequence, std::string_view name);
-inline constexpr int kAllDevices = -1;      // NETCONFA_IFINDEX_ALL: net.ipv4.conf.all
-inline constexpr int kDefaultDevice = -2;   // NETCONFA_IFINDEX_DEFAULT: net.ipv4.conf.default
+inline constexpr int kAllDevices = -1;     // NETCONFA_IFINDEX_ALL: net.ipv4.conf.all
+inline constexpr int kDefaultDevice = -2;  // NETCONFA_IFINDEX_DEFAULT: net.ipv4.conf.default
 Bytes get_ipv4_settings(std::uint32_t sequence, int which);
 
 Bytes set_link_up(std::uint32_t sequence, int ifindex);
 Bytes set_link_alias(std::uint32_t sequence, int ifindex, std::string_view alias);
 Bytes delete_link(std::uint32_t sequence, int ifindex);
-Bytes set_forwarding(std::uint32_t sequence, int ifindex, bool on);  // net.ipv4.conf.DEV.forwarding
-Bytes set_proxy_arp(std::uint32_t sequence, int ifindex, bool on);   // net.ipv4.conf.DEV.proxy_arp
+Bytes set_forwarding(std::uint32_t sequence, int ifindex, bool on);    // net.ipv4.conf.DEV.forwarding
+Bytes set_proxy_arp(std::uint32_t sequence, int ifindex, bool on);     // net.ipv4.conf.DEV.proxy_arp
 Bytes add_address(std::uint32_t sequence, int ifindex, Ipv4 address);  // with a /32
 // Fails with EEXIST where the main table has a route to that very address, whatever its device.
 Bytes add_host_route(std::uint32_t sequence, int ifindex, Ipv4 address);

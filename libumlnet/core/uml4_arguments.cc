@@ -19,8 +19,8 @@ Result<Ipv4> parse_address(std::string_view what, std::string_view word) {
 
 Result<Request> parse_up(Words rest) {
   if (rest.size() > 1)
-    return fail(Code::usage, "\"4 tuntap up\" takes one gateway address at most, and got " +
-                                 std::to_string(rest.size()) + " words");
+    return fail(Code::usage,
+                "\"4 tuntap up\" takes one gateway address at most, and got " + std::to_string(rest.size()) + " words");
   if (rest.empty()) return MakeTap{};
   const auto gateway = parse_address("the gateway", rest[0]);
   if (!gateway) return std::unexpected(gateway.error());

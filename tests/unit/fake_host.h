@@ -35,7 +35,11 @@ inline rtnetlink::Link lan(int ifindex, const std::string& name, bool forwarding
 }
 
 inline rtnetlink::Route route(const char* network, unsigned length, int ifindex, std::uint8_t protocol = 2) {
-  return {.destination = ip(network), .mask = Ipv4Mask(length), .ifindex = ifindex, .gateway = std::nullopt, .protocol = protocol};
+  return {.destination = ip(network),
+          .mask = Ipv4Mask(length),
+          .ifindex = ifindex,
+          .gateway = std::nullopt,
+          .protocol = protocol};
 }
 
 inline rtnetlink::Route guest_route(const char* address, int ifindex) {
@@ -61,7 +65,8 @@ inline DeleteAddress del(const char* device, const char* address, const char* ma
 }
 
 inline policy::Caller caller(uid_t uid, std::vector<gid_t> groups = {}) {
-  return {.uid = uid, .gid = uid, .groups = std::move(groups), .pid = 1, .user = std::nullopt, .loginuid = std::nullopt};
+  return {
+      .uid = uid, .gid = uid, .groups = std::move(groups), .pid = 1, .user = std::nullopt, .loginuid = std::nullopt};
 }
 
 }  // namespace umlnet::test

@@ -34,13 +34,14 @@ audit::Record record() {
 }  // namespace
 
 TEST_CASE("audit: one accepted request, word for word") {
-  CHECK(audit::to_line(record()) ==
-        R"({"time":"2026-02-03T04:05:06.000007Z","event":"accept","stage":"result",)"
-        R"("id":"00000000-0000-4000-8000-000000000000","caller":{"uid":1001,"gid":1001,"pid":1,"user":"alice"},)"
-        R"("request":{"protocol":"uml/4","operation":"add","device":"tap0","address":"10.50.0.7","netmask":"255.255.255.0"},)"
-        R"("decision":{"rule":"alice","reason":"rule alice allows address"},)"
-        R"("result":{"changes":["10.50.0.7 routed to tap0"],"duration_us":1234}})"
-        "\n");
+  CHECK(
+      audit::to_line(record()) ==
+      R"({"time":"2026-02-03T04:05:06.000007Z","event":"accept","stage":"result",)"
+      R"("id":"00000000-0000-4000-8000-000000000000","caller":{"uid":1001,"gid":1001,"pid":1,"user":"alice"},)"
+      R"("request":{"protocol":"uml/4","operation":"add","device":"tap0","address":"10.50.0.7","netmask":"255.255.255.0"},)"
+      R"("decision":{"rule":"alice","reason":"rule alice allows address"},)"
+      R"("result":{"changes":["10.50.0.7 routed to tap0"],"duration_us":1234}})"
+      "\n");
 }
 
 TEST_CASE("audit: an intent has no result yet, and a request that named nothing names nothing") {

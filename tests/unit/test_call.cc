@@ -44,8 +44,10 @@ TEST_CASE("UML 4: add and del in both spellings") {
         CHECK(change.address.str() == "10.50.0.7");
         CHECK(change.netmask.length() == 24);
       };
-      if (verb == "add"s) check(std::get<AddAddress>(*call.request));
-      else check(std::get<DeleteAddress>(*call.request));
+      if (verb == "add"s)
+        check(std::get<AddAddress>(*call.request));
+      else
+        check(std::get<DeleteAddress>(*call.request));
     }
   }
 }

@@ -39,7 +39,13 @@ TEST_CASE("decide: who gets a tap, by which rule, and with what reason") {
   const Case cases[] = {
       {kAlice, 1001, {}, ip("10.99.0.254"), true, "alice", "rule alice allows tuntap"},
       {kAlice, 1001, {}, std::nullopt, true, "alice", ""},
-      {kAlice, 1001, {}, ip("192.168.1.1"), false, "alice", "rule alice allows this but for gateway 192.168.1.1: not in 10.99.0.0/16"},
+      {kAlice,
+       1001,
+       {},
+       ip("192.168.1.1"),
+       false,
+       "alice",
+       "rule alice allows this but for gateway 192.168.1.1: not in 10.99.0.0/16"},
       {kAlice, 1002, {}, ip("10.99.0.254"), false, "", "no rule of the policy speaks of uid 1002"},
       {kAlice, 0, {}, ip("192.168.1.1"), true, "", "real uid 0 needs no rule"},
       {deny_lab + kAlice, 1001, {500}, ip("10.99.0.254"), false, "no-lab", "rule no-lab denies this"},
@@ -48,12 +54,30 @@ TEST_CASE("decide: who gets a tap, by which rule, and with what reason") {
       {all_but, 7, {}, ip("10.1.0.1"), true, "all", ""},
       {all_but, 7, {}, ip("10.98.0.1"), false, "no-98", "denies"},
       {all_but, 0, {}, ip("10.98.0.1"), false, "no-98", "denies"},
-      {R"({"name": "a", "users": [7], "operations": ["address"]})", 7, {}, {}, false, "a", "rule a does not allow the operation tuntap"},
-      {R"({"name": "a", "users": [7], "operations": ["tuntap"]})", 7, {}, ip("10.1.0.1"), false, "a", "the rule lists no gateways"},
+      {R"({"name": "a", "users": [7], "operations": ["address"]})",
+       7,
+       {},
+       {},
+       false,
+       "a",
+       "rule a does not allow the operation tuntap"},
+      {R"({"name": "a", "users": [7], "operations": ["tuntap"]})",
+       7,
+       {},
+       ip("10.1.0.1"),
+       false,
+       "a",
+       "the rule lists no gateways"},
       {R"({"name": "a", "users": [7]})", 7, {}, {}, false, "a", "does not allow the operation"},
       // The rule that got further is the nearer miss, wherever it stands.
       {R"({"name": "near", "users": [7], "operations": ["tuntap"], "gateways": ["10.2.0.0/16"]},
-          {"name": "far", "users": [7], "operations": ["bridge"]})", 7, {}, ip("10.1.0.1"), false, "near", "not in 10.2.0.0/16"},
+          {"name": "far", "users": [7], "operations": ["bridge"]})",
+       7,
+       {},
+       ip("10.1.0.1"),
+       false,
+       "near",
+       "not in 10.2.0.0/16"},
       {R"({"name": "g", "groups": ["lab"], "operations": ["tuntap"]})", 7, {1, 500}, {}, true, "g", ""},
       {"", 7, {}, {}, false, "", "no rule of the policy speaks of uid 7"},
   };
@@ -148,7 +172,8 @@ TEST_CASE("decide: another's device, no TAP, not ours and no device at all are a
   host.links.back().tap = false;  // TUN
   for (const bool adding : {true, false}) {
     for (const std::string name : {"tap1", "tap2", "tap3", "tap4", "eth0", "lo", "tap9"}) {
-      const Request request = adding ? Request(add(name.c_str(), "10.99.1.1")) : Request(del(name.c_str(), "10.99.1.1"));
+      const Request request =
+          adding ? Request(add(name.c_str(), "10.99.1.1")) : Request(del(name.c_str(), "10.99.1.1"));
       const auto decision = decide(rules(kAlice), caller(1001), request, host);
       REQUIRE_MESSAGE(!decision, name);
       CHECK(decision.error().error.code == Code::no_such_device);
@@ -189,7 +214,9 @@ TEST_CASE("decide: deny rules narrowed by guests, devices and lan") {
   CHECK(!denies(R"(, "gateways": ["0.0.0.0/0"])", MakeTap{}));
 }
 
-TEST_CASE("decide: collecting garbage needs no rule") { CHECK(decide({}, caller(65534), CollectGarbage{}, small_host())); }
+TEST_CASE("decide: collecting garbage needs no rule") {
+  CHECK(decide({}, caller(65534), CollectGarbage{}, small_host()));
+}
 
 TEST_CASE("lans_of: the routes that share the address's network under the netmask") {
   auto host = small_host();

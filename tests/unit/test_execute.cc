@@ -143,7 +143,8 @@ TEST_CASE("execute: a delete does not disturb the device's other address") {
   FakeEffects effects;
   const auto outcome = run(del("tap0", "10.50.0.7"), host, effects);
   REQUIRE(outcome);
-  CHECK(outcome->words == std::vector<std::string>{"10.50.0.7 no longer published on eth0", "10.50.0.7 no longer routed to tap0"});
+  CHECK(outcome->words ==
+        std::vector<std::string>{"10.50.0.7 no longer published on eth0", "10.50.0.7 no longer routed to tap0"});
 }
 
 TEST_CASE("execute: forwarding that the administrator turned on is not turned off") {

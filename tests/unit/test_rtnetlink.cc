@@ -38,31 +38,32 @@ Bytes as_record(Bytes request, std::uint16_t type) {
 }  // namespace
 
 TEST_CASE("rtnetlink: a host route with our protocol number") {
-  CHECK(rtnetlink::add_host_route(9, 7, kGuest) == Bytes{44, 0, 0, 0, 24, 0, 0x05, 0x06, 9, 0, 0, 0, 0, 0, 0, 0,  //
-                                                         2, 32, 0, 0, 254, 117, 253, 1, 0, 0, 0, 0,              //
-                                                         8, 0, 1, 0, 10, 50, 0, 7,                               //
-                                                         8, 0, 4, 0, 7, 0, 0, 0});
+  CHECK(rtnetlink::add_host_route(9, 7, kGuest) == Bytes{44, 0,  0, 0, 24,  0,   0x05, 0x06, 9, 0, 0, 0, 0, 0, 0, 0,  //
+                                                         2,  32, 0, 0, 254, 117, 253,  1,    0, 0, 0, 0,              //
+                                                         8,  0,  1, 0, 10,  50,  0,    7,                             //
+                                                         8,  0,  4, 0, 7,   0,   0,    0});
   CHECK(rtnetlink::delete_host_route(1, 7, kGuest)[4] == RTM_DELROUTE);
 }
 
 TEST_CASE("rtnetlink: a proxy entry with our protocol number") {
   CHECK(rtnetlink::add_proxy_entry(2, 3, kGuest, rtnetlink::kProtocolForwarding) ==
-        Bytes{44, 0, 0, 0, 28, 0, 0x05, 0x05, 2, 0, 0, 0, 0, 0, 0, 0,  //
-              2, 0, 0, 0, 3, 0, 0, 0, 0x80, 0, 0x08, 0,                //
-              8, 0, 1, 0, 10, 50, 0, 7,                                //
-              5, 0, 12, 0, 118, 0, 0, 0});
+        Bytes{44, 0, 0,  0, 28,  0,  0x05, 0x05, 2,    0, 0,    0, 0, 0, 0, 0,  //
+              2,  0, 0,  0, 3,   0,  0,    0,    0x80, 0, 0x08, 0,              //
+              8,  0, 1,  0, 10,  50, 0,    7,                                   //
+              5,  0, 12, 0, 118, 0,  0,    0});
 }
 
 TEST_CASE("rtnetlink: forwarding of one device") {
-  CHECK(rtnetlink::set_forwarding(1, 5, true) == Bytes{52, 0, 0, 0, 19, 0, 0x05, 0, 1, 0, 0, 0, 0, 0, 0, 0,  //
-                                                       0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,       //
-                                                       20, 0, 26, 0x80, 16, 0, 2, 0x80, 12, 0, 1, 0x80, 8, 0, 1, 0, 1, 0, 0, 0});
+  CHECK(rtnetlink::set_forwarding(1, 5, true) ==
+        Bytes{52, 0, 0,  0,    19, 0, 0x05, 0,    1,  0, 0, 0,    0, 0, 0, 0,  //
+              0,  0, 0,  0,    5,  0, 0,    0,    0,  0, 0, 0,    0, 0, 0, 0,  //
+              20, 0, 26, 0x80, 16, 0, 2,    0x80, 12, 0, 1, 0x80, 8, 0, 1, 0, 1, 0, 0, 0});
 }
 
 TEST_CASE("rtnetlink: an alias is sent without NUL, padded to four bytes") {
-  CHECK(rtnetlink::set_link_alias(1, 5, "abc") == Bytes{40, 0, 0, 0, 19, 0, 0x05, 0, 1, 0, 0, 0, 0, 0, 0, 0,  //
-                                                        0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,       //
-                                                        7, 0, 20, 0, 'a', 'b', 'c', 0});
+  CHECK(rtnetlink::set_link_alias(1, 5, "abc") == Bytes{40, 0, 0,  0, 19,  0,   0x05, 0, 1, 0, 0, 0, 0, 0, 0, 0,  //
+                                                        0,  0, 0,  0, 5,   0,   0,    0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                                                        7,  0, 20, 0, 'a', 'b', 'c',  0});
 }
 
 TEST_CASE("rtnetlink: records read back what requests say") {

@@ -28,7 +28,8 @@ TEST_CASE("a device tag reads back, and nothing else does") {
   for (const auto* alias :
        {"", "uml_net", "uml_net uid=", "uml_net uid=-1 id=00000000-0000-4000-8000-000000000000 tuntap",
         "uml_net uid=4294967296 id=00000000-0000-4000-8000-000000000000 tuntap", "uml_net uid=1 tuntap",
-        "uml_net uid=1 id=00000000-0000-4000-8000-000000000000", " uml_net uid=1 id=00000000-0000-4000-8000-000000000000 x",
+        "uml_net uid=1 id=00000000-0000-4000-8000-000000000000",
+        " uml_net uid=1 id=00000000-0000-4000-8000-000000000000 x",
         "uml_net uid=1x id=00000000-0000-4000-8000-000000000000 x"})
     CHECK_MESSAGE(!DeviceTag::parse(alias), alias);
 }

@@ -38,7 +38,8 @@ struct Perform {
 bool is_gone_already(const Change& change, const Error& error) {
   const bool removes = std::holds_alternative<DeleteRoute>(change) || std::holds_alternative<Withdraw>(change) ||
                        std::holds_alternative<DeleteTapDevice>(change);
-  return removes && (error.errnum == ENOENT || error.errnum == ESRCH || error.errnum == ENODEV || error.errnum == ENXIO);
+  return removes &&
+         (error.errnum == ENOENT || error.errnum == ESRCH || error.errnum == ENODEV || error.errnum == ENXIO);
 }
 
 // The kernel's number in the words of the change. A route that is there already means that somebody else was quicker.
@@ -89,7 +90,8 @@ std::string explanation(const policy::Grant& grant, const Plan& plan, const Outc
   } else if (const auto* del = std::get_if<DeleteAddress>(&grant.request())) {
     text = del->address.str() + " no longer routed to " + del->device.str();
     for (const auto& change : outcome.changes)
-      if (const auto* withdraw = std::get_if<Withdraw>(&change)) text += ", no longer published on " + withdraw->lan.name;
+      if (const auto* withdraw = std::get_if<Withdraw>(&change))
+        text += ", no longer published on " + withdraw->lan.name;
   } else {
     text = outcome.words.empty() ? "nothing was left behind" : "";
     for (const auto& words : outcome.words) text += (text.empty() ? "" : "\n") + words;

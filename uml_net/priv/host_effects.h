@@ -28,7 +28,7 @@ class HostEffects {
   virtual Result<void> set_alias(int ifindex, const std::string& alias) = 0;
   virtual Result<void> add_address(int ifindex, Ipv4 address) = 0;  // /32
   virtual Result<void> set_up(int ifindex) = 0;
-  virtual Result<void> add_route(int ifindex, Ipv4 address) = 0;     // EEXIST where any route to that very address is
+  virtual Result<void> add_route(int ifindex, Ipv4 address) = 0;  // EEXIST where any route to that very address is
   virtual Result<void> delete_route(int ifindex, Ipv4 address) = 0;
   virtual Result<void> publish(int ifindex, Ipv4 address, std::uint8_t protocol) = 0;
   virtual Result<void> withdraw(int ifindex, Ipv4 address) = 0;

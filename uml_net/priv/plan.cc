@@ -20,8 +20,9 @@ bool is_ours(const ProxyEntry& entry) { return rtnetlink::is_our_protocol(entry.
 bool is_ours(const Route& route) { return route.protocol == rtnetlink::kProtocol; }
 
 const ProxyEntry* entry_for(const HostState& host, Ipv4 address, int ifindex) {
-  const auto it = std::ranges::find_if(
-      host.proxy_entries, [&](const ProxyEntry& entry) { return entry.ifindex == ifindex && entry.address == address; });
+  const auto it = std::ranges::find_if(host.proxy_entries, [&](const ProxyEntry& entry) {
+    return entry.ifindex == ifindex && entry.address == address;
+  });
   return it != host.proxy_entries.end() ? &*it : nullptr;
 }
 
@@ -65,7 +66,8 @@ Result<Plan> plan_add(const AddAddress& request, const Grant& grant, const HostS
   std::vector<Change> forwarding;
   for (const Link* lan : policy::lans_of(host, address, request.netmask, link->ifindex)) {
     if (!grant.may_publish_on(lan->name)) {
-      plan.notes.push_back("not published on " + lan->name + ": rule " + grant.rule() + " does not list it under \"lan\"");
+      plan.notes.push_back("not published on " + lan->name + ": rule " + grant.rule() +
+                           " does not list it under \"lan\"");
       continue;
     }
     const ProxyEntry* entry = entry_for(host, address, lan->ifindex);

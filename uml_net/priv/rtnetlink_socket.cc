@@ -40,7 +40,8 @@ Result<void> RtnetlinkSocket::send(const Bytes& request, const std::string& doin
   kernel.nl_family = AF_NETLINK;
   ssize_t sent = -1;
   do {
-    sent = ::sendto(fd_.get(), request.data(), request.size(), 0, reinterpret_cast<const sockaddr*>(&kernel), sizeof kernel);
+    sent = ::sendto(fd_.get(), request.data(), request.size(), 0, reinterpret_cast<const sockaddr*>(&kernel),
+                    sizeof kernel);
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) return fail_errno(Code::kernel, errno, doing);
   return {};

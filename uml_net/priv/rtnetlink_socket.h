@@ -12,9 +12,9 @@ namespace umlnet::priv {
 
 class RtnetlinkSocket {
  public:
-  // The kernel lets a change through only where CAP_NET_ADMIN was in effect when the socket was opened, and is in effect
-  // again when the message is sent (netlink_net_capable() in net/netlink/af_netlink.c). So the capability is in effect
-  // during this call, where the process has it; reading needs none.
+  // The kernel lets a change through only where CAP_NET_ADMIN was in effect when the socket was opened, and is in
+  // effect again when the message is sent (netlink_net_capable() in net/netlink/af_netlink.c). So the capability is in
+  // effect during this call, where the process has it; reading needs none.
   static Result<RtnetlinkSocket> open();
 
   int fd() const { return fd_.get(); }
@@ -30,8 +30,8 @@ class RtnetlinkSocket {
   Result<void> get(const rtnetlink::Bytes& request, const std::string& doing,
                    const std::function<void(const rtnetlink::Message&)>& take);
 
-  // Sends a dump request, made by `build` for a sequence number, and hands every record to `take`. Where the kernel says
-  // that its tables changed in between, the dump is made again after `restart`.
+  // Sends a dump request, made by `build` for a sequence number, and hands every record to `take`. Where the kernel
+  // says that its tables changed in between, the dump is made again after `restart`.
   Result<void> dump(rtnetlink::Bytes (*build)(std::uint32_t), const std::string& doing,
                     const std::function<void()>& restart, const std::function<void(const rtnetlink::Message&)>& take);
 

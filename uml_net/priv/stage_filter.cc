@@ -18,8 +18,8 @@ constexpr int kTime[] = {SYS_clock_gettime, SYS_futex};
 
 #ifdef UMLNET_SANITIZED
 // What the sanitizers' own run-time asks for. Not in a release build.
-constexpr int kSanitizer[] = {SYS_mmap, SYS_mprotect, SYS_sigaltstack, SYS_getpid, SYS_gettid, SYS_rt_sigaction,
-                              SYS_readlink, SYS_sched_yield, SYS_openat, SYS_read, SYS_prctl, SYS_getrandom};
+constexpr int kSanitizer[] = {SYS_mmap,     SYS_mprotect,    SYS_sigaltstack, SYS_getpid, SYS_gettid, SYS_rt_sigaction,
+                              SYS_readlink, SYS_sched_yield, SYS_openat,      SYS_read,   SYS_prctl,  SYS_getrandom};
 #endif
 
 }  // namespace
