@@ -11,7 +11,7 @@
 
 namespace umlnet::policy {
 
-inline constexpr std::size_t kMaxFileSize = 64 * 1024;  // bytes
+inline constexpr std::size_t kMaxFileSize = 65536;  // bytes
 
 struct PolicyText {
   std::string path;

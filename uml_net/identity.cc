@@ -58,7 +58,7 @@ Result<void> take_identity(uid_t uid, gid_t gid) {
 Result<policy::Caller> become_caller() {
   auto groups = read_groups();
   if (!groups) return std::unexpected(std::move(groups.error()));
-  const policy::Caller caller{.uid = ::getuid(),
+  policy::Caller caller{.uid = ::getuid(),
                               .gid = ::getgid(),
                               .groups = *std::move(groups),
                               .pid = ::getppid(),

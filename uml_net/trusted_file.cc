@@ -103,8 +103,8 @@ Result<std::vector<std::string>> list_trusted(const std::string& path, std::stri
   if (!opened) return std::unexpected(std::move(opened.error()));
   std::vector<std::string> names;
   if (!*opened) return names;
-  const int fd = ::dup((*opened)->get());
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(fd), ::closedir);
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir((*opened)->get()), ::closedir);
+  if (directory) (*opened)->release();  // the fd is the directory's from here on
   if (!directory) return fail_errno(Code::bad_policy, errno, "cannot list " + path);
   while (const dirent* entry = ::readdir(directory.get())) {
     const std::string_view name = entry->d_name;

@@ -10,7 +10,7 @@
 namespace umlnet {
 namespace {
 
-constexpr std::size_t kMaxAccounts = 16 * 1024 * 1024;  // bytes
+constexpr std::size_t kMaxAccounts = 16777216;  // bytes
 
 Result<std::vector<policy::PolicyText>> read_policy() {
   std::vector<std::string> paths = {policy::kPolicyFile};

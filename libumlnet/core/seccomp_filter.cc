@@ -21,6 +21,7 @@ Result<Context> compile(const Rules& rules) {
   int error = seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
   for (const auto& rule : rules) {
     std::vector<scmp_arg_cmp> comparisons;
+    comparisons.reserve(rule.conditions.size());
     for (const auto& where : rule.conditions)
       comparisons.push_back({where.argument, SCMP_CMP_MASKED_EQ, where.mask, where.value});
     // The array form: the variadic one drops what its count does not cover, without a word.

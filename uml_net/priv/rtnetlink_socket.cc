@@ -18,7 +18,7 @@ using rtnetlink::Message;
 namespace {
 
 // The kernel never makes a datagram of a dump longer (NLMSG_GOODSIZE is at most 32 KiB).
-constexpr std::size_t kBufferSize = 64 * 1024;
+constexpr std::size_t kBufferSize = 65536;
 constexpr int kDumpTries = 20;
 
 }  // namespace
@@ -115,7 +115,7 @@ Result<void> RtnetlinkSocket::dump(Bytes (*build)(std::uint32_t), const std::str
         if (message.type == NLMSG_DONE) {
           done = true;
         } else if (const auto number = rtnetlink::error_of(message)) {
-          error = *number;
+          error = number;
         } else {
           take(message);
         }

@@ -1,0 +1,63 @@
+"""What the machine can say about the text of the project: formatting, manual pages, schemas, dangling names."""
+
+import json
+import re
+import shutil
+import subprocess
+import unittest
+from pathlib import Path
+
+import jsonschema
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tracked(*patterns: str) -> list[str]:
+    done = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+class Lint(unittest.TestCase):
+    def says_nothing(self, *argv: str) -> None:
+        if shutil.which(argv[0]) is None:
+            self.skipTest(f"{argv[0]} is not installed (tests/support/install-packages lint)")
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+    def test_formatting(self) -> None:
+        self.says_nothing("clang-format-19", "--dry-run", "-Werror", *tracked("*.cc", "*.h"))
+
+    def test_manual_pages(self) -> None:
+        pages = tracked("man/*.[0-9]")
+        self.assertGreaterEqual(len(pages), 3)
+        self.says_nothing("mandoc", "-T", "lint", "-W", "warning", *pages)
+
+    def test_shell_scripts_parse(self) -> None:
+        for script in tracked("*.sh", "tests/run", "tests/demo", ".ci/run", "tests/support/build",
+                              "tests/support/install-packages"):
+            self.says_nothing("bash", "-n", script)
+
+    def test_example_policies_keep_to_the_schema(self) -> None:
+        schema = json.loads((ROOT / "policy/policy.schema.json").read_text())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        examples = sorted((ROOT / "policy/examples").glob("*.json"))
+        self.assertGreaterEqual(len(examples), 4)
+        for example in examples:
+            jsonschema.Draft202012Validator(schema).validate(json.loads(example.read_text()))
+
+    def test_files_that_the_documents_name_exist(self) -> None:
+        for document in tracked("*.md"):
+            text = (ROOT / document).read_text()
+            for path in re.findall(r"`((?:uml_net|libumlnet|policy|tests|man)/[\w./-]+)`", text):
+                self.assertTrue((ROOT / path).exists(), f"{document} names {path}")
+
+    def test_every_operation_and_exit_status_is_in_the_manual(self) -> None:
+        page = (ROOT / "man/uml_net.8").read_text()
+        for status in set(re.findall(r"\bEX_[A-Z]+\b", (ROOT / "libumlnet/core/error.cc").read_text())):
+            self.assertIn(status, page)
+        for word in re.findall(r'^    \{"(\w+)", \w', (ROOT / "libumlnet/core/call.cc").read_text(), re.MULTILINE):
+            self.assertRegex(page, rf"(?m)^\.(Nm|It|Ic|Cm).*\b{word}\b")
+
+
+if __name__ == "__main__":
+    unittest.main()
