@@ -59,11 +59,11 @@ Result<policy::Caller> become_caller() {
   auto groups = read_groups();
   if (!groups) return std::unexpected(std::move(groups.error()));
   policy::Caller caller{.uid = ::getuid(),
-                              .gid = ::getgid(),
-                              .groups = *std::move(groups),
-                              .pid = ::getppid(),
-                              .user = std::nullopt,
-                              .loginuid = read_loginuid()};
+                        .gid = ::getgid(),
+                        .groups = *std::move(groups),
+                        .pid = ::getppid(),
+                        .user = std::nullopt,
+                        .loginuid = read_loginuid()};
 
   priv::empty_bounding_set();
   if (auto taken = take_identity(caller.uid, caller.gid); !taken) return std::unexpected(std::move(taken.error()));

@@ -1,0 +1,99 @@
+"""`meson install`, as an administrator runs it: into place, and staged for a package."""
+
+import os
+import stat
+import subprocess
+import unittest
+from pathlib import Path
+
+from tests.support import caller, world
+from tests.support.case import HELPER, ROOT, HostCase
+
+BUILD = HELPER.parents[1]
+PREFIX = Path("/usr/local")
+NOBODY = 65534
+POLICY = {"version": 1, "rules": [{"name": "guests", "users": [NOBODY], "operations": ["tuntap"], "gateways": ["10.0.0.0/8"]}]}
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+class Install(HostCase):
+    tun_mode = 0o666
+
+    def setUp(self) -> None:
+        super().setUp()
+        world.LOG.unlink()
+        world.LOG.parent.rmdir()
+        world.POLICY.parent.rmdir()
+        world.sh("mount", "-t", "tmpfs", "tmpfs", str(PREFIX))
+        self.addCleanup(self.restore)
+
+    def restore(self) -> None:
+        world.sh("umount", str(PREFIX))
+        for path in (world.LOG.parent, world.POLICY.parent):
+            path.mkdir(mode=0o755, exist_ok=True)
+
+    def install(self, **environment: str) -> None:
+        done = subprocess.run(["/usr/bin/meson", "install", "-C", str(BUILD), "--no-rebuild"],
+                              capture_output=True, text=True, env={**os.environ, **environment})
+        self.assertEqual(done.returncode, 0, done)
+
+    def use(self, helper: Path, groups: list[int]) -> None:
+        before = world.snapshot()
+        self.assert_refused(caller.tuntap_up(helper, "10.99.0.254", user=NOBODY, groups=groups), 77, "there is no policy")
+        world.write_policy(POLICY)
+        with caller.tuntap_up(helper, "10.99.0.254", user=NOBODY, groups=groups) as reply:
+            self.assertEqual(reply.exit, 0, reply)
+        self.assertEqual(world.snapshot(), before)
+
+    def test_into_place_set_user_id(self) -> None:
+        self.install()
+        helper = PREFIX / "bin" / "uml_net"
+        group = helper.stat().st_gid
+        self.assertEqual((mode(helper), helper.stat().st_uid), (0o4750, 0))
+        self.assertIn("umlnet:x:", Path("/etc/group").read_text())
+        self.assertNotEqual(group, 0)
+        self.assertEqual(mode(world.LOG) & 0o007, 0)
+        self.use(helper, [group])
+        with self.assertRaises(PermissionError):
+            caller.tuntap_up(helper, user=NOBODY)  # not a member of the group
+        for name in ("man/man8/uml_net.8", "man/man5/umlnet-policy.5", "man/man5/umlnet-audit.5",
+                     "umlnet/policy.schema.json", "umlnet/audit.schema.json", "doc/umlnet/examples/policy.json"):
+            self.assertTrue((PREFIX / "share" / name).is_file(), name)
+
+    def test_again_leaves_policy_and_log_alone(self) -> None:
+        self.install()
+        world.write_policy(POLICY)
+        world.LOG.write_text('{"filler":true}\n')
+        self.install()
+        self.assertEqual(world.LOG.read_text(), '{"filler":true}\n')
+        self.assertIn("guests", world.POLICY.read_text())
+
+    def test_into_place_with_a_file_capability(self) -> None:
+        self.install()
+        helper = PREFIX / "bin" / "uml_net"
+        world.LOG.unlink()
+        script = ROOT / "uml_net" / "install-privilege.sh"
+        environment = {**os.environ, "MESON_INSTALL_DESTDIR_PREFIX": str(PREFIX)}
+        environment.pop("DESTDIR", None)
+        subprocess.run(["sh", script, "bin/uml_net", "filecap", "umlnet", world.POLICY.parent, world.LOG], check=True,
+                       capture_output=True, env=environment)
+        self.assertEqual(mode(helper), 0o2755)
+        self.assertIn("cap_net_admin=p", world.sh("/usr/sbin/getcap", str(helper)))
+        self.assertEqual((mode(world.LOG), world.LOG.stat().st_gid), (0o660, helper.stat().st_gid))
+        self.use(helper, [])
+
+    def test_staged_for_a_package_touches_nothing_outside(self) -> None:
+        stage = PREFIX / "stage"
+        groups = Path("/etc/group").read_text()
+        self.install(DESTDIR=str(stage))
+        self.assertEqual(mode(stage / "usr/local/bin/uml_net"), 0o4750)
+        self.assertEqual(Path("/etc/group").read_text(), groups)
+        self.assertFalse(world.LOG.parent.exists())
+        self.assertFalse(world.POLICY.parent.exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
