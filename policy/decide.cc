@@ -36,6 +36,23 @@ std::string listed(const auto& items) {
   return text;
 }
 
+// The facts that a decision about a new device rests on. Without a name the kernel chooses one.
+struct DeviceFacts {
+  std::optional<IfName> name;
+  std::optional<Ipv4> gateway;
+};
+
+std::optional<DeviceFacts> device_facts(const Request& request) {
+  if (const auto* tap = std::get_if<MakeTap>(&request)) return DeviceFacts{std::nullopt, tap->gateway};
+  if (const auto* ethertap = std::get_if<OpenEthertap>(&request))
+    return DeviceFacts{ethertap->device, ethertap->gateway};
+  return std::nullopt;
+}
+
+bool matches(const std::vector<DevicePattern>& patterns, const IfName& name) {
+  return std::ranges::any_of(patterns, [&](const DevicePattern& pattern) { return pattern.matches(name); });
+}
+
 // The facts that a decision about an address change rests on.
 struct AddressFacts {
   IfName device;
@@ -56,15 +73,15 @@ std::optional<AddressFacts> address_facts(const Request& request) {
 bool deny_matches(const Rule& rule, const Request& request, const HostState& host) {
   if (rule.operations && !rule.operations->contains(operation_of(request))) return false;
   if (rule.bridges) return false;  // no request names a bridge
-  if (const auto* tap = std::get_if<MakeTap>(&request)) {
-    if (rule.devices || rule.guests || rule.lan) return false;  // it names none of these
-    return !rule.gateways || (tap->gateway && holds(*rule.gateways, *tap->gateway));
+  if (const auto device = device_facts(request)) {
+    if (rule.guests || rule.lan) return false;  // it names none of these
+    if (rule.devices && !(device->name && matches(*rule.devices, *device->name))) return false;
+    return !rule.gateways || (device->gateway && holds(*rule.gateways, *device->gateway));
   }
   if (const auto change = address_facts(request)) {
     if (rule.gateways) return false;
     if (rule.guests && !holds(*rule.guests, change->address)) return false;
-    const auto matches_device = [&](const DevicePattern& pattern) { return pattern.matches(change->device); };
-    if (rule.devices && std::ranges::none_of(*rule.devices, matches_device)) return false;
+    if (rule.devices && !matches(*rule.devices, change->device)) return false;
     if (rule.lan) {
       const auto* device = host.link(change->device.str());
       const auto lans = lans_of(host, change->address, change->netmask, device != nullptr ? device->ifindex : 0);
@@ -84,10 +101,10 @@ struct Verdict {
   std::string miss;  // goes on from "rule NAME allows this but for ..." (or, at Reach::operation, stands for itself)
 };
 
-Verdict not_in(std::string_view what, Ipv4 address, const std::optional<std::vector<IpRange>>& ranges,
-               std::string_view key) {
-  std::string miss = std::string(what) + " " + address.str();
-  miss += !ranges || ranges->empty() ? ": the rule lists no " + std::string(key) : ": not in " + listed(*ranges);
+// `value`, which stands in none of the items that the rule lists under `key`.
+Verdict not_in(std::string_view what, const auto& value, const auto& items, std::string_view key) {
+  std::string miss = std::string(what) + " " + value.str();
+  miss += !items || items->empty() ? ": the rule lists no " + std::string(key) : ": not in " + listed(*items);
   return {Reach::values, std::move(miss)};
 }
 
@@ -98,9 +115,11 @@ Verdict over(std::string_view limit, unsigned most, unsigned held) {
 Verdict allow_verdict(const Rule& rule, const Caller& caller, const Request& request, const HostState& host) {
   const auto operation = operation_of(request);
   if (!rule.operations || !rule.operations->contains(operation)) return {Reach::operation, {}};
-  if (const auto* tap = std::get_if<MakeTap>(&request)) {
-    if (tap->gateway && (!rule.gateways || !holds(*rule.gateways, *tap->gateway)))
-      return not_in("gateway", *tap->gateway, rule.gateways, "gateways");
+  if (const auto device = device_facts(request)) {
+    if (device->name && (!rule.devices || !matches(*rule.devices, *device->name)))
+      return not_in("device", *device->name, rule.devices, "devices");
+    if (device->gateway && (!rule.gateways || !holds(*rule.gateways, *device->gateway)))
+      return not_in("gateway", *device->gateway, rule.gateways, "gateways");
     if (const auto held = host.devices_of(caller.uid); held >= rule.max_devices)
       return over("max_devices", rule.max_devices, held);
   }
@@ -121,13 +140,17 @@ Denial denied(std::string rule, std::string reason, std::string_view advice = kA
 // What no rule can grant: somebody else's device, or an address that would take traffic from somebody.
 std::optional<Denial> forbidden_by_host(const std::string& rule, const Caller& caller, const Request& request,
                                         const HostState& host) {
-  const auto* tap = std::get_if<MakeTap>(&request);
-  if (tap != nullptr && tap->gateway)
-    if (const auto why = special_purpose(*tap->gateway))
+  const auto wanted = device_facts(request);
+  if (wanted && wanted->gateway)
+    if (const auto why = special_purpose(*wanted->gateway))
       return Denial{
           rule,
-          {Code::bad_value, 0, "gateway " + tap->gateway->str() + " cannot be put on a device: " + std::string(*why),
+          {Code::bad_value, 0, "gateway " + wanted->gateway->str() + " cannot be put on a device: " + std::string(*why),
            "Choose a private address for the host's side, as in 10.99.0.254."}};
+  if (wanted && wanted->name && host.link(wanted->name->str()) != nullptr)
+    return Denial{rule,
+                  {Code::conflict, 0, "the device name " + wanted->name->str() + " is in use",
+                   "Choose another name for the device."}};
   const auto change = address_facts(request);
   if (!change) return std::nullopt;
 

@@ -54,11 +54,32 @@ Json request_json(const Record& record) {
   if (!record.request) return json;
   if (const auto* tap = std::get_if<MakeTap>(&*record.request)) {
     if (tap->gateway) json["gateway"] = tap->gateway->str();
+  } else if (const auto* ethertap = std::get_if<OpenEthertap>(&*record.request)) {
+    json["device"] = ethertap->device.str();
+    if (ethertap->gateway) json["gateway"] = ethertap->gateway->str();
   } else if (const auto* add = std::get_if<AddAddress>(&*record.request)) {
     name_address(json, add->device, add->address, add->netmask);
   } else if (const auto* del = std::get_if<DeleteAddress>(&*record.request)) {
     name_address(json, del->device, del->address, del->netmask);
   }
+  return json;
+}
+
+Json direction_json(const SessionSummary::Direction& direction) {
+  return {{"frames", direction.frames},
+          {"bytes", direction.bytes},
+          {"too_long", direction.too_long},
+          {"too_short", direction.too_short}};
+}
+
+Json session_json(const SessionSummary& session) {
+  Json json = {{"ended", session.ended},
+               {"to_guest", direction_json(session.to_guest)},
+               {"to_host", direction_json(session.to_host)},
+               {"addresses_added", session.addresses_added},
+               {"addresses_removed", session.addresses_removed}};
+  json["to_guest"]["dropped"] = session.dropped_by_queue;
+  json["to_host"]["dropped"] = session.refused_by_host;
   return json;
 }
 
@@ -99,8 +120,10 @@ std::string to_line(const Record& record, std::size_t most, std::size_t longest)
     if (!record.error.empty()) result["error"] = cut(record.error, 4 * longest);
     if (record.errnum != 0) result["errno"] = errno_name(record.errnum);
     if (record.duration) result["duration_us"] = record.duration->count();
+    if (record.session) result["session"] = session_json(*record.session);
     if (!result.empty()) json["result"] = std::move(result);
   }
+  if (record.suppressed != 0) json["suppressed"] = record.suppressed;
   return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,18 @@ namespace umlnet::audit {
 // alert   the policy is bad or has been tampered with
 enum class Event { accept, reject, exit, alert };
 enum class Stage { intent, result };
+
+// What an ethertap session came to. Bytes are those of Ethernet frames.
+struct SessionSummary {
+  std::string ended;  // by what
+  struct Direction {
+    std::uint64_t frames, bytes, too_long, too_short;
+  };
+  Direction to_guest, to_host;
+  std::uint64_t dropped_by_queue;  // on the way to the guest, which did not read
+  std::uint64_t refused_by_host;
+  unsigned addresses_added, addresses_removed;
+};
 
 struct Record {
   std::chrono::system_clock::time_point time;
@@ -44,6 +57,8 @@ struct Record {
   std::string error = {};
   int errnum = 0;
   std::optional<std::chrono::microseconds> duration = {};  // since the program started
+  std::optional<SessionSummary> session = {};
+  std::uint64_t suppressed = 0;  // refused control records that got no line of their own
 };
 
 // At most this many bytes a line, newline and all.

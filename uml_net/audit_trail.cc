@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t kLongestArgument = 100;  // bytes
 constexpr std::size_t kMostArguments = 64;
+constexpr unsigned kMostRefusals = 100;  // lines of one session: a guest must not fill the disk
 
 void put_error(Record& record, const Error& error) {
   record.error = error.what;
@@ -14,6 +15,20 @@ void put_error(Record& record, const Error& error) {
 }
 
 }  // namespace
+
+SessionSummary summary_of(const FrameCounters& counters, std::string ended, std::uint64_t dropped_by_queue,
+                          unsigned addresses_added, unsigned addresses_removed) {
+  const auto direction = [](const FrameCounters::Direction& from) {
+    return SessionSummary::Direction{from.frames, from.bytes, from.too_long, from.too_short};
+  };
+  return {.ended = std::move(ended),
+          .to_guest = direction(counters.to_guest),
+          .to_host = direction(counters.to_host),
+          .dropped_by_queue = dropped_by_queue,
+          .refused_by_host = counters.refused_by_host,
+          .addresses_added = addresses_added,
+          .addresses_removed = addresses_removed};
+}
 
 Trail::Trail(Log& log, RequestId id, const policy::Caller& caller, const Call& call,
              std::span<const std::string_view> arguments, std::chrono::steady_clock::time_point started)
@@ -23,12 +38,12 @@ Trail::Trail(Log& log, RequestId id, const policy::Caller& caller, const Call& c
     untrusted_.push_back(escaped(argument, kLongestArgument));
 }
 
-Record Trail::record(Event event, Stage stage) const {
+Record Trail::record(Event event, Stage stage, const std::optional<Request>& request) const {
   Record record{.time = std::chrono::system_clock::now(), .event = event, .stage = stage, .id = id_, .caller = caller_};
   record.protocol = call_.protocol;
-  record.operation = call_.operation;
-  if (call_.request) record.request = *call_.request;
-  record.untrusted = untrusted_;
+  record.operation = request ? request_name(*request) : call_.operation;
+  record.request = request;
+  if (!request) record.untrusted = untrusted_;
   if (stage == Stage::result)
     record.duration =
         std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started_);
@@ -36,10 +51,7 @@ Record Trail::record(Event event, Stage stage) const {
 }
 
 Record Trail::granted(const policy::Grant& grant, Event event, Stage stage) const {
-  Record record = this->record(event, stage);
-  record.request = grant.request();
-  // What the program does of itself, before the request it was called for.
-  if (std::holds_alternative<CollectGarbage>(grant.request())) record.operation = operation_name(Operation::gc);
+  Record record = this->record(event, stage, grant.request());
   record.rule = grant.rule();
   record.reason = grant.reason();
   return record;
@@ -70,11 +82,26 @@ Result<void> Trail::taken_back(const policy::Grant& grant, const Error& reply_er
   return add(record);
 }
 
-Result<void> Trail::refused(const Error& error, const std::string& rule) {
-  Record record = this->record(error.code == Code::bad_policy ? Event::alert : Event::reject, Stage::result);
+Result<void> Trail::refused(const Error& error, const std::string& rule, const std::optional<Request>& request) {
+  if (++refusals_ > kMostRefusals) return {};
+  const std::optional<Request> own = call_.request ? std::optional(*call_.request) : std::nullopt;
+  Record record = this->record(error.code == Code::bad_policy ? Event::alert : Event::reject, Stage::result,
+                               request ? request : own);
   record.rule = rule;
   record.reason = error.what;
   record.errnum = error.errnum;
+  return add(record);
+}
+
+Result<void> Trail::ended(const policy::Grant& grant, const priv::Outcome& opened, const SessionSummary& session,
+                          const std::vector<std::string>& undone, const std::optional<Error>& error) {
+  Record record = granted(grant, Event::exit, Stage::result);
+  record.device = opened.device.name;
+  record.ifindex = opened.device.ifindex;
+  record.session = session;
+  record.changes = undone;
+  if (refusals_ > kMostRefusals) record.suppressed = refusals_ - kMostRefusals;
+  if (error) put_error(record, *error);
   return add(record);
 }
 

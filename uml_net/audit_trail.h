@@ -2,15 +2,20 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "policy/decide.h"
 #include "uml_net/audit_log.h"
 #include "uml_net/audit_record.h"
+#include "uml_net/frame_relay.h"
 #include "uml_net/priv/execute.h"
 
 namespace umlnet::audit {
+
+SessionSummary summary_of(const FrameCounters& counters, std::string ended, std::uint64_t dropped_by_queue,
+                          unsigned addresses_added, unsigned addresses_removed);
 
 class Trail {
  public:
@@ -26,11 +31,15 @@ class Trail {
   Result<void> done(const policy::Grant& grant, const priv::Outcome& outcome);
   Result<void> failed(const policy::Grant& grant, const Error& error);
   Result<void> taken_back(const policy::Grant& grant, const Error& reply_error, const std::vector<std::string>& left);
-  // Nothing was changed: refused by `rule` (may be empty), or before any rule was asked.
-  Result<void> refused(const Error& error, const std::string& rule);
+  // Nothing was changed: refused by `rule` (may be empty), or before any rule was asked. `request` is the one of a
+  // control record, where it is not the call's own. Of a session's refusals only the first 100 get a line.
+  Result<void> refused(const Error& error, const std::string& rule, const std::optional<Request>& request = {});
+  // The end of the session that `grant` opened. `undone` is what was taken back, in words.
+  Result<void> ended(const policy::Grant& grant, const priv::Outcome& opened, const SessionSummary& session,
+                     const std::vector<std::string>& undone, const std::optional<Error>& error);
 
  private:
-  Record record(Event event, Stage stage) const;
+  Record record(Event event, Stage stage, const std::optional<Request>& request) const;
   Record granted(const policy::Grant& grant, Event event, Stage stage) const;
   Result<void> add(const Record& record) { return log_.append(to_line(record)); }
 
@@ -40,6 +49,7 @@ class Trail {
   const Call& call_;
   std::vector<std::string> untrusted_;
   std::chrono::steady_clock::time_point started_;
+  unsigned refusals_ = 0;
 };
 
 }  // namespace umlnet::audit

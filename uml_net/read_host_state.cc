@@ -51,4 +51,13 @@ Result<HostState> read_host_state(priv::RtnetlinkSocket& socket) {
   return host;
 }
 
+std::uint64_t read_tx_dropped(priv::RtnetlinkSocket& socket, const std::string& name) {
+  std::uint64_t dropped = 0;
+  const auto read = socket.get(rtnetlink::get_link(socket.next_sequence(), name), "cannot read the device's statistics",
+                               [&](const Message& message) {
+                                 if (const auto link = rtnetlink::link_of(message)) dropped = link->tx_dropped;
+                               });
+  return read ? dropped : 0;
+}
+
 }  // namespace umlnet

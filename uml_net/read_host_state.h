@@ -9,4 +9,7 @@ namespace umlnet {
 
 Result<policy::HostState> read_host_state(priv::RtnetlinkSocket& socket);
 
+// How many frames the full queue of device `name` has cost; 0 where the device is gone.
+std::uint64_t read_tx_dropped(priv::RtnetlinkSocket& socket, const std::string& name);
+
 }  // namespace umlnet

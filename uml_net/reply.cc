@@ -1,9 +1,7 @@
 #include "uml_net/reply.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +9,7 @@
 
 #include "libumlnet/core/fd_passing.h"
 #include "libumlnet/core/uml4_frames.h"
+#include "uml_net/socket_kind.h"
 
 namespace umlnet {
 namespace {
@@ -19,32 +18,6 @@ constexpr int kPatience = 5000;  // milliseconds
 
 constexpr std::string_view kForManagers =
     "This operation is for VM managers, which set fd 1 up before they start uml_net; see uml_net(8).";
-
-struct Kind {
-  bool fifo = false;
-  int socket_domain = 0;
-  int socket_type = 0;
-  bool connected = false;
-  bool writable = false;
-};
-
-Kind kind_of(int fd) {
-  Kind kind;
-  struct stat status{};
-  if (::fstat(fd, &status) != 0) return kind;
-  kind.fifo = S_ISFIFO(status.st_mode);
-  kind.writable = (::fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
-  if (S_ISSOCK(status.st_mode)) {
-    socklen_t size = sizeof kind.socket_domain;
-    ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &kind.socket_domain, &size);
-    size = sizeof kind.socket_type;
-    ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind.socket_type, &size);
-    sockaddr_storage peer{};
-    socklen_t peer_size = sizeof peer;
-    kind.connected = ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &peer_size) == 0;
-  }
-  return kind;
-}
 
 // Whether the reply fits without blocking: a pipe that polls as writable takes PIPE_BUF (4096) bytes at once, and no
 // reply is longer.
@@ -75,19 +48,30 @@ Result<void> deliver(std::string_view bytes, ReplyForm form, std::span<const int
   return form == ReplyForm::datagram ? send_with_fds(STDOUT_FILENO, bytes, fds) : write_all(STDOUT_FILENO, bytes);
 }
 
+std::string refusal(ReplyForm form, std::string_view text) {
+  switch (form) {
+    case ReplyForm::datagram: return uml4::tap_refusal(text);
+    case ReplyForm::framed: return uml4::framed_text(text);
+    case ReplyForm::control: return uml4::control_opening(false, text);
+    case ReplyForm::text: break;
+  }
+  return std::string(text);
+}
+
 }  // namespace
 
 Result<void> Reply::check() {
-  const Kind kind = kind_of(STDOUT_FILENO);
-  if (form_ == ReplyForm::datagram &&
-      !(kind.socket_domain == AF_UNIX && kind.socket_type == SOCK_DGRAM && kind.connected))
+  const FdKind kind = kind_of(STDOUT_FILENO);
+  if (form_ == ReplyForm::datagram && !kind.is_connected_unix(SOCK_DGRAM))
     return fail(Code::bad_channel,
                 "fd 1 is not a connected AF_UNIX datagram socket, so there is no way to hand over a device",
                 std::string(kForManagers));
-  const bool pipe_like =
-      kind.fifo || (kind.socket_domain == AF_UNIX && kind.socket_type == SOCK_STREAM && kind.connected);
+  const bool pipe_like = kind.fifo || kind.is_connected_unix(SOCK_STREAM);
   if (form_ == ReplyForm::framed && !(pipe_like && kind.writable))
     return fail(Code::bad_channel, "fd 1 is not a pipe to write the answer to", std::string(kForManagers));
+  if (form_ == ReplyForm::control && !kind.is_connected_unix(SOCK_STREAM))
+    return fail(Code::bad_channel, "fd 1 is not a connected AF_UNIX stream socket, so there is no control stream",
+                std::string(kForManagers));
   usable_ = true;
   return {};
 }
@@ -100,6 +84,7 @@ Result<void> Reply::grant(const priv::Outcome& outcome) {
       return deliver(uml4::tap_reply(outcome.tap->name, outcome.text), form_, fds);
     }
     case ReplyForm::framed: return deliver(uml4::framed_text(outcome.text), form_);
+    case ReplyForm::control: return deliver(uml4::control_opening(true, outcome.text), form_);
     case ReplyForm::text: return write_all(STDOUT_FILENO, outcome.text);
   }
   return fail(Code::bug, "no such form of reply");
@@ -108,8 +93,7 @@ Result<void> Reply::grant(const priv::Outcome& outcome) {
 void Reply::refuse(const Error& error) {
   if (usable_ && form_ != ReplyForm::text) {
     const std::string text = "uml_net: " + error.text();
-    const auto bytes = form_ == ReplyForm::datagram ? uml4::tap_refusal(text) : uml4::framed_text(text);
-    if (deliver(bytes, form_)) return;
+    if (deliver(refusal(form_, text), form_)) return;
   }
   complain(error);
 }

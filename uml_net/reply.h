@@ -11,8 +11,9 @@ class Reply {
  public:
   explicit Reply(ReplyForm form) : form_(form) {}
 
-  // Whether fd 1 is what the protocol wants there: a connected AF_UNIX SOCK_DGRAM socket, or a pipe (or AF_UNIX stream
-  // socket) open for writing. Code::bad_channel otherwise. Until it has been called, refuse() writes to stderr only.
+  // Whether fd 1 is what the protocol wants there: a connected AF_UNIX SOCK_DGRAM socket, a pipe (or AF_UNIX stream
+  // socket) open for writing, or a connected AF_UNIX SOCK_STREAM socket. Code::bad_channel otherwise. Until it has been
+  // called, refuse() writes to stderr only.
   Result<void> check();
 
   // Hands over what was made, fd and all. A caller that does not read is given up after some seconds (Code::reply).

@@ -14,16 +14,22 @@
 namespace umlnet {
 namespace {
 
-Result<void> settle_fds() {
+Result<unique_fd> settle_fds(std::optional<int> keep) {
+  // Looked at first: what is opened from here on must not be taken for it.
+  unique_fd kept(keep && ::fcntl(*keep, F_GETFD) >= 0 ? *keep : -1);
   // open() gives the lowest free number, so this fills the holes below 3 from the left.
   int fd = -1;
   do {
     fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     if (fd < 0) return fail_errno(Code::kernel, errno, "cannot open /dev/null");
   } while (fd <= STDERR_FILENO);
-  if (::close_range(STDERR_FILENO + 1, ~0U, 0) != 0)
-    return fail_errno(Code::kernel, errno, "cannot close the fds that came with the call");
-  return {};
+  const unsigned first = STDERR_FILENO + 1;
+  const auto number = static_cast<unsigned>(kept.get());
+  const bool closed =
+      !kept ? ::close_range(first, ~0U, 0) == 0
+            : (number == first || ::close_range(first, number - 1, 0) == 0) && ::close_range(number + 1, ~0U, 0) == 0;
+  if (!closed) return fail_errno(Code::kernel, errno, "cannot close the fds that came with the call");
+  return kept;
 }
 
 void settle_signals() {
@@ -40,9 +46,10 @@ void settle_signals() {
 
 }  // namespace
 
-Result<void> leave_callers_world() {
+Result<unique_fd> leave_callers_world(std::optional<int> keep) {
   ::clearenv();
-  if (auto settled = settle_fds(); !settled) return settled;
+  auto kept = settle_fds(keep);
+  if (!kept) return kept;
   settle_signals();
   ::umask(077);
   if (::chdir("/") != 0) return fail_errno(Code::kernel, errno, "cannot change to the root directory");
@@ -50,7 +57,7 @@ Result<void> leave_callers_world() {
   ::setrlimit(RLIMIT_CORE, &none);
   if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0)
     return fail_errno(Code::kernel, errno, "cannot keep others from tracing this process");
-  return {};
+  return kept;
 }
 
 }  // namespace umlnet

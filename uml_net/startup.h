@@ -1,14 +1,18 @@
 // The first moments of a program whose parent may be an enemy: nothing that the caller arranged stays in force.
 #pragma once
 
+#include <optional>
+
 #include "libumlnet/core/error.h"
+#include "libumlnet/core/unique_fd.h"
 
 namespace umlnet {
 
-// fds 0, 1 and 2 are open (on /dev/null where the caller closed them) and all others closed; the environment is empty;
-// umask 077; current directory "/"; signals unblocked and at their defaults, but SIGPIPE and SIGXFSZ ignored, so that
-// a failed write is an error and not a death; no timer runs; no core is dumped; nobody may trace the process.
-// Needs no privilege, and holds good whether or not there is one.
-Result<void> leave_callers_world();
+// fds 0, 1 and 2 are open (on /dev/null where the caller closed them) and all others closed, but for fd `keep`, which a
+// request may name: it is the result, owned by the caller of this function, or nothing where it was not open. The
+// environment is empty; umask 077; current directory "/"; signals unblocked and at their defaults, but SIGPIPE and
+// SIGXFSZ ignored, so that a failed write is an error and not a death; no timer runs; no core is dumped; nobody may
+// trace the process. Needs no privilege, and holds good whether or not there is one.
+Result<unique_fd> leave_callers_world(std::optional<int> keep);
 
 }  // namespace umlnet

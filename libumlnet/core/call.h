@@ -1,6 +1,7 @@
 // One call of the helper: which protocol it speaks, what it asks for, and how it wants to be answered.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -20,6 +21,7 @@ enum class ReplyForm {
   text,      // plain lines, on stderr for an error: a person reads them
   datagram,  // UML `tuntap up`: one datagram on fd 1, with the fd where there is one
   framed,    // UML `add` and `del`: framed text on fd 1
+  control,   // UML `ethertap`: a status byte and framed text on fd 1, a stream that then goes on in both directions
 };
 
 struct Call {
@@ -27,6 +29,7 @@ struct Call {
   ReplyForm reply = ReplyForm::text;
   std::string_view operation = {};  // as the audit log names it; empty where it was not understood
   Result<Request> request;
+  std::optional<int> data_fd = {};  // UML `ethertap`: the number of the inherited socket for frames
 };
 
 // The whole grammar of the command line, `arguments` being what stands behind the program's name. A call that is not

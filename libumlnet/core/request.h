@@ -16,6 +16,13 @@ struct MakeTap {
   std::optional<Ipv4> gateway;
 };
 
+// A TAP device of that name for the ethertap transport, with `gateway`/32 on the host's side where one is given. The
+// helper keeps its fd and moves the frames; the device lives as long as the session.
+struct OpenEthertap {
+  IfName device;
+  std::optional<Ipv4> gateway;
+};
+
 // The host is to reach the guest's `address` through `device`, and so are the LANs in whose subnet it lies under
 // `netmask`.
 struct AddAddress {
@@ -34,12 +41,15 @@ struct DeleteAddress {
 // What guests that are gone left behind is removed.
 struct CollectGarbage {};
 
-using Request = std::variant<MakeTap, AddAddress, DeleteAddress, CollectGarbage>;
+using Request = std::variant<MakeTap, OpenEthertap, AddAddress, DeleteAddress, CollectGarbage>;
 
 // The operations that policy speaks of (`operations` in a rule), and `gc`, which needs no rule.
 enum class Operation { tuntap, ethertap, address, bridge, open, gc };
 
 std::string_view operation_name(Operation operation);
 Operation operation_of(const Request& request);
+
+// What the audit log calls the request: the operation, but `add` and `del` for the two kinds of address change.
+std::string_view request_name(const Request& request);
 
 }  // namespace umlnet

@@ -206,10 +206,7 @@ Bytes dump_proxy_entries(std::uint32_t sequence) {
 }
 
 Bytes get_link(std::uint32_t sequence, std::string_view name) {
-  return Builder(RTM_GETLINK, 0, sequence, ifinfomsg{})
-      .attribute(IFLA_IFNAME, std::string(name) + '\0')
-      .attribute(IFLA_EXT_MASK, std::uint32_t{RTEXT_FILTER_SKIP_STATS})
-      .done();
+  return Builder(RTM_GETLINK, 0, sequence, ifinfomsg{}).attribute(IFLA_IFNAME, std::string(name) + '\0').done();
 }
 
 Bytes get_ipv4_settings(std::uint32_t sequence, int which) {
@@ -318,6 +315,8 @@ std::optional<Link> link_of(const Message& message) {
   }
   const auto conf = top.inside(IFLA_AF_SPEC).inside(AF_INET).bytes(IFLA_INET_CONF);
   if (conf) link.ipv4 = settings_of_array(*conf);
+  if (const auto bytes = top.bytes(IFLA_STATS64))
+    if (const auto statistics = read_struct<rtnl_link_stats64>(*bytes)) link.tx_dropped = statistics->tx_dropped;
   return link;
 }
 

@@ -47,6 +47,8 @@ struct Link {
   bool persistent = false;         // a TUN or TAP that outlives its fds
   std::optional<uid_t> tun_owner;  // TUNSETOWNER
   Ipv4Settings ipv4;
+  // Frames that the device's full queue cost; for a TAP, on the way to the guest. In the answer to get_link() only.
+  std::uint64_t tx_dropped = 0;
 };
 
 struct Address {

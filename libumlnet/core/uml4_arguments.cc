@@ -1,5 +1,6 @@
 #include "libumlnet/core/uml4_arguments.h"
 
+#include <charconv>
 #include <string>
 
 #include "libumlnet/core/plain_text.h"
@@ -8,6 +9,9 @@ namespace umlnet::uml4 {
 namespace {
 
 using Words = std::span<const std::string_view>;
+
+constexpr std::string_view kDeviceNames =
+    "A device name has 1 to 15 printable characters, without space, '/', ':' and '%'.";
 
 std::string quoted(std::string_view word) { return "\"" + escaped(word, 40) + "\""; }
 
@@ -33,9 +37,7 @@ Result<Request> parse_address_change(Words rest) {
     return fail(Code::usage, "\"4 add\" and \"4 del\" take a device, an address and a netmask, and got " +
                                  std::to_string(rest.size()) + " words");
   const auto device = IfName::parse(rest[0]);
-  if (!device)
-    return fail(Code::bad_value, quoted(rest[0]) + " is not a device name",
-                "A device name has 1 to 15 printable characters, without space, '/', ':' and '%'.");
+  if (!device) return fail(Code::bad_value, quoted(rest[0]) + " is not a device name", std::string(kDeviceNames));
   const auto address = parse_address("the guest's address", rest[1]);
   if (!address) return std::unexpected(address.error());
   const auto netmask = Ipv4Mask::parse(rest[2]);
@@ -45,6 +47,27 @@ Result<Request> parse_address_change(Words rest) {
   return AddOrDelete{.device = *device, .address = *address, .netmask = *netmask};
 }
 
+Result<int> parse_data_fd(std::string_view word) {
+  int fd = -1;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), fd);
+  if (error != std::errc{} || end != word.data() + word.size() || fd <= 2 || word.starts_with('0'))
+    return fail(Code::bad_value, "the data socket " + quoted(word) + " is not the number of an inherited descriptor",
+                "Write a decimal number from 3 on: 0, 1 and 2 have other uses.");
+  return fd;
+}
+
+Result<Request> parse_ethertap(Words rest) {
+  const auto device = IfName::parse(rest[0]);
+  if (!device) return fail(Code::bad_value, quoted(rest[0]) + " is not a device name", std::string(kDeviceNames));
+  OpenEthertap request{.device = *device, .gateway = std::nullopt};
+  if (rest.size() > 2) {
+    const auto gateway = parse_address("the gateway", rest[2]);
+    if (!gateway) return std::unexpected(gateway.error());
+    request.gateway = *gateway;
+  }
+  return request;
+}
+
 Call call(ReplyForm reply, std::string_view operation, Result<Request> request) {
   return {.protocol = Protocol::uml4, .reply = reply, .operation = operation, .request = std::move(request)};
 }
@@ -52,6 +75,21 @@ Call call(ReplyForm reply, std::string_view operation, Result<Request> request) 
 Call parse_add_or_del(std::string_view word, Words rest) {
   if (word == "add") return call(ReplyForm::framed, "add", parse_address_change<AddAddress>(rest));
   return call(ReplyForm::framed, "del", parse_address_change<DeleteAddress>(rest));
+}
+
+// The data socket's number counts even where the rest is wrong: whoever closes descriptors must know which to leave.
+Call parse_ethertap_call(Words rest) {
+  if (rest.size() < 2 || rest.size() > 3)
+    return call(ReplyForm::control, "ethertap",
+                fail(Code::usage,
+                     "\"4 ethertap\" takes a device name, the number of the data socket and at most a gateway "
+                     "address, and got " +
+                         std::to_string(rest.size()) + " words"));
+  const auto data_fd = parse_data_fd(rest[1]);
+  if (!data_fd) return call(ReplyForm::control, "ethertap", std::unexpected(data_fd.error()));
+  Call ethertap = call(ReplyForm::control, "ethertap", parse_ethertap(rest));
+  ethertap.data_fd = *data_fd;
+  return ethertap;
 }
 
 bool is_add_or_del(std::string_view word) { return word == "add" || word == "del"; }
@@ -68,13 +106,14 @@ Call parse_call(Words words) {
                 fail(Code::usage, "\"4 tuntap " + escaped(word(1), 20) + "\" is not an operation",
                      "Known are: 4 tuntap up [GATE]; 4 tuntap add|del DEV ADDR NETMASK"));
   }
+  if (word(0) == "ethertap") return parse_ethertap_call(words.subspan(1));
   if (word(0) == "slip" || word(0) == "slirp")
     return call(ReplyForm::text, {},
                 fail(Code::usage, "the " + std::string(word(0)) + " transport is not served",
                      "Give the guest eth0=tuntap,,,GATE instead."));
   return call(ReplyForm::text, {},
               fail(Code::usage, "\"4 " + escaped(word(0), 20) + "\" is not an operation",
-                   "Known are: 4 tuntap up [GATE]; 4 add|del DEV ADDR NETMASK"));
+                   "Known are: 4 tuntap up [GATE]; 4 add|del DEV ADDR NETMASK; 4 ethertap DEV DATA_FD [GATE]"));
 }
 
 }  // namespace umlnet::uml4

@@ -30,4 +30,9 @@ std::string framed_text(std::string_view text) {
   return bytes + body;
 }
 
+std::string control_opening(bool granted, std::string_view text) {
+  // The guest prints text from a buffer of one page, and the status byte comes before.
+  return std::string(1, granted ? '\1' : '\0') + framed_text(text.substr(0, kMaxReply - sizeof(int) - 2));
+}
+
 }  // namespace umlnet::uml4

@@ -22,4 +22,8 @@ std::string tap_refusal(std::string_view text);
 // `add` and `del`, either way: an int that counts the text with its NUL, then both. No text at all is an int 0.
 std::string framed_text(std::string_view text);
 
+// The beginning of an ethertap control stream: one byte, 1 where the session is granted and 0 where it is not, then
+// framed text.
+std::string control_opening(bool granted, std::string_view text);
+
 }  // namespace umlnet::uml4

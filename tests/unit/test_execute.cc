@@ -22,7 +22,7 @@ class FakeEffects : public priv::HostEffects {
   std::vector<std::string> facts;
   int steps = 0;
 
-  Result<priv::NewTap> make_tap(uid_t) override {
+  Result<priv::NewTap> make_tap(uid_t, const std::optional<IfName>&) override {
     if (auto ok = step(); !ok) return std::unexpected(ok.error());
     return priv::NewTap{*IfName::parse("tap9"), 9, unique_fd()};
   }

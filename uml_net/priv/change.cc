@@ -16,7 +16,7 @@ struct Describe {
 
   Words operator()(const MakeTapDevice& c) const {
     const auto owner = " for uid " + std::to_string(c.owner);
-    return {new_tap + " made" + owner, "make a TAP device" + owner};
+    return {new_tap + " made" + owner, "make " + (c.name ? "the TAP device " + c.name->str() : "a TAP device") + owner};
   }
   Words operator()(const PutHostAddress& c) const {
     const auto words = c.address.str() + "/32 on " + name(c.device);

@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "libumlnet/core/ifname.h"
 #include "libumlnet/core/ipv4.h"
 
 namespace umlnet::priv {
@@ -19,7 +20,8 @@ struct Device {
 
 struct MakeTapDevice {  // gone again with its fd
   uid_t owner;
-  std::string tag;  // for the alias
+  std::string tag;                            // for the alias
+  std::optional<IfName> name = std::nullopt;  // none: the kernel chooses one
 };
 struct PutHostAddress {
   Device device;

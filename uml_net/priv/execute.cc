@@ -15,7 +15,7 @@ struct Perform {
   int index(const Device& device) const { return device.ifindex != 0 || !tap ? device.ifindex : tap->ifindex; }
 
   Result<void> operator()(const MakeTapDevice& c) const {
-    auto made = effects.make_tap(c.owner);
+    auto made = effects.make_tap(c.owner, c.name);
     if (!made) return std::unexpected(std::move(made.error()));
     tap.emplace(*std::move(made));
     return effects.set_alias(tap->ifindex, c.tag);
@@ -48,6 +48,9 @@ Error explained(const Change& change, Error error) {
   if (std::holds_alternative<AddRoute>(change) && error.errnum == EEXIST) {
     error.code = Code::conflict;
     error.advice = "The address is routed elsewhere already: choose another for the guest.";
+  } else if (std::holds_alternative<MakeTapDevice>(change) && error.errnum == EBUSY) {
+    error.code = Code::conflict;
+    error.advice = "The name is in use: choose another for the device.";
   } else if (error.errnum == EPERM && error.advice.empty()) {
     error.advice = "The kernel refused although CAP_NET_ADMIN is in effect: is this network namespace another user's?";
   }
@@ -79,9 +82,15 @@ Device device_named_in(const Request& request, const policy::HostState& host) {
 // The caller's explanation: "tap0 up with 10.99.0.254/32", "10.50.0.7 routed to tap0, published on eth0".
 std::string explanation(const policy::Grant& grant, const Plan& plan, const Outcome& outcome) {
   std::string text;
-  if (const auto* request = std::get_if<MakeTap>(&grant.request())) {
-    text = outcome.tap->name.str() + " up" +
-           (request->gateway ? " with " + request->gateway->str() + "/32" : " without a host address");
+  if (outcome.tap) {
+    text = outcome.tap->name.str() + " up";
+    bool has_address = false;
+    for (const auto& change : outcome.changes)
+      if (const auto* put = std::get_if<PutHostAddress>(&change)) {
+        text += " with " + put->address.str() + "/32";
+        has_address = true;
+      }
+    if (!has_address) text += " without a host address";
   } else if (const auto* add = std::get_if<AddAddress>(&grant.request())) {
     text = add->address.str() + " routed to " + add->device.str();
     for (const auto& change : outcome.changes)

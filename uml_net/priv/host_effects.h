@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "libumlnet/core/error.h"
@@ -24,7 +25,8 @@ class HostEffects {
  public:
   virtual ~HostEffects() = default;
 
-  virtual Result<NewTap> make_tap(uid_t owner) = 0;
+  // EBUSY where `name` is in use.
+  virtual Result<NewTap> make_tap(uid_t owner, const std::optional<IfName>& name) = 0;
   virtual Result<void> set_alias(int ifindex, const std::string& alias) = 0;
   virtual Result<void> add_address(int ifindex, Ipv4 address) = 0;  // /32
   virtual Result<void> set_up(int ifindex) = 0;

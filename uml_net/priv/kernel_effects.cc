@@ -4,11 +4,11 @@
 
 namespace umlnet::priv {
 
-Result<NewTap> KernelEffects::make_tap(uid_t owner) {
+Result<NewTap> KernelEffects::make_tap(uid_t owner, const std::optional<IfName>& wanted) {
   if (!tun_) return std::unexpected(tun_.error());
   if (!*tun_) return fail(Code::bug, "one helper makes one TAP device, and it is made already");
   unique_fd tun = std::move(*tun_);
-  const auto name = attach_new_tap(tun.get(), owner);
+  const auto name = attach_new_tap(tun.get(), owner, wanted);
   if (!name) return std::unexpected(name.error());
   int ifindex = 0;
   const auto found = socket_.get(rtnetlink::get_link(socket_.next_sequence(), name->str()),

@@ -38,11 +38,13 @@ bool forwarding_is_ours(const HostState& host, const Link& lan) {
   });
 }
 
-Result<Plan> plan_tap(const MakeTap& request, const Grant& grant, const RequestId& id) {
-  const std::string words = request.gateway ? "tuntap gateway=" + request.gateway->str() : "tuntap";
+Result<Plan> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv4>& gateway, const Grant& grant,
+                      const RequestId& id) {
+  std::string words(request_name(grant.request()));
+  if (gateway) words += " gateway=" + gateway->str();
   Plan plan;
-  plan.changes.push_back(MakeTapDevice{grant.uid(), DeviceTag{grant.uid(), id, words}.str()});
-  if (request.gateway) plan.changes.push_back(PutHostAddress{Device{}, *request.gateway});
+  plan.changes.push_back(MakeTapDevice{grant.uid(), DeviceTag{grant.uid(), id, words}.str(), name});
+  if (gateway) plan.changes.push_back(PutHostAddress{Device{}, *gateway});
   plan.changes.push_back(BringUp{Device{}});
   return plan;
 }
@@ -153,7 +155,10 @@ Result<Plan> make_plan(const Grant& grant, const RequestId& id, const HostState&
     const Grant& grant;
     const RequestId& id;
     const HostState& host;
-    Result<Plan> operator()(const MakeTap& request) const { return plan_tap(request, grant, id); }
+    Result<Plan> operator()(const MakeTap& request) const { return plan_tap({}, request.gateway, grant, id); }
+    Result<Plan> operator()(const OpenEthertap& request) const {
+      return plan_tap(request.device, request.gateway, grant, id);
+    }
     Result<Plan> operator()(const AddAddress& request) const { return plan_add(request, grant, host); }
     Result<Plan> operator()(const DeleteAddress& request) const { return plan_delete(request, host); }
     Result<Plan> operator()(const CollectGarbage&) const { return plan_garbage(host); }

@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <csignal>
+
 #include "uml_net/priv/tun.h"
 
 namespace umlnet::priv {
@@ -37,6 +39,16 @@ SeccompFilter stage_filter(const StageFds& fds) {
   filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_ftruncate, fds.audit).allow_on_fd(SYS_lseek, fds.audit);
   filter.allow_on_fd(SYS_fstat, fds.audit).allow_on_fd(SYS_newfstatat, fds.audit);
   filter.allow_on_fd(SYS_write, STDERR_FILENO);
+  if (fds.session) {
+    const SessionFds& session = *fds.session;
+    filter.allow(SYS_poll, {Where::equals(1, kSessionPollFds)});
+    filter.allow_on_fd(SYS_recvfrom, fds.reply).allow_on_fd(SYS_sendto, fds.reply);
+    filter.allow_on_fd(SYS_recvfrom, session.relay).allow_on_fd(SYS_sendto, session.relay);
+    filter.allow_on_fd(SYS_recvfrom, session.watch).allow_on_fd(SYS_sendto, session.watch);
+    const auto pid = static_cast<std::uint64_t>(session.relay_pid);
+    filter.allow(SYS_kill, {Where::equals(0, pid), Where::equals(1, SIGKILL)});
+    filter.allow(SYS_wait4, {Where::equals(0, pid)});
+  }
 #ifdef UMLNET_SANITIZED
   filter.allow_each(kSanitizer);
 #endif

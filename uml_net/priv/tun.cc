@@ -6,21 +6,24 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
 
 namespace umlnet::priv {
 
 const std::array<unsigned long, 2> kTunRequests = {TUNSETIFF, TUNSETOWNER};
 
-Result<IfName> attach_new_tap(int tun, uid_t owner) {
+Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name) {
   ifreq request{};
-  request.ifr_flags = IFF_TAP | IFF_NO_PI;
-  std::strcpy(request.ifr_name, "tap%d");
+  // As the field's type has it: IFF_TUN_EXCL is the sign bit of a short.
+  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL);
+  const std::string wanted = name ? name->str() : "tap%d";
+  wanted.copy(request.ifr_name, IFNAMSIZ - 1);
   if (::ioctl(tun, TUNSETIFF, &request) != 0) return fail_errno(Code::kernel, errno, "cannot make a TAP device");
   if (::ioctl(tun, TUNSETOWNER, static_cast<unsigned long>(owner)) != 0)
     return fail_errno(Code::kernel, errno, "cannot make uid " + std::to_string(owner) + " the owner of the TAP device");
-  const auto name = IfName::parse(std::string_view(request.ifr_name, strnlen(request.ifr_name, IFNAMSIZ)));
-  if (!name) return fail(Code::bug, "the kernel gave the TAP device a name that is none");
-  return *name;
+  const auto given = IfName::parse(std::string_view(request.ifr_name, strnlen(request.ifr_name, IFNAMSIZ)));
+  if (!given) return fail(Code::bug, "the kernel gave the TAP device a name that is none");
+  return *given;
 }
 
 }  // namespace umlnet::priv

@@ -1,0 +1,130 @@
+#include "uml_net/ethertap_session.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <iterator>
+
+#include "libumlnet/core/uml4_frames.h"
+#include "uml_net/socket_kind.h"
+
+namespace umlnet {
+namespace {
+
+constexpr int kControl = STDOUT_FILENO;
+constexpr int kWatchInterval = 1000;  // milliseconds
+
+// All signals are held back; those that mean "end" make the result readable.
+Result<unique_fd> hold_signals_back() {
+  sigset_t all, ending;
+  sigfillset(&all);
+  sigemptyset(&ending);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&ending, signal);
+  if (::sigprocmask(SIG_SETMASK, &all, nullptr) != 0)
+    return fail_errno(Code::kernel, errno, "cannot hold signals back");
+  unique_fd fd(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) return fail_errno(Code::kernel, errno, "cannot listen for signals");
+  return fd;
+}
+
+// The control stream: whole records in, whole answers out, one at a time. While an answer waits for room no record is
+// read, so that a guest that does not read its answers holds up nobody but itself.
+class ControlStream {
+ public:
+  short wants() const { return out_.empty() ? POLLIN : POLLOUT; }
+
+  // Moves what can be moved. False at the end of the stream.
+  bool move(const std::function<std::string(const uml4::ControlRecord&)>& answer) {
+    if (!out_.empty()) return send();
+    const auto room = in_.room();
+    const ssize_t size = ::recv(kControl, room.data(), room.size(), MSG_DONTWAIT);
+    if (size < 0) return errno == EAGAIN || errno == EINTR;
+    if (size == 0) return false;
+    in_.took(static_cast<std::size_t>(size));
+    if (const auto record = in_.take()) {
+      out_ = uml4::framed_text(answer(*record));
+      return send();
+    }
+    return true;
+  }
+
+ private:
+  bool send() {
+    const ssize_t size = ::send(kControl, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (size < 0) return errno == EAGAIN || errno == EINTR;
+    out_.erase(0, static_cast<std::size_t>(size));
+    return true;
+  }
+
+  uml4::ControlRecordReader in_;
+  std::string out_;
+};
+
+}  // namespace
+
+Result<EthertapSession> EthertapSession::prepare(const unique_fd& data, int number, const Result<unique_fd>& tun) {
+  if (!data) return fail(Code::bad_channel, "the data socket, fd " + std::to_string(number) + ", is not open");
+  if (!kind_of(data.get()).is_connected_unix(SOCK_DGRAM))
+    return fail(Code::bad_channel,
+                "the data socket, fd " + std::to_string(number) + ", is not a connected AF_UNIX datagram socket");
+  if (!tun) return std::unexpected(tun.error());
+  ::setsid();  // fails where the process leads a group already, which then is its own
+  auto signals = hold_signals_back();
+  if (!signals) return std::unexpected(std::move(signals.error()));
+  auto relay = RelayProcess::start(tun->get(), data.get());
+  if (!relay) return std::unexpected(std::move(relay.error()));
+  return EthertapSession(*std::move(signals), priv::PeerWatch::open(data.get()), *std::move(relay));
+}
+
+priv::SessionFds EthertapSession::fds() const {
+  return {.signals = signals_.get(),
+          .relay = relay_.channel(),
+          .relay_pid = relay_.pid(),
+          .watch = watch_ ? watch_->fd() : -1};
+}
+
+EthertapSession::End EthertapSession::hold(const std::function<std::string(const uml4::ControlRecord&)>& answer) {
+  const auto died = [] {
+    return End{"the relay process died", Error{Code::bug, 0, "the session's relay process died", {}}};
+  };
+  if (!relay_.begin()) {
+    relay_.end();
+    return died();
+  }
+  End end = serve(answer);
+  switch (relay_.end()) {
+    case RelayProcess::End::by_guest: return {"the guest closed the data socket", std::nullopt};
+    case RelayProcess::End::by_device: return {"the device was deleted", std::nullopt};
+    case RelayProcess::End::died: return died();
+    case RelayProcess::End::ended_here: break;
+  }
+  return end;
+}
+
+EthertapSession::End EthertapSession::serve(const std::function<std::string(const uml4::ControlRecord&)>& answer) {
+  ControlStream control;
+  for (;;) {
+    pollfd fds[] = {{.fd = kControl, .events = control.wants(), .revents = 0},
+                    {.fd = relay_.channel(), .events = POLLIN, .revents = 0},
+                    {.fd = signals_.get(), .events = POLLIN, .revents = 0}};
+    static_assert(std::size(fds) == priv::kSessionPollFds);
+    const int ready = ::poll(fds, std::size(fds), watch_ ? kWatchInterval : -1);
+    if (ready < 0 && errno != EINTR)
+      return {"poll failed", Error{Code::kernel, errno, "cannot wait for the guest", {}}};
+    if (ready <= 0) {
+      if (watch_ && watch_->is_gone()) return {"the guest closed the data socket", std::nullopt};
+      continue;
+    }
+    if (fds[1].revents != 0) return {"the relay process ended", std::nullopt};  // hold() knows how
+    if (fds[2].revents != 0) return {"a signal asked for the end", std::nullopt};
+    if ((fds[0].revents & POLLIN) == 0 && (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
+      return {"the guest closed the control stream", std::nullopt};
+    if (fds[0].revents != 0 && !control.move(answer)) return {"the guest closed the control stream", std::nullopt};
+  }
+}
+
+}  // namespace umlnet

@@ -1,0 +1,51 @@
+// An ethertap session: a relay process for the frames, and this process, the controller, which alone keeps the
+// capability, answers the control records, and never touches a frame.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/uml4_control.h"
+#include "libumlnet/core/unique_fd.h"
+#include "uml_net/priv/peer_watch.h"
+#include "uml_net/priv/stage_filter.h"
+#include "uml_net/relay_process.h"
+
+namespace umlnet {
+
+class EthertapSession {
+ public:
+  // All that cannot be had any more once the seccomp filter stands. `data`, the caller's socket for frames, is checked
+  // first (Code::bad_channel): a connected AF_UNIX SOCK_DGRAM socket; `number` is what the caller called it. `tun` is
+  // an fd on /dev/net/tun, not tied to a device yet, borrowed. The process leaves its caller's session, so that a
+  // signal to the guest's process group does not end it before it has cleaned up; signals that would end it are held
+  // back and end the session instead.
+  static Result<EthertapSession> prepare(const unique_fd& data, int number, const Result<unique_fd>& tun);
+
+  // For stage_filter().
+  priv::SessionFds fds() const;
+
+  // What happened, in words for the audit log; an error where it was no orderly end.
+  struct End {
+    std::string why;
+    std::optional<Error> error;
+  };
+  // Frames flow, and each control record from fd 1 is handed to `answer`, whose text goes back, until one of the
+  // sockets or the device ends, a signal comes, or the relay dies. The relay is gone when this returns.
+  End hold(const std::function<std::string(const uml4::ControlRecord&)>& answer);
+
+  const FrameCounters& counters() const { return relay_.counters(); }
+
+ private:
+  EthertapSession(unique_fd signals, std::optional<priv::PeerWatch> watch, RelayProcess relay)
+      : signals_(std::move(signals)), watch_(std::move(watch)), relay_(std::move(relay)) {}
+  End serve(const std::function<std::string(const uml4::ControlRecord&)>& answer);
+
+  unique_fd signals_;
+  std::optional<priv::PeerWatch> watch_;
+  RelayProcess relay_;
+};
+
+}  // namespace umlnet

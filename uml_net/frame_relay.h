@@ -1,0 +1,42 @@
+// The relay of an ethertap session: Ethernet frames between a TAP and the guest's data socket, until one of them ends.
+//
+// On the socket each datagram is 2 bytes of padding, zero towards the guest, and one frame of at most 1,514 bytes (the
+// guest reads MTU + 2 + 16 bytes: arch/um/drivers/ethertap_kern.c of Linux). Each frame is read into the buffer where
+// it is sent from; there is no copy but the system calls'.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace umlnet {
+
+inline constexpr std::size_t kFramePadding = 2;     // bytes before each frame on the data socket
+inline constexpr std::size_t kShortestFrame = 14;   // bytes: an Ethernet header
+inline constexpr std::size_t kLongestFrame = 1514;  // bytes: 1,500 and the header
+
+// Written by the relay, read by the controller, in memory that both share. Bytes are those of frames, without padding.
+struct FrameCounters {
+  using Count = std::atomic<std::uint64_t>;
+  struct Direction {
+    Count frames, bytes, too_long, too_short;
+  };
+  Direction to_guest, to_host;
+  Count refused_by_host;  // frames that the TAP did not take: the device was down
+  static_assert(Count::is_always_lock_free);
+};
+
+enum class RelayEnd : int {
+  guest_gone = 0,       // the data socket was closed or shut down at the other end
+  controller_gone = 1,  // `controller` became readable: it closed its end, or died
+  device_gone = 2,      // the TAP was deleted
+  failed = 3,
+};
+
+// `tap` is an fd of a TAP device (IFF_NO_PI, no virtio-net header), O_NONBLOCK; `data` a connected AF_UNIX SOCK_DGRAM
+// socket. All are borrowed. A guest that does not read makes the relay leave frames in the TAP's queue, where the
+// kernel drops what is too much, as with any full NIC ring; the other direction goes on. Makes no system call but poll,
+// read and write on `tap`, and sendto and recvfrom on `data`. Needs no privilege.
+RelayEnd relay_frames(int tap, int data, int controller, FrameCounters& counters);
+
+}  // namespace umlnet
