@@ -15,9 +15,9 @@ using namespace std::string_literals;
 namespace {
 
 std::vector<std::uint8_t> record(int what, std::array<std::uint8_t, 8> rest) {
-  std::vector<std::uint8_t> bytes(4);
-  std::memcpy(bytes.data(), &what, 4);
-  bytes.insert(bytes.end(), rest.begin(), rest.end());
+  std::vector<std::uint8_t> bytes(uml4::kControlRecordSize);
+  std::memcpy(bytes.data(), &what, sizeof what);
+  std::ranges::copy(rest, bytes.begin() + sizeof what);
   return bytes;
 }
 
@@ -34,8 +34,9 @@ TEST_CASE("control record: 12 bytes, what in native order, address and netmask i
 }
 
 TEST_CASE("control records come out whole, however the stream is cut") {
-  auto stream = kAdd;
-  stream.insert(stream.end(), kDelete.begin(), kDelete.end());
+  std::vector<std::uint8_t> stream(2 * uml4::kControlRecordSize);
+  std::ranges::copy(kAdd, stream.begin());
+  std::ranges::copy(kDelete, stream.begin() + uml4::kControlRecordSize);
   for (std::size_t piece = 1; piece <= stream.size(); ++piece) {
     uml4::ControlRecordReader reader;
     std::vector<int> seen;
