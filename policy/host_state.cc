@@ -57,12 +57,6 @@ std::optional<std::string> HostState::address_in_use(Ipv4 address, int ifindex) 
   return std::nullopt;
 }
 
-bool HostState::publishes_other_than(Ipv4 address, int ifindex) const {
-  return std::ranges::any_of(proxy_entries, [&](const ProxyEntry& entry) {
-    return entry.ifindex == ifindex && rtnetlink::is_our_protocol(entry.protocol) && entry.address != address;
-  });
-}
-
 std::optional<uid_t> maker_of(const Link& link) {
   if (!link.tap) return std::nullopt;
   const auto tag = DeviceTag::parse(link.alias);

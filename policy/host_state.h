@@ -35,9 +35,6 @@ struct HostState {
   // Why no guest but root's may take `address` for a device with index `ifindex`: it is the host's own, a gateway's, a
   // broadcast or network address, or routed elsewhere. In words that go on from "10.0.0.1 is ...".
   std::optional<std::string> address_in_use(Ipv4 address, int ifindex) const;
-
-  // Whether other entries than those for `address` stand for this toolkit on device `ifindex`.
-  bool publishes_other_than(Ipv4 address, int ifindex) const;
 };
 
 // Whose the device is, if this toolkit made it: a TAP whose alias bears our tag and whose TUN owner is the tag's uid.

@@ -39,7 +39,7 @@ namespace {
 
 using Words = std::span<const std::string_view>;
 
-int exit_status(const Error& error) { return meaning(error.code).exit_status; }
+int exit_status(const Error& error) { return exit_status_of(error.code); }
 
 int give_up(const Error& error) {
   complain(error);
@@ -139,10 +139,10 @@ int hold_session(EthertapSession& session, Fulfilled& opened, const Way& way) {
     const auto request = uml4::request_of(record, device);
     if (!request) {
       if (const auto recorded = way.trail.refused(request.error(), {}); !recorded) complain(recorded.error());
-      return "uml_net: " + request.error().text();
+      return told(request.error());
     }
     const auto done = fulfil(*request, way);
-    if (!done) return "uml_net: " + done.error().text();
+    if (!done) return told(done.error());
     (std::holds_alternative<AddAddress>(*request) ? added : removed) += done->outcome.changes.empty() ? 0 : 1;
     if (const auto recorded = way.trail.done(done->grant, done->outcome); !recorded) complain(recorded.error());
     return done->outcome.text;

@@ -8,12 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <new>
 
+#include "uml_net/close_fds.h"
 #include "uml_net/priv/capability.h"
 
 namespace umlnet {
@@ -21,25 +21,12 @@ namespace {
 
 constexpr int kFds = 3;
 
-Result<void> close_all_but(const RelayFds& fds) {
-  std::array<int, kFds> kept = {fds.tap, fds.data, fds.controller};
-  std::ranges::sort(kept);
-  unsigned next = 0;
-  for (const int fd : kept) {
-    const auto number = static_cast<unsigned>(fd);
-    if (next < number && ::close_range(next, number - 1, 0) != 0)
-      return fail_errno(Code::kernel, errno, "the relay cannot close its fds");
-    next = number + 1;
-  }
-  if (::close_range(next, ~0U, 0) != 0) return fail_errno(Code::kernel, errno, "the relay cannot close its fds");
-  return {};
-}
-
 [[noreturn]] void leave(RelayEnd end) { ::_exit(static_cast<int>(end)); }
 
 [[noreturn]] void be_the_relay(const RelayFds& fds, FrameCounters& counters) {
   priv::drop_net_admin();  // all that was left
-  if (!close_all_but(fds)) leave(RelayEnd::failed);
+  const std::array<int, kFds> kept = {fds.tap, fds.data, fds.controller};
+  if (!close_fds_from(0, kept)) leave(RelayEnd::failed);
   const rlimit no_more{kFds, kFds};  // poll() wants as many as it is given
   ::setrlimit(RLIMIT_NOFILE, &no_more);
   if (!relay_filter(fds).enter()) leave(RelayEnd::failed);

@@ -92,14 +92,15 @@ Result<void> Reply::grant(const priv::Outcome& outcome) {
 
 void Reply::refuse(const Error& error) {
   if (usable_ && form_ != ReplyForm::text) {
-    const std::string text = "uml_net: " + error.text();
-    if (deliver(refusal(form_, text), form_)) return;
+    if (deliver(refusal(form_, told(error)), form_)) return;
   }
   complain(error);
 }
 
+std::string told(const Error& error) { return "uml_net: " + error.text(); }
+
 void complain(const Error& error) {
-  const std::string text = "uml_net: " + error.text();
+  const std::string text = told(error);
   // Nothing can be done for a caller without stderr.
   if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;
 }

@@ -1,6 +1,8 @@
 // The caller's answer, on fd 1 in the form that its protocol wants.
 #pragma once
 
+#include <string>
+
 #include "libumlnet/core/call.h"
 #include "libumlnet/core/error.h"
 #include "uml_net/priv/execute.h"
@@ -27,7 +29,10 @@ class Reply {
   bool usable_ = false;
 };
 
-// A line on stderr, as "uml_net: ...".
+// How every refusal begins, wherever it goes: "uml_net: ...".
+std::string told(const Error& error);
+
+// The same, on stderr.
 void complain(const Error& error);
 
 }  // namespace umlnet

@@ -10,6 +10,9 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <span>
+
+#include "uml_net/close_fds.h"
 
 namespace umlnet {
 namespace {
@@ -23,12 +26,9 @@ Result<unique_fd> settle_fds(std::optional<int> keep) {
     fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
     if (fd < 0) return fail_errno(Code::kernel, errno, "cannot open /dev/null");
   } while (fd <= STDERR_FILENO);
-  const unsigned first = STDERR_FILENO + 1;
-  const auto number = static_cast<unsigned>(kept.get());
-  const bool closed =
-      !kept ? ::close_range(first, ~0U, 0) == 0
-            : (number == first || ::close_range(first, number - 1, 0) == 0) && ::close_range(number + 1, ~0U, 0) == 0;
-  if (!closed) return fail_errno(Code::kernel, errno, "cannot close the fds that came with the call");
+  const int number = kept.get();
+  if (auto closed = close_fds_from(STDERR_FILENO + 1, std::span(&number, kept ? 1 : 0)); !closed)
+    return std::unexpected(std::move(closed.error()));
   return kept;
 }
 

@@ -8,33 +8,38 @@
 namespace umlnet {
 namespace {
 
-constexpr std::array<CodeMeaning, 14> kMeanings = {{
-    {Code::usage, EX_USAGE, "usage"},
-    {Code::version, EX_USAGE, "version"},
-    {Code::bad_value, EX_DATAERR, "bad-value"},
-    {Code::bad_channel, EX_USAGE, "bad-channel"},
-    {Code::denied, EX_NOPERM, "denied"},
-    {Code::no_such_device, EX_NOINPUT, "no-such-device"},
-    {Code::conflict, EX_UNAVAILABLE, "conflict"},
-    {Code::not_found, EX_UNAVAILABLE, "not-found"},
-    {Code::not_privileged, EX_NOPERM, "not-privileged"},
-    {Code::bad_policy, EX_CONFIG, "bad-policy"},
-    {Code::audit, EX_CONFIG, "audit"},
-    {Code::kernel, EX_OSERR, "kernel"},
-    {Code::reply, EX_IOERR, "reply"},
-    {Code::bug, EX_SOFTWARE, "bug"},
+struct Status {
+  Code code;
+  int exit_status;
+};
+
+constexpr std::array<Status, 14> kStatuses = {{
+    {Code::usage, EX_USAGE},
+    {Code::version, EX_USAGE},
+    {Code::bad_value, EX_DATAERR},
+    {Code::bad_channel, EX_USAGE},
+    {Code::denied, EX_NOPERM},
+    {Code::no_such_device, EX_NOINPUT},
+    {Code::conflict, EX_UNAVAILABLE},
+    {Code::not_found, EX_UNAVAILABLE},
+    {Code::not_privileged, EX_NOPERM},
+    {Code::bad_policy, EX_CONFIG},
+    {Code::audit, EX_CONFIG},
+    {Code::kernel, EX_OSERR},
+    {Code::reply, EX_IOERR},
+    {Code::bug, EX_SOFTWARE},
 }};
 
 constexpr bool in_order() {
-  for (std::size_t i = 0; i < kMeanings.size(); ++i)
-    if (static_cast<std::size_t>(kMeanings[i].code) != i) return false;
+  for (std::size_t i = 0; i < kStatuses.size(); ++i)
+    if (static_cast<std::size_t>(kStatuses[i].code) != i) return false;
   return true;
 }
-static_assert(in_order(), "kMeanings is indexed by Code");
+static_assert(in_order(), "kStatuses is indexed by Code");
 
 }  // namespace
 
-const CodeMeaning& meaning(Code code) { return kMeanings.at(static_cast<std::size_t>(code)); }
+int exit_status_of(Code code) { return kStatuses.at(static_cast<std::size_t>(code)).exit_status; }
 
 // strerrorname_np and strerrordesc_np, unlike strerror, read no message catalogue.
 std::string errno_name(int errnum) {

@@ -1,4 +1,4 @@
-// What can go wrong, as a closed list, and the one table that says what each case means to whom.
+// What can go wrong, as a closed list, and the one table of exit statuses.
 #pragma once
 
 #include <cstdint>
@@ -50,14 +50,8 @@ inline std::unexpected<Error> fail_errno(Code code, int errnum, std::string what
   return std::unexpected(Error{code, errnum, std::move(what), std::move(advice)});
 }
 
-// What a code means outside: the exit status (of sysexits.h) and the word that stands for it in the audit log.
-struct CodeMeaning {
-  Code code;
-  int exit_status;
-  std::string_view audit_reason;
-};
-
-const CodeMeaning& meaning(Code code);
+// The exit status that stands for a code, of sysexits.h.
+int exit_status_of(Code code);
 
 // The name of an error number without its text ("EPERM"), or "errno 4711" for one the C library does not know.
 std::string errno_name(int errnum);

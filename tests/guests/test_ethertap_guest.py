@@ -1,24 +1,11 @@
 """The real linux.uml on the network by ethertap."""
 
 import contextlib
-import time
 import unittest
-from typing import Callable
 
 from tests.support import world
 from tests.support.case import HELPER, HostCase
-from tests.support.guest import UmlGuest
-
-PATIENCE = 15  # seconds
-
-
-def soon(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+from tests.support.guest import UmlGuest, soon
 
 
 class Ethertap(HostCase):

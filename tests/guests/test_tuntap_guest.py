@@ -1,23 +1,10 @@
 """The real linux.uml on the network through uml_net."""
 
-import time
 import unittest
-from typing import Callable
 
 from tests.support import caller, world
 from tests.support.case import HELPER, HostCase
-from tests.support.guest import UmlGuest
-
-PATIENCE = 15  # seconds
-
-
-def soon(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
+from tests.support.guest import UmlGuest, soon
 
 
 class Tuntap(HostCase):

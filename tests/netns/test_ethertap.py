@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.support import caller, world
 from tests.support.case import HELPER, HostCase
 from tests.support.ethertap import ADD, DELETE, Session, record
+from tests.support.process import capabilities, status_of
 
 GATE, GUEST = "10.99.0.254", "10.99.0.1"
 GUEST_MAC = bytes.fromhex("0242ac110002")
@@ -350,9 +351,8 @@ class Ethertap(HostCase):
             session.ask(ADD, GUEST)
             (relay,) = session.children()
             for pid, permitted in ((relay, 0), (session.process.pid, 1 << 12)):
-                status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
-                sets = {key: int(status[key], 16) for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
-                self.assertEqual(sets, {"CapInh": 0, "CapPrm": permitted, "CapEff": 0, "CapBnd": 0, "CapAmb": 0})
+                status = status_of(pid)
+                self.assertEqual(capabilities(status), {"CapInh": 0, "CapPrm": permitted, "CapEff": 0, "CapBnd": 0, "CapAmb": 0})
                 self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
                 self.assertEqual(status["Uid"].split(), ["65534"] * 4)
                 for file in ("mem", "fd"):

@@ -11,13 +11,24 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 from tests.support import initrd
 
 LINUX = "/usr/bin/linux.uml"
 BOOT_TIMEOUT = 60  # seconds
+PATIENCE = 15  # seconds, for what follows the guest's doing
 _shim: Path | None = None
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    """Whether the condition comes true in time."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _wide_xsave() -> Path | None:

@@ -5,11 +5,11 @@ import socket
 import subprocess
 import time
 import unittest
-from pathlib import Path
 from typing import Any
 
 from tests.support import caller, world
 from tests.support.case import HELPER, HostCase
+from tests.support.process import capabilities, status_of
 
 NOBODY, SOMEBODY = 65534, 65533
 CAP_NET_ADMIN = 1 << 12
@@ -24,15 +24,6 @@ POLICY = {
          "guests": ["10.98.0.0/16"]},
     ],
 }
-
-
-def capabilities(status: dict[str, str]) -> dict[str, int]:
-    return {key: int(status[key], 16) for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
-
-
-def status_of(pid: int) -> dict[str, str]:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 class Callers:

@@ -9,7 +9,7 @@
 
 namespace umlnet::priv {
 
-// The fds that the stage works with. -1 where there is none.
+// What an ethertap session works with besides.
 struct SessionFds {
   int signals;  // polled only
   int relay;    // the channel to the relay process
@@ -17,6 +17,7 @@ struct SessionFds {
   int watch;  // questions about the data socket's other end; -1 where there are none
 };
 
+// The fds that the stage works with. -1 where there is none.
 struct StageFds {
   int tun;        // /dev/net/tun: the tun ioctls
   int rtnetlink;  // requests and answers
