@@ -114,9 +114,6 @@ Outcome<void> lower_limits(const SandboxFds& fds) {
       {RLIMIT_SIGPENDING, 0},
       {RLIMIT_NICE, 0},
       {RLIMIT_RTPRIO, 0},
-#ifndef UMLNET_SANITIZED
-      {RLIMIT_DATA, 0},  // what is there stays
-#endif
       {RLIMIT_FSIZE, fds.capture_kind == CaptureKind::file ? RLIM_INFINITY : 0},
   };
   for (const auto& [resource, most] : limits) {
@@ -142,10 +139,12 @@ SeccompFilter pump_filter(const SandboxFds& fds) {
   filter.allow_on_fd(SYS_sendto, fds.channel);
   switch (fds.capture_kind) {
     case CaptureKind::none: break;
-    case CaptureKind::pipe: filter.allow(kPoll, {Where::equals(1, 1)}); [[fallthrough]];
-    case CaptureKind::file: filter.allow_on_fd(SYS_write, fds.capture); break;
+    case CaptureKind::file:
+    case CaptureKind::pipe: filter.allow_on_fd(SYS_write, fds.capture); break;
     case CaptureKind::socket: filter.allow_on_fd(SYS_sendto, fds.capture); break;
   }
+  if (fds.capture_kind == CaptureKind::pipe || fds.capture_kind == CaptureKind::socket)
+    filter.allow(kPoll, {Where::equals(1, 1)});
   if (fds.capture >= 0) filter.allow(SYS_clock_gettime);
   filter.allow(SYS_exit_group).allow(SYS_restart_syscall);
 #ifdef UMLNET_SANITIZED

@@ -20,7 +20,7 @@ struct SandboxFds {
 };
 
 // What the pump may do, and with which file:
-//   poll      on count() files; with a capture into a pipe also on one
+//   poll      on count() files; with a capture into a pipe or socket also on one
 //   read      stop; a TAP (readv where there is a virtio-net header)
 //   write     a TAP; a capture that is no socket
 //   sockets   of the ends: recvfrom, or recvmmsg for datagrams, and sendto, each non-blocking and without address; of

@@ -4,21 +4,9 @@
 #include <vector>
 
 #include "libumlnet/core/internet_checksum.h"
+#include "tests/unit/frames.h"
 
 using namespace umlnet;
-using Bytes = std::vector<std::uint8_t>;
-
-namespace {
-
-// Word by word, as RFC 1071 says it.
-std::uint16_t plain_sum(const Bytes& bytes) {
-  std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) sum += i % 2 == 0 ? std::uint64_t{bytes[i]} << 8 : bytes[i];
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(sum);
-}
-
-}  // namespace
 
 TEST_CASE("checksum: the example of RFC 1071") {
   const Bytes bytes{0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7};
