@@ -71,7 +71,7 @@ Outcome<std::string> HelperSession::change_address(AddressChange change, const I
       .address = address.address,
       .netmask = Ipv4(address.netmask.value())};
   const auto bytes = record.encode();
-  if (!control_) return failed(UMLNET_CLOSED, doing + ": the session has ended");
+  if (!control_) return std::unexpected(ended(UMLNET_CLOSED, doing, {}));
   // Twelve bytes on a stream that waits for the answer to each of them: they fit.
   if (::send(control_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) !=
       static_cast<ssize_t>(bytes.size()))

@@ -239,7 +239,7 @@ class Tuntap(HostProgram):
     def test_what_a_helper_gets(self) -> None:
         """Three descriptors, a clean environment, default signals, none blocked: whatever the host program has."""
         report = self.directory / "report"
-        helper = self.fake(f"#!/bin/sh\n{{ ls /proc/self/fd; env; grep -e Sig /proc/$$/status; }} >{report}\nexit 1\n")
+        helper = self.fake(f"#!/bin/sh\n{{ ls /proc/self/fd; env; grep -e Sig /proc/self/status; }} >{report}\nexit 1\n")
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         self.addCleanup(signal.signal, signal.SIGUSR1, signal.SIG_DFL)
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
