@@ -105,11 +105,12 @@ class UmlGuest:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             if not selector.select(seconds):
                 return True
-        text = os.read(self.process.stdout.fileno(), 65536).decode(errors="replace").replace("\r", "")
+        taken = os.read(self.process.stdout.fileno(), 65536)
+        text = taken.decode(errors="replace").replace("\r", "")
         self.output += text
         if text and self.on_output:
             self.on_output(text)
-        return bool(text)
+        return bool(taken)
 
     def _wait_for(self, pattern: str, seconds: float, start: int = 0) -> re.Match[str]:
         deadline = time.monotonic() + seconds
