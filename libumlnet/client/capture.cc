@@ -72,6 +72,7 @@ bool Capture::make_room(std::size_t size) {
 void Capture::record(const FrameBatch& frames, CaptureWay which, std::uint64_t dropped) {
   Way& way = ways_[static_cast<std::size_t>(which)];
   const std::uint64_t now = nanoseconds(CLOCK_REALTIME);
+  received_ += frames.count;
   for (const Frame& frame : std::span(frames.frames).first(frames.count)) {
     const std::size_t kept = snaplen_ == 0 ? frame.size : std::min<std::size_t>(frame.size, snaplen_);
     if (dead_ || !make_room(pcapng::packet_block_size(kept) + kLastBlock)) {
@@ -80,14 +81,14 @@ void Capture::record(const FrameBatch& frames, CaptureWay which, std::uint64_t d
       continue;
     }
     const std::uint64_t missing = way.lost + dropped - way.dropped;
-    append(pcapng::put_packet(room(),
-                              {.interface = 0,
-                               .time = now,
-                               .direction = which == CaptureWay::from_a ? pcapng::Direction::inbound
-                                                                        : pcapng::Direction::outbound,
-                               .dropped = missing,
-                               .frame = frame.bytes()},
-                              snaplen_));
+    append(pcapng::put_packet(
+        room(),
+        {.interface = 0,
+         .time = now,
+         .direction = which == CaptureWay::from_a ? pcapng::Direction::inbound : pcapng::Direction::outbound,
+         .dropped = missing,
+         .frame = frame.bytes()},
+        snaplen_));
     way = {.dropped = dropped, .lost = 0};
   }
 }
@@ -98,8 +99,8 @@ ssize_t Capture::write_some(std::size_t& asked) {
   const std::uint8_t* bytes = &buffer_[begin_];
   if (kind_ == CaptureKind::socket) return ::send(fd_, bytes, asked, MSG_DONTWAIT | MSG_NOSIGNAL);
   if (kind_ == CaptureKind::pipe) {
-    // The pipe may be one that blocks, and its flags belong to others as well. So much always fits when poll() says that
-    // something does.
+    // The pipe may be one that blocks, and its flags belong to others as well. So much always fits when poll() says
+    // that something does.
     asked = std::min<std::size_t>(asked, PIPE_BUF);
     const short events = wait_for_room(fd_, 0);
     if ((events & (POLLERR | POLLNVAL)) != 0 || (events & POLLOUT) == 0) {
@@ -165,12 +166,11 @@ void Capture::forget_unwritten() {
 
 void Capture::finish() {
   if (!dead_) {
-    const std::uint64_t captured = counters_.captured.get(), missing = counters_.not_captured.get();
     append(pcapng::put_statistics(room(), {.interface = 0,
                                            .start = started_,
                                            .end = nanoseconds(CLOCK_REALTIME),
-                                           .received = captured + missing,
-                                           .dropped = missing}));
+                                           .received = received_,
+                                           .dropped = counters_.not_captured.get()}));
   }
   const std::uint64_t deadline = nanoseconds(CLOCK_MONOTONIC) + std::uint64_t{kLastChance} * 1'000'000;
   for (;;) {

@@ -1,8 +1,8 @@
 // The record of a pump's frames, as pcapng, into a file, a pipe or a socket. Whoever reads it, and the disk, may be as
 // slow as they like: what does not fit into the buffer is counted, and the pump goes on.
 //
-// There is one interface: the pump's end a. What came out of it is inbound, what goes to it is outbound. Each record says
-// how many frames of its direction are missing before it, because they were dropped or not recorded.
+// There is one interface: the pump's end a. What came out of it is inbound, what goes to it is outbound. Each record
+// says how many frames of its direction are missing before it, because they were dropped or not recorded.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@ class Capture {
   // `config` has a capture; its fd is borrowed, and its flags stay as they are.
   Capture(const PumpConfig& config, PumpCounters& counters);
 
-  // What the file begins with, once. `signals_are_ignored`: SIGPIPE and SIGXFSZ are, so that nothing has to be done about
-  // them.
+  // What the file begins with, once. `signals_are_ignored`: SIGPIPE and SIGXFSZ are, so that nothing has to be done
+  // about them.
   void begin(bool signals_are_ignored);
 
   // Puts the frames of one direction into the buffer, as of now. `dropped`: frames of that direction that were dropped
@@ -62,7 +62,8 @@ class Capture {
   std::string name_, description_;
   PumpCounters& counters_;
   Way ways_[2];
-  std::uint64_t started_ = 0;  // nanoseconds since 1970; 0: not yet
+  std::uint64_t received_ = 0;  // frames that came by
+  std::uint64_t started_ = 0;   // nanoseconds since 1970; 0: not yet
   bool signals_are_ignored_ = false;
   bool waits_ = false;
   bool dead_ = false;  // nobody reads it any more

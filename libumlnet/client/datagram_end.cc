@@ -46,7 +46,8 @@ DatagramEnd::DatagramEnd(int fd, unsigned vnet_hdr, std::size_t padding, std::si
 }
 
 EndState DatagramEnd::read(FrameBatch& batch, std::size_t most, std::size_t /*gap*/, DirectionCounters& counters) {
-  const int got = ::recvmmsg(fd(), messages_.data(), static_cast<unsigned>(std::min(most, kBurst)), MSG_DONTWAIT, nullptr);
+  const int got =
+      ::recvmmsg(fd(), messages_.data(), static_cast<unsigned>(std::min(most, kBurst)), MSG_DONTWAIT, nullptr);
   if (got < 0) {
     if (errno == EAGAIN || errno == EINTR || errno == ENOMEM || errno == ENOBUFS) return {.flow = EndState::wait};
     // The answer of a host to what was sent before; reading it has cleared it.

@@ -24,9 +24,9 @@ inline constexpr std::size_t kLongestPrefix = 16;
 
 // One frame, in the buffer of the end that it was read from, until that end is read from again.
 //
-// The end that it goes to writes its own prefix before it, in place. kLongestPrefix bytes are always there for that. Only
-// the last `room` of them belong to this frame; the others may be the end of the frame before it in the same batch, and
-// are free as soon as that one is written.
+// The end that it goes to writes its own prefix before it, in place. kLongestPrefix bytes are always there for that.
+// Only the last `room` of them belong to this frame; the others may be the end of the frame before it in the same
+// batch, and are free as soon as that one is written.
 struct Frame {
   std::uint8_t* data = nullptr;
   std::size_t size = 0;

@@ -45,8 +45,8 @@ class FrameEnd {
   // How many frames it pays to read, or to write, with one call.
   virtual std::size_t at_once() const = 0;
 
-  // Fills `batch`, which is empty, with up to `most` frames, without waiting. With frames, the state is `more` or `wait`.
-  // Where there is a choice, `gap` bytes are left before each. What is no frame is counted and passed over.
+  // Fills `batch`, which is empty, with up to `most` frames, without waiting. With frames, the state is `more` or
+  // `wait`. Where there is a choice, `gap` bytes are left before each. What is no frame is counted and passed over.
   virtual EndState read(FrameBatch& batch, std::size_t most, std::size_t gap, DirectionCounters& counters) = 0;
 
   // Writes `frames`, none longer than longest(), without waiting, and sets `taken` to how many of them are done with:

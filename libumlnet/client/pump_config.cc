@@ -28,8 +28,8 @@ bool is_connected(int fd) {
   return ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
 }
 
-// A queue of /dev/net/tun that belongs to a device. Whether that is a TAP, and what goes before its frames, only an ioctl
-// could tell; the first frame does.
+// A queue of /dev/net/tun that belongs to a device. Whether that is a TAP, and what goes before its frames, only an
+// ioctl could tell; the first frame does.
 const char* wrong_with_tap(int fd) {
   constexpr unsigned kMisc = 10, kTun = 200;  // Linux, Documentation/admin-guide/devices.txt
   struct stat status{};
@@ -41,7 +41,8 @@ const char* wrong_with_tap(int fd) {
 }
 
 const char* wrong_with_socket(int fd, int type) {
-  if (socket_option(fd, SO_TYPE) != type) return type == SOCK_STREAM ? "is not a stream socket" : "is not a datagram socket";
+  if (socket_option(fd, SO_TYPE) != type)
+    return type == SOCK_STREAM ? "is not a stream socket" : "is not a datagram socket";
   return is_connected(fd) ? nullptr : "is not connected";
 }
 
@@ -51,7 +52,8 @@ bool is_name(const EndConfig& end) {
 }
 
 const char* wrong_with(const EndConfig& end) {
-  const bool has_header_size = end.vnet_hdr == VirtioNetHeader::kSize || end.vnet_hdr == VirtioNetHeader::kSizeWithBuffers;
+  const bool has_header_size =
+      end.vnet_hdr == VirtioNetHeader::kSize || end.vnet_hdr == VirtioNetHeader::kSizeWithBuffers;
   if (end.vnet_hdr != 0 && !has_header_size) return "its vnet_hdr is none of 0, 10 and 12";
   if ((end.offloads & ~unsigned{UMLNET_OFFLOAD_ALL}) != 0) return "its offloads have bits that are not known";
   if (end.offloads != 0 && end.vnet_hdr == 0) return "it has offloads without vnet_hdr";

@@ -30,8 +30,8 @@ struct PumpConfig {
   std::uint32_t capture_snaplen = 0;
 };
 
-// Looks at everything that can be seen without reading or writing a frame: numbers, names, and whether each fd is open and
-// of the kind that its framing asks for. Nothing is changed. UMLNET_INVALID says which end, and what is wrong.
+// Looks at everything that can be seen without reading or writing a frame: numbers, names, and whether each fd is open
+// and of the kind that its framing asks for. Nothing is changed. UMLNET_INVALID says which end, and what is wrong.
 Outcome<void> check_config(const PumpConfig& config);
 
 // Of an open descriptor; `none` where it is none that can be written a capture to.

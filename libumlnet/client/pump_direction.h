@@ -13,13 +13,13 @@ namespace umlnet::client {
 
 class PumpDirection {
  public:
-  // All are borrowed. `offloads`: UMLNET_OFFLOAD_*, what may be written to `to` unfinished; it counts only where `to` has
-  // a virtio-net header. `capture` may be null.
+  // All are borrowed. `offloads`: UMLNET_OFFLOAD_*, what may be written to `to` unfinished; it counts only where `to`
+  // has a virtio-net header. `capture` may be null.
   PumpDirection(FrameEnd& from, FrameEnd& to, unsigned offloads, DirectionCounters& counters, Capture* capture,
                 CaptureWay way);
 
   struct Step {
-    EndState state = {};  // `wait`: nothing more to be done until poll() says so
+    EndState state = {};   // `wait`: nothing more to be done until poll() says so
     bool reading = false;  // whether it is about `from`, else about `to`
   };
   // Moves up to kBurst frames, without waiting for anything. Allocates nothing.
@@ -47,15 +47,15 @@ class PumpDirection {
   Capture* capture_;
   CaptureWay way_;
 
-  bool more_ = false;   // the last read may have left something behind
+  bool more_ = false;  // the last read may have left something behind
   bool waits_ = false;
-  FrameBatch batch_;    // what was read; from next_ on it is still to be written
+  FrameBatch batch_;  // what was read; from next_ on it is still to be written
   std::size_t next_ = 0;
   std::array<bool, kBurst> to_be_cut_{};
   std::optional<Segmenter> segmenter_;  // of batch_[next_], where that has to be cut
   FrameBatch segments_;
   std::size_t next_segment_ = 0;
-  FrameArena arena_;    // of segments_
+  FrameArena arena_;  // of segments_
 };
 
 }  // namespace umlnet::client

@@ -74,7 +74,8 @@ Outcome<SharedPumpMemory> SharedPumpMemory::map(int fd) {
 
 Outcome<SharedPumpMemory> SharedPumpMemory::make() {
   unique_fd fd(memory_file());
-  if (!fd || ::ftruncate(fd.get(), sizeof(PumpMemory)) != 0 || ::fcntl(fd.get(), F_ADD_SEALS, kSeals | F_SEAL_SEAL) != 0)
+  if (!fd || ::ftruncate(fd.get(), sizeof(PumpMemory)) != 0 ||
+      ::fcntl(fd.get(), F_ADD_SEALS, kSeals | F_SEAL_SEAL) != 0)
     return failed_errno(errno, "cannot make the pump's shared memory");
   auto shared = map(fd.get());
   if (!shared) return shared;

@@ -1,5 +1,5 @@
-// The memory that a pump's owner and the process that pumps share: what to do, what was counted, how it ended. Its size is
-// sealed, so that neither can pull it from under the other.
+// The memory that a pump's owner and the process that pumps share: what to do, what was counted, how it ended. Its size
+// is sealed, so that neither can pull it from under the other.
 //
 // The owner believes nothing in it: whoever has taken over the process can write what it likes there.
 #pragma once

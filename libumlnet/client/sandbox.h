@@ -10,10 +10,10 @@ namespace umlnet::client {
 // The open files of a process that pumps.
 struct SandboxFds {
   EndConfig a, b;
-  int stop = -1;      // an eventfd
-  int capture = -1;   // or -1
+  int stop = -1;     // an eventfd
+  int capture = -1;  // or -1
   CaptureKind capture_kind = CaptureKind::none;
-  int channel = -1;   // to the owner, or -1
+  int channel = -1;  // to the owner, or -1
 
   // How many poll() is given at once.
   unsigned count() const { return 3U + (capture >= 0 ? 1 : 0) + (channel >= 0 ? 1 : 0); }
@@ -31,8 +31,8 @@ struct SandboxFds {
 SeccompFilter pump_filter(const SandboxFds& fds);
 
 // Puts the calling process into the sandbox, for good: all other files closed, handled signals back at their defaults,
-// SIGPIPE and SIGXFSZ ignored, no capability in any set (in the bounding set where CAP_SETPCAP was there to empty it), no
-// new privileges, not dumpable, resource limits as small as they go, pump_filter(). Needs no privilege.
+// SIGPIPE and SIGXFSZ ignored, no capability in any set (in the bounding set where CAP_SETPCAP was there to empty it),
+// no new privileges, not dumpable, resource limits as small as they go, pump_filter(). Needs no privilege.
 //
 // A forbidden system call is written to `violation`, which must stay where it is, and then the process is killed with
 // SIGSYS. What stands in `violation` is the dying process's own word; that it dies is the kernel's doing.

@@ -1,5 +1,5 @@
-// A stream socket as an end of a pump: before each frame its length (QEMU's -netdev stream), which counts the virtio-net
-// header where there is one.
+// A stream socket as an end of a pump: before each frame its length (QEMU's -netdev stream), which counts the
+// virtio-net header where there is one.
 #pragma once
 
 #include <memory>
@@ -31,7 +31,7 @@ class StreamEnd final : public FrameEnd {
 
   std::unique_ptr<std::uint8_t[]> received_, gathered_;
   QemuStreamDecoder decoder_;
-  bool filled_ = false;      // the last recv() filled all the room: there may be more
+  bool filled_ = false;     // the last recv() filled all the room: there may be more
   std::size_t partly_ = 0;  // bytes of the next frame to be written, its prefix included, that are out already
 };
 
