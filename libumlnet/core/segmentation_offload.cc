@@ -32,13 +32,14 @@ constexpr unsigned kTcpFin = 0x01, kTcpPsh = 0x08, kTcpCwr = 0x80;
 
 constexpr std::size_t kFragmentUnit = 8;  // bytes that IPv4's fragment offset counts in
 
-struct Kinds {
+// What a frame of some gso_type has behind its IP header.
+struct Transport {
   int version;  // of IP; 0: any
   std::uint8_t protocol;
   std::size_t checksum;  // its place in the transport header
 };
 
-Kinds kinds_of(std::uint8_t gso_type) {
+Transport transport_of(std::uint8_t gso_type) {
   switch (gso_type & ~VirtioNetHeader::kGsoEcn) {
     case VirtioNetHeader::kGsoTcp4: return {.version = 4, .protocol = kProtocolTcp, .checksum = kTcpChecksum};
     case VirtioNetHeader::kGsoTcp6: return {.version = 6, .protocol = kProtocolTcp, .checksum = kTcpChecksum};
@@ -75,18 +76,18 @@ std::expected<Segmenter, OffloadFault> Segmenter::of(std::span<const std::uint8_
 
   const auto ip = find_ip_headers(frame);
   if (!ip || ip->fragment || ip->end != frame.size()) return std::unexpected(OffloadFault::not_ip);
-  const auto kinds = kinds_of(header.gso_type);
-  if (ip->protocol != kinds.protocol || (kinds.version != 0 && ip->version != kinds.version))
+  const auto expected = transport_of(header.gso_type);
+  if (ip->protocol != expected.protocol || (expected.version != 0 && ip->version != expected.version))
     return std::unexpected(OffloadFault::other_protocol);
   const bool fragments = header.gso_type == VirtioNetHeader::kGsoUdp;
   if (fragments && ip->version == 6) return std::unexpected(OffloadFault::unsupported);
   // Only a datagram that is fragmented may have its checksum already, or none.
   if (!header.needs_checksum() && !fragments) return std::unexpected(OffloadFault::no_checksum);
-  if (header.needs_checksum() && (header.csum_start != ip->transport || header.csum_offset != kinds.checksum))
+  if (header.needs_checksum() && (header.csum_start != ip->transport || header.csum_offset != expected.checksum))
     return std::unexpected(OffloadFault::other_checksum);
 
   const auto transport = frame.subspan(ip->transport);
-  if (kinds.protocol == kProtocolTcp) {
+  if (expected.protocol == kProtocolTcp) {
     if (transport.size() < kTcpHeader) return std::unexpected(OffloadFault::not_ip);
     const std::size_t size = std::size_t{transport[kTcpDataOffset]} / 16 * 4;
     if (size < kTcpHeader || size > transport.size()) return std::unexpected(OffloadFault::not_ip);
@@ -119,8 +120,7 @@ std::size_t Segmenter::next(std::span<std::uint8_t> out) {
     if (out.size() < frame_.size()) return 0;
     out = out.first(frame_.size());
     std::ranges::copy(frame_, out.begin());
-    // of() has seen that it can be.
-    (void)finish_checksum(out, header_);
+    if (!finish_checksum(out, header_)) return 0;  // never: of() has checked the same
     ++produced_;
     return out.size();
   }
