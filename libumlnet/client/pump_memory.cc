@@ -27,9 +27,7 @@ int memory_file() {
 
 std::string end_of(const PumpOutcome& outcome, const PumpConfig& config) {
   const EndConfig& end = outcome.is_b != 0 ? config.b : config.a;
-  std::string text = outcome.is_b != 0 ? "end b" : "end a";
-  if (!end.called().empty() && text.back() != end.called()) text += " (" + std::string(end.called()) + ")";
-  return text;
+  return (outcome.is_b != 0 ? "end b (" : "end a (") + std::string(end.called()) + ")";
 }
 
 }  // namespace
