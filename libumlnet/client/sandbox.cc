@@ -161,14 +161,14 @@ Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation) {
   std::vector<int> kept;
   for (const int fd : all)
     if (fd >= 0) kept.push_back(fd);
-  if (auto closed = close_fds_from(0, kept); !closed) return failed(UMLNET_SANDBOX, closed.error());
+  if (auto closed = close_fds_from(0, kept); !closed) return failed_by(UMLNET_SANDBOX, closed.error());
 
   if (auto settled = settle_signals(violation); !settled) return settled;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return refused("cannot give up new privileges");
   if (auto dropped = drop_capabilities(); !dropped) return dropped;
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return refused("cannot become undumpable");
   if (auto lowered = lower_limits(fds); !lowered) return lowered;
-  if (auto entered = filter.enter(); !entered) return failed(UMLNET_SANDBOX, entered.error());
+  if (auto entered = filter.enter(); !entered) return failed_by(UMLNET_SANDBOX, entered.error());
   return {};
 }
 
