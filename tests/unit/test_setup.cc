@@ -77,7 +77,7 @@ TEST_CASE("setup strings: what is wrong is said") {
       {"tuntap,,0:0:0:0:0:0", "is not the MAC address"},
       {"tuntap,,,10.0.0", "the gateway \"10.0.0\" is not an IPv4 address"},
       {"tuntap,,,10.0.0.256", "is not an IPv4 address"},
-      {"tuntap,,,\x1b[31m", "the gateway \"\\x1B[31m\""},
+      {"tuntap,,,\x1b[31m", "the gateway \"\\x1b[31m\""},
   };
   for (const auto& [text, why] : cases) {
     CAPTURE(text);
