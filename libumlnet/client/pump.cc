@@ -87,9 +87,9 @@ std::optional<PumpOutcome> Pump::move(PumpDirection& direction, bool from_b) {
         if (rest.move().state.flow != EndState::more) break;
       return gone(is_b);
     }
-    case EndState::failed: break;
+    case EndState::broken: break;
   }
-  return PumpOutcome{.how = PumpOutcome::failed,
+  return PumpOutcome{.how = PumpOutcome::broke,
                      .doing = reading ? PumpOutcome::reading : PumpOutcome::writing,
                      .is_b = is_b,
                      .code = static_cast<std::uint32_t>(state.code),
@@ -116,7 +116,7 @@ std::optional<PumpOutcome> Pump::round(int channel) {
   if (::poll(polls.data(), count, longest_wait()) < 0) {
     if (errno == EINTR) return std::nullopt;
     return PumpOutcome{
-        .how = PumpOutcome::failed, .doing = PumpOutcome::waiting, .code = UMLNET_SYSTEM, .errnum = errno};
+        .how = PumpOutcome::broke, .doing = PumpOutcome::waiting, .code = UMLNET_SYSTEM, .errnum = errno};
   }
   if (polls[0].revents != 0) {
     std::uint64_t orders = 0;
@@ -127,7 +127,7 @@ std::optional<PumpOutcome> Pump::round(int channel) {
 
   const short a = polls[1].revents, b = polls[2].revents;
   if (((a | b) & POLLNVAL) != 0)
-    return PumpOutcome{.how = PumpOutcome::failed,
+    return PumpOutcome{.how = PumpOutcome::broke,
                        .doing = PumpOutcome::reading,
                        .is_b = (b & POLLNVAL) != 0,
                        .code = UMLNET_SYSTEM,

@@ -38,7 +38,7 @@ PumpConfig with_its_numbers(PumpConfig config) {
 }
 
 [[noreturn]] void leave_failed(PumpMemory& memory, PumpOutcome::Doing doing, const Failure& failure) {
-  memory.outcome = {.how = PumpOutcome::failed,
+  memory.outcome = {.how = PumpOutcome::broke,
                     .doing = doing,
                     .is_b = 0,
                     .code = static_cast<std::uint32_t>(failure.code),
@@ -138,7 +138,7 @@ Outcome<umlnet_pump_end> PumpProcess::end_of(std::optional<int> status) const {
   }
   const PumpOutcome outcome = memory_->outcome;
   const int exit_status = WEXITSTATUS(*status);
-  if (outcome.how == PumpOutcome::nothing_yet || (exit_status != 0 && outcome.how != PumpOutcome::failed))
+  if (outcome.how == PumpOutcome::nothing_yet || (exit_status != 0 && outcome.how != PumpOutcome::broke))
     return failed(UMLNET_SYSTEM, process + "ended with exit status " + std::to_string(exit_status));
   return told(outcome, config_);
 }
