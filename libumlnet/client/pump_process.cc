@@ -100,6 +100,8 @@ Outcome<PumpProcess> PumpProcess::start(const std::string& program, const PumpCo
   const unique_fd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
   if (!self) return failed_errno(errno, "cannot show the pump process who owns it (pidfd_open)");
   memory->config = with_its_numbers(config);
+  memory->outcome = {};
+  memory->violation.happened = 0;
   Program started{.path = program,
                   .arguments = {"umlnet-pump"},
                   .fds = {{kA, config.a.fd},
