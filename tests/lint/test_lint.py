@@ -25,7 +25,7 @@ class Lint(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
 
     def test_formatting(self) -> None:
-        self.says_nothing("clang-format-19", "--dry-run", "-Werror", *tracked("*.cc", "*.h"))
+        self.says_nothing("clang-format-19", "--dry-run", "-Werror", *tracked("*.cc", "*.c", "*.h", "*.hpp"))
 
     def test_manual_pages(self) -> None:
         pages = tracked("man/*.[0-9]")
