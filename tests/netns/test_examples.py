@@ -1,70 +1,24 @@
 """The example programs do what they are there to show: each guest answers pings, and leaves the host as it was."""
 
-import os
 import shutil
 import signal
-import subprocess
 import unittest
 from pathlib import Path
-from typing import IO
 
 from tests.support import world
 from tests.support.case import HELPER, HostCase
+from tests.support.example import Example
 
 BUILD = HELPER.parents[1] / "libumlnet"
 NOBODY = 65534
 GATE, GUEST = "10.99.0.254", "10.99.0.1"
 SETUP = f"tuntap,,,{GATE}"
-TIMEOUT = 20  # seconds
 POLICY = {"version": 1, "rules": [{"name": "guests", "users": [NOBODY], "operations": ["tuntap", "address"],
                                    "gateways": ["10.99.0.0/16"], "guests": ["10.99.0.0/16"]}]}
 # Root needs no rule to be served, and a deny rule binds it.
 REFUSED_GUEST = "10.66.0.1"
 REFUSAL = {"version": 1, "rules": [{"name": "not-these", "effect": "deny", "users": [0], "operations": ["address"],
                                     "guests": ["10.66.0.0/16"]}]}
-
-
-class Program:
-    """An example that runs; use it in a `with`. It explains itself on stderr, line by line."""
-
-    def __init__(self, path: Path, *words: str, helper: Path = HELPER, user: int | None = None,
-                 library: Path = BUILD) -> None:
-        identity = {} if user is None else {"user": user, "group": user, "extra_groups": []}
-        self.process = subprocess.Popen([path, *words, helper], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                                        env={**os.environ, "LD_LIBRARY_PATH": str(library)}, **identity)  # type: ignore
-        self.said = ""
-
-    @property
-    def stderr(self) -> IO[str]:
-        assert self.process.stderr
-        return self.process.stderr
-
-    def hear(self, words: str) -> str:
-        """Until it says so, or ends."""
-        while words not in self.said:
-            line = self.stderr.readline()
-            if not line:
-                raise AssertionError(f"it ended without {words!r}: {self.said}")
-            self.said += line
-        return self.said
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Its exit status, after a signal; what it says by then is in `said`."""
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> int:
-        self.said += self.process.communicate(timeout=TIMEOUT)[1]
-        return self.process.returncode
-
-    def __enter__(self) -> "Program":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self.stderr.close()
 
 
 class Examples(HostCase):
@@ -85,7 +39,7 @@ class Examples(HostCase):
                 if line["stage"] == "result" and line["event"] == "accept"]
 
     def answers(self, program: Path, **more: object) -> None:
-        with Program(program, SETUP, GUEST, **more) as running:  # type: ignore[arg-type]
+        with Example(program, SETUP, GUEST, **more) as running:  # type: ignore[arg-type]
             running.hear(f"{GUEST} routed to tap0")
             for size in (0, 56, 57, 1400):
                 self.assertTrue(world.ping(GUEST, size), f"{size} bytes")
@@ -114,7 +68,7 @@ class Examples(HostCase):
     def test_ethertap_and_the_lan(self) -> None:
         for name in ("answer", "answer_cc"):
             with self.subTest(name):
-                with Program(BUILD / "examples" / name, "ethertap,tap7,,10.99.0.254", "10.50.0.7") as running:
+                with Example(BUILD / "examples" / name, "ethertap,tap7,,10.99.0.254", "10.50.0.7") as running:
                     running.hear("10.50.0.7 routed to tap7")
                     self.assertTrue(world.ping("10.50.0.7"))
                     self.assertTrue(self.lan.ping("10.50.0.7", 1400))
@@ -126,24 +80,24 @@ class Examples(HostCase):
         for name in ("answer", "answer_cc"):
             for words, why in (((SETUP, REFUSED_GUEST), "rule not-these"),
                                (("tuntap,,,10.0.0", GUEST), "10.0.0"), (("slip", GUEST), "is no transport")):
-                with self.subTest(name, words=words), Program(BUILD / "examples" / name, *words) as running:
+                with self.subTest(name, words=words), Example(BUILD / "examples" / name, *words) as running:
                     self.assertEqual(running.wait(), 1)
                     self.assertIn(why, running.said)
-        with Program(BUILD / "examples" / "answer", SETUP) as running:
+        with Example(BUILD / "examples" / "answer", SETUP) as running:
             self.assertEqual(running.wait(), 64)
         self.assert_as_before()
 
     def test_a_device_that_is_taken_away(self) -> None:
         for name in ("answer", "answer_cc"):
-            with self.subTest(name), Program(BUILD / "examples" / name, SETUP, GUEST) as running:
+            with self.subTest(name), Example(BUILD / "examples" / name, SETUP, GUEST) as running:
                 running.hear(f"{GUEST} routed to tap0")
                 world.sh("ip", "link", "delete", "tap0")
                 self.assertEqual(running.wait(), 1, running.said)
                 self.assertIn("UMLNET_CLOSED", running.said)
             self.assert_as_before()
 
-    def two_guests(self) -> Program:
-        return Program(BUILD / "examples" / "two_guests", SETUP, GUEST, "tuntap,,,10.98.0.254", "10.50.0.7")
+    def two_guests(self) -> Example:
+        return Example(BUILD / "examples" / "two_guests", SETUP, GUEST, "tuntap,,,10.98.0.254", "10.50.0.7")
 
     def test_two_guests(self) -> None:
         with self.two_guests() as running:
@@ -170,7 +124,7 @@ class Examples(HostCase):
     def test_the_second_of_two_guests_is_refused(self) -> None:
         world.write_policy(REFUSAL)
         words = (SETUP, GUEST, "tuntap,,,10.98.0.254", REFUSED_GUEST)
-        with Program(BUILD / "examples" / "two_guests", *words) as running:
+        with Example(BUILD / "examples" / "two_guests", *words) as running:
             self.assertEqual(running.wait(), 1)
             self.assertIn(f"{REFUSED_GUEST}: ", running.said)
             self.assertIn("rule not-these", running.said)

@@ -7,10 +7,9 @@ import unittest
 from pathlib import Path
 
 from tests.support import caller, world
-from tests.support.case import HELPER, ROOT, HostCase
+from tests.support.case import ROOT
+from tests.support.install import PREFIX, InstallCase
 
-BUILD = HELPER.parents[1]
-PREFIX = Path("/usr/local")
 NOBODY = 65534
 POLICY = {"version": 1, "rules": [{"name": "guests", "users": [NOBODY], "operations": ["tuntap"], "gateways": ["10.0.0.0/8"]}]}
 
@@ -19,26 +18,8 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-class Install(HostCase):
+class Install(InstallCase):
     tun_mode = 0o666
-
-    def setUp(self) -> None:
-        super().setUp()
-        world.LOG.unlink()
-        world.LOG.parent.rmdir()
-        world.POLICY.parent.rmdir()
-        world.sh("mount", "-t", "tmpfs", "tmpfs", str(PREFIX))
-        self.addCleanup(self.restore)
-
-    def restore(self) -> None:
-        world.sh("umount", str(PREFIX))
-        for path in (world.LOG.parent, world.POLICY.parent):
-            path.mkdir(mode=0o755, exist_ok=True)
-
-    def install(self, **environment: str) -> None:
-        done = subprocess.run(["/usr/bin/meson", "install", "-C", str(BUILD), "--no-rebuild"],
-                              capture_output=True, text=True, env={**os.environ, **environment})
-        self.assertEqual(done.returncode, 0, done)
 
     def use(self, helper: Path, groups: list[int]) -> None:
         before = world.snapshot()
