@@ -102,6 +102,7 @@ class PkgConfig(InstallCase):
                             "  std::optional<std::size_t> read(void*, std::size_t) override { return {}; }\n"
                             "  bool write(const void*, std::size_t) override { return true; }\n"
                             "};\n"
+                            "umlnet::Error copy(const umlnet::Error& error) { return error; }\n"
                             "void use(umlnet::Nic& nic, umlnet::Nic& other) {\n"
                             "  nic = std::move(other);\n"
                             "  nic.open(), nic.add_address(nic.setup().device, \"24\"), nic.delete_address(\"\", \"\");\n"
