@@ -9,7 +9,7 @@
 
 What is compared is a library of empty functions, made of umlnet.h and libumlnet.map alone: its description is small, is
 the same whatever compiles the library, and has nothing of its inside. That the library is what its header says, the
-compiler sees to, and tests/rooms/test_abi.py compares them.
+compiler sees to, and tests/abi compares them.
 """
 
 from __future__ import annotations
