@@ -86,7 +86,7 @@ int main(int argc, char** argv) {
   } else {
     const umlnet_code code = answer(nic, &guest, stop);
     if (code != UMLNET_OK) {
-      fprintf(stderr, "answer: the device %s failed: %s\n", umlnet_nic_device(nic), umlnet_code_name(code));
+      fprintf(stderr, "answer: the device %s failed: %s\n", umlnet_nic_device(nic), umlnet_code_name((int)code));
       status = 1;
     }
     /* umlnet_nic_free() would close it too, and could not say what went wrong. */

@@ -51,6 +51,7 @@ class Abi(unittest.TestCase):
         shutil.copytree(abi.INCLUDE, self.include)
         self.header, self.map = self.include / HEADER, self.scratch / "libumlnet.map"
         shutil.copy(abi.MAP, self.map)
+        self.promised = self.scratch / "promised.abi"  # as if it had been recorded just now
 
     def change(self, path: Path, old: str, new: str) -> None:
         text = path.read_text()
@@ -58,6 +59,8 @@ class Abi(unittest.TestCase):
         path.write_text(text.replace(old, new))
 
     def describe(self) -> Path:
+        if not self.promised.exists():
+            abi.describe(self.promised)
         return abi.describe(self.scratch / "new.abi", self.include, self.map)
 
     def test_header_and_map_are_what_was_promised(self) -> None:
@@ -82,17 +85,17 @@ class Abi(unittest.TestCase):
                 if where in ("map", "both"):
                     self.change(self.map, old, new)
                 description = self.describe()
-                comparison = abi.check(description)
+                comparison = abi.check(description, self.promised)
                 self.assertTrue(comparison.breaks, comparison.report)
                 self.assertIn(words, comparison.report)
-                self.assertNotEqual(abi.why_not(description), "")
+                self.assertNotEqual(abi.why_not(description, self.promised), "")
             self.header.write_text(originals[0]), self.map.write_text(originals[1])
 
     def test_two_members_that_changed_places_are_noticed(self) -> None:
         for old, new in (("int errnum;", "int between;"), ("int exit_status;", "int errnum;"),
                          ("int between;", "int exit_status;")):
             self.change(self.header, old, new)
-        self.assertIn("umlnet_error", abi.check(self.describe()).report)
+        self.assertIn("umlnet_error", abi.check(self.describe(), self.promised).report)
 
     def test_a_library_that_does_not_keep_the_promise_is_noticed(self) -> None:
         self.change(self.header, "char message[1024]", "char message[512]")
@@ -103,13 +106,13 @@ class Abi(unittest.TestCase):
         self.change(self.header, "/* What the setup string said. */\n", NEW_FUNCTION)
         self.change(self.map, "    umlnet_nic_new;\n", "    umlnet_nic_mtu;\n    umlnet_nic_new;\n")
         description = self.describe()
-        self.assertFalse(abi.check(description).same)
-        self.assertIn("umlnet_nic_mtu: new, and in a version node that is out already", abi.why_not(description))
+        self.assertFalse(abi.check(description, self.promised).same)
+        self.assertIn("umlnet_nic_mtu: new, and in a version node that is out already", abi.why_not(description, self.promised))
 
         self.map.write_text(abi.MAP.read_text() + "UMLNET_1.1 {\n  global:\n    umlnet_nic_mtu;\n} UMLNET_1.0;\n")
         description = self.describe()
-        self.assertFalse(abi.check(description).same)
-        self.assertEqual(abi.why_not(description), "")
+        self.assertFalse(abi.check(description, self.promised).same)
+        self.assertEqual(abi.why_not(description, self.promised), "")
         written = shutil.copy(description, self.scratch / "written.abi")
         self.assertTrue(abi.check(self.describe(), Path(written)).same)
         self.assertEqual(abi.symbols(Path(written))["umlnet_nic_mtu"], "UMLNET_1.1")

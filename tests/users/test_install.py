@@ -41,7 +41,9 @@ class Install(InstallCase):
         with self.assertRaises(PermissionError):
             caller.tuntap_up(helper, user=NOBODY)  # not a member of the group
         for name in ("man/man8/uml_net.8", "man/man5/umlnet-policy.5", "man/man5/umlnet-audit.5",
-                     "umlnet/policy.schema.json", "umlnet/audit.schema.json", "doc/umlnet/examples/policy.json"):
+                     "man/man3/libumlnet.3", "umlnet/policy.schema.json", "umlnet/audit.schema.json", "doc/umlnet/examples/policy.json",
+                     "doc/umlnet/examples/answer.c", "doc/umlnet/examples/answer.cc", "doc/umlnet/examples/two_guests.c",
+                     "doc/umlnet/examples/guest.h"):
             self.assertTrue((PREFIX / "share" / name).is_file(), name)
 
     def test_again_leaves_policy_and_log_alone(self) -> None:

@@ -94,6 +94,14 @@ class PkgConfig(InstallCase):
                     self.compile(cxx, f"-std={standard}", *STRICT, "-Wnon-virtual-dtor", "-fsyntax-only", "-x", "c++",
                                  cpp_header)
 
+    def test_the_example_of_the_manual_compiles(self) -> None:
+        page = (PREFIX / "share" / "man" / "man3" / "libumlnet.3").read_text()
+        example = page[page.index(".Sh EXAMPLES"):].partition(".Bd -literal -offset indent\n")[2].partition(".Ed\n")[0]
+        self.assertIn("umlnet_nic_open", example)
+        source = self.out / "manual.c"
+        source.write_text(example.replace("\\e", "\\"))
+        self.compile("gcc", "-std=c11", *STRICT, *self.pkg_config("--cflags"), "-c", source, "-o", self.out / "manual.o")
+
     def test_the_wrapper_shares_no_name_with_the_static_library(self) -> None:
         """Both have things in a namespace umlnet; one definition for two meanings would be taken by the linker unseen."""
         uses_all = self.out / "uses_all.cc"
