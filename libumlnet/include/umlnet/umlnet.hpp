@@ -19,8 +19,8 @@
  *
  * Header only, and nothing of it is in libumlnet. The library has a namespace umlnet of its own inside: the shared one
  * shows nothing of that, and next to the static one the inline namespace below, which is part of the linker's name of
- * everything here, keeps the two apart. Where a class here changes so that old and new object files cannot be mixed, the
- * inline namespace gets the next number.
+ * everything here, keeps the two apart. Where a class here changes so that old and new object files cannot be mixed,
+ * the inline namespace gets the next number.
  */
 #ifndef UMLNET_UMLNET_HPP
 #define UMLNET_UMLNET_HPP
