@@ -41,9 +41,17 @@ class Lint(unittest.TestCase):
         schema = json.loads((ROOT / "policy/policy.schema.json").read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
         examples = sorted((ROOT / "policy/examples").glob("*.json"))
-        self.assertGreaterEqual(len(examples), 4)
+        self.assertGreaterEqual(len(examples), 5)
         for example in examples:
             jsonschema.Draft202012Validator(schema).validate(json.loads(example.read_text()))
+
+    def test_the_manual_shows_the_example_policies_as_they_are(self) -> None:
+        page = (ROOT / "man/umlnet-policy.5").read_text()
+        for inner, outer in (("\\-", "-"), ("\\(aq", "'"), ("\\(dq", '"'), ("\\e", "\\")):
+            page = page.replace(inner, outer)
+        for example in sorted((ROOT / "policy/examples").glob("*.json")):
+            self.assertIn(f".Ss {example.name}\n", page)
+            self.assertIn(example.read_text(), page, example.name)
 
     def test_files_that_the_documents_name_exist(self) -> None:
         for document in tracked("*.md"):
