@@ -235,7 +235,7 @@ class SystemCalls(HostCase):
         for line in after:
             self.assertFalse(line.startswith(("execve", "fork", "vfork", "clone")), line)
             if line.startswith("open") and ("O_WRONLY" in line or "O_RDWR" in line):
-                self.assertRegex(line, r'"/(dev/null|dev/net/tun|var/log/umlnet/audit.jsonl)"')
+                self.assertRegex(line, r'"/(dev/null|dev/net/tun|var/log/umlnet/audit\.(jsonl|refusals))"')
             self.assertNotIn("nsswitch", line)
         raised = [index for index, line in enumerate(after) if line.startswith("capset") and "1<<CAP_NET_ADMIN" in line]
         replied = next(index for index, line in enumerate(after) if line.startswith("write(1"))

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import threading
 import unittest
 from pathlib import Path
 from typing import Any, Callable
@@ -78,6 +79,9 @@ class PolicyFiles(HostCase):
         def unknown_key() -> None:
             world.write_policy(policy(rule("guests", gatways=["10.99.0.0/16"])))
 
+        def unknown_sink() -> None:
+            world.write_policy({**policy(rule("guests")), "audit": {"syslog": True}})
+
         def bad_drop_in() -> None:
             self.drop_in("50-more.json", '{"version": 1, "rules": [}')
 
@@ -100,6 +104,7 @@ class PolicyFiles(HostCase):
             (half_written, ("policy.json:14: not JSON",)),
             (empty, ("policy.json",)),
             (unknown_key, ("policy.json", "gatways", "gateways")),
+            (unknown_sink, ('key "audit"', 'key "syslog"', "comment, journald")),
             (bad_drop_in, ("50-more.json:1: not JSON",)),
             (drop_in_not_roots, ("50-more.json belongs to uid 65534",)),
             (same_name_twice, ("50-more.json", "guests")),
@@ -153,6 +158,34 @@ class PolicyFiles(HostCase):
                 shutil.copyfile(example, world.POLICY)
                 self.assertEqual(self.ask(user=None).exit, 0)
                 self.assert_refused(self.ask("192.168.77.1"), 77)
+
+    def test_a_drop_in_replaced_while_it_is_listed_and_read_is_never_missed(self) -> None:
+        deny = policy({"name": "stop", "effect": "deny", "users": [NOBODY]})
+        self.drop_in("99-stop.json", deny)
+        over = threading.Event()
+
+        def replace() -> None:
+            while not over.is_set():
+                self.drop_in("99-stop.new", deny).rename(DROP_INS / "99-stop.json")
+
+        replacing = threading.Thread(target=replace)
+        replacing.start()
+        try:
+            for _ in range(60):
+                self.assertIn(self.ask().exit, (77, 78))  # or changed without a pause
+        finally:
+            over.set()
+            replacing.join()
+        self.assertNotIn("accept", {line["event"] for line in world.audit_lines()})
+
+    def test_membership_in_a_group_is_the_processs_own(self) -> None:
+        with open("/etc/group", "a") as file:
+            file.write("lab:x:4242:nobody\n")  # a list that the kernel did not hear of
+        world.write_policy(policy({**rule("lab", gateways=["10.99.0.0/16"]), "users": [], "groups": ["lab"]}))
+        self.assert_refused(self.ask(), 77, "no rule of the policy speaks of uid 65534")
+        reply = caller.tuntap_up(self.helper, "10.99.0.254", user=NOBODY, groups=[4242])
+        self.addCleanup(reply.close)
+        self.assertEqual(reply.exit, 0, reply)
 
     def test_a_file_replaced_while_it_is_read_is_the_old_or_the_new_one(self) -> None:
         versions = [policy(*(rule(f"rule-{version}-{number}") for number in range(200))) for version in (1, 2)]
