@@ -32,4 +32,34 @@ Result<void> send_with_fds(int socket, std::string_view bytes, std::span<const i
   return {};
 }
 
+Result<Message> receive_with_fds(int socket, std::size_t room) {
+  Message received;
+  received.bytes.resize(room);
+  iovec data{.iov_base = received.bytes.data(), .iov_len = room};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxPassedFds)];
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t size = -1;
+  do {
+    size = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (size < 0 && errno == EINTR);
+  if (size < 0) return fail_errno(Code::reply, errno, "cannot receive the reply");
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+      received.fds.emplace_back(fd);
+    }
+  }
+  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+    return fail(Code::reply, "the reply is larger than any should be");
+  received.bytes.resize(static_cast<std::size_t>(size));
+  return received;
+}
+
 }  // namespace umlnet

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "libumlnet/core/error.h"
+#include "libumlnet/core/unique_fd.h"
 
 namespace umlnet {
 
@@ -14,5 +17,15 @@ inline constexpr std::size_t kMaxPassedFds = 64;
 // Sends `bytes` and copies of `fds` (borrowed) as one message, without blocking and without SIGPIPE. An error bears
 // EAGAIN where the receiver's queue is full.
 Result<void> send_with_fds(int socket, std::string_view bytes, std::span<const int> fds);
+
+struct Message {
+  std::string bytes;
+  std::vector<unique_fd> fds;  // close-on-exec
+};
+
+// The next message of a datagram or sequenced-packet socket, without blocking: up to `room` bytes and kMaxPassedFds
+// fds. Code::reply where it is larger (its fds are then closed), with errno where receiving failed, EAGAIN where there
+// is none.
+Result<Message> receive_with_fds(int socket, std::size_t room);
 
 }  // namespace umlnet

@@ -1,15 +1,10 @@
 #include "libumlnet/core/uml4_control.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
 namespace umlnet::uml4 {
-namespace {
-
-constexpr int kAdd = 0;
-constexpr int kDelete = 1;
-
-}  // namespace
 
 ControlRecord ControlRecord::decode(std::span<const std::uint8_t, kControlRecordSize> bytes) {
   ControlRecord record;
@@ -20,6 +15,14 @@ ControlRecord ControlRecord::decode(std::span<const std::uint8_t, kControlRecord
   return record;
 }
 
+std::array<std::uint8_t, kControlRecordSize> ControlRecord::encode() const {
+  std::array<std::uint8_t, kControlRecordSize> bytes{};
+  std::memcpy(bytes.data(), &what, sizeof what);
+  std::ranges::copy(address.bytes(), bytes.begin() + 4);
+  std::ranges::copy(netmask.bytes(), bytes.begin() + 8);
+  return bytes;
+}
+
 std::optional<ControlRecord> ControlRecordReader::take() {
   if (have_ < bytes_.size()) return std::nullopt;
   have_ = 0;
@@ -27,14 +30,15 @@ std::optional<ControlRecord> ControlRecordReader::take() {
 }
 
 Result<Request> request_of(const ControlRecord& record, const IfName& device) {
-  if (record.what != kAdd && record.what != kDelete)
+  if (record.what != ControlRecord::kAdd && record.what != ControlRecord::kDelete)
     return fail(Code::bad_value, "the control record's operation " + std::to_string(record.what) + " is not known",
                 "Known are 0 (add) and 1 (delete).");
   const auto netmask = Ipv4Mask::from_address(record.netmask);
   if (!netmask)
     return fail(Code::bad_value, "the netmask " + record.netmask.str() + " is not an IPv4 netmask",
                 "It has one bits on the left and zero bits on the right.");
-  if (record.what == kAdd) return AddAddress{.device = device, .address = record.address, .netmask = *netmask};
+  if (record.what == ControlRecord::kAdd)
+    return AddAddress{.device = device, .address = record.address, .netmask = *netmask};
   return DeleteAddress{.device = device, .address = record.address, .netmask = *netmask};
 }
 

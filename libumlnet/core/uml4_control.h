@@ -17,11 +17,15 @@ namespace umlnet::uml4 {
 inline constexpr std::size_t kControlRecordSize = 12;  // bytes
 
 struct ControlRecord {
-  int what = 0;
+  static constexpr int kAdd = 0;
+  static constexpr int kDelete = 1;
+
+  int what = kAdd;
   Ipv4 address;
   Ipv4 netmask;  // as sent; request_of() checks it
 
   static ControlRecord decode(std::span<const std::uint8_t, kControlRecordSize> bytes);
+  std::array<std::uint8_t, kControlRecordSize> encode() const;
 };
 
 // Puts one record together. It never asks for more than is missing, so the bytes of the next one stay in the stream.

@@ -35,4 +35,27 @@ std::string control_opening(bool granted, std::string_view text) {
   return std::string(1, granted ? '\1' : '\0') + framed_text(text.substr(0, kMaxReply - sizeof(int) - 2));
 }
 
+Result<TapReply> decode_tap_reply(std::string_view bytes) {
+  if (bytes.size() < IfName::kSize) return fail(Code::reply, "the reply is too short for a device name");
+  const auto field = bytes.substr(0, IfName::kSize);
+  const auto device = IfName::parse(field.substr(0, field.find('\0')));
+  if (!device) return fail(Code::reply, "the reply does not begin with a device name");
+  return TapReply{.device = *device, .text = decode_text(bytes.substr(IfName::kSize))};
+}
+
+Result<std::size_t> decode_text_length(std::array<std::uint8_t, sizeof(int)> bytes) {
+  int length = 0;
+  std::memcpy(&length, bytes.data(), sizeof length);
+  if (length < 0 || static_cast<std::size_t>(length) > kMaxReply)
+    return fail(Code::reply, "the reply claims to have " + std::to_string(length) + " bytes of text");
+  return static_cast<std::size_t>(length);
+}
+
+std::string decode_text(std::string_view bytes) {
+  std::string text(bytes.substr(0, bytes.find('\0')));
+  for (char& c : text)
+    if ((c < ' ' || c > '~') && c != '\n' && c != '\t') c = '?';
+  return text;
+}
+
 }  // namespace umlnet::uml4

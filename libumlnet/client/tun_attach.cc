@@ -1,0 +1,54 @@
+#include "libumlnet/client/tun_attach.h"
+
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
+
+#include <cerrno>
+
+namespace umlnet::client {
+namespace {
+
+std::string advice(int error, const std::string& device) {
+  const std::string make = "ip tuntap add dev " + device + " mode tap user NAME";
+  switch (error) {
+    case EPERM: return ". It is not there, or not yours: an administrator makes it with: " + make;
+    case EBUSY: return ". Another program has it open.";
+    case EINVAL: return ". It is no TAP, or one with several queues or another header; make it with: " + make;
+    default: return "";
+  }
+}
+
+}  // namespace
+
+Outcome<unique_fd> attach_tap(const IfName& device, unsigned vnet_hdr) {
+  unique_fd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) {
+    auto failure = failed_errno(errno, "cannot open /dev/net/tun", UMLNET_REFUSED);
+    if (errno == EACCES) failure.error().message += ". On most hosts its mode is 0666: chmod 0666 /dev/net/tun";
+    return failure;
+  }
+  ifreq request{};
+  device.str().copy(static_cast<char*>(request.ifr_name), IFNAMSIZ - 1);
+  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | (vnet_hdr != 0 ? IFF_VNET_HDR : 0));
+  const std::string doing = "cannot attach to the TAP device " + device.str();
+  if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
+    const int error = errno;
+    auto failure = failed_errno(error, doing, UMLNET_REFUSED);
+    failure.error().message += advice(error, device.str());
+    return failure;
+  }
+  // Who may make devices has just made one, where there was none; it goes again with the fd.
+  if (::ioctl(fd.get(), TUNGETIFF, &request) != 0 || (request.ifr_flags & IFF_PERSIST) == 0) {
+    auto failure = failed_errno(ENODEV, doing, UMLNET_REFUSED);
+    failure.error().message += advice(EPERM, device.str());
+    return failure;
+  }
+  if (int size = static_cast<int>(vnet_hdr); size != 0 && ::ioctl(fd.get(), TUNSETVNETHDRSZ, &size) != 0)
+    return failed_errno(errno, doing + " with a virtio-net header of " + std::to_string(size) + " bytes",
+                        UMLNET_REFUSED);
+  return fd;
+}
+
+}  // namespace umlnet::client
