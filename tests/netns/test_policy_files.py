@@ -152,6 +152,37 @@ class PolicyFiles(HostCase):
         self.assert_refused(self.ask(), 77, "there is no policy on this host", "/etc/umlnet/policy.json")
         self.assertEqual(self.ask(user=None).exit, 0)
 
+    def test_addresses_that_no_rule_can_grant_and_root_may_have(self) -> None:
+        self.addCleanup(world.lan().close)
+        world.sh("ip", "route", "add", "default", "via", "10.50.0.2")
+        world.write_policy(policy(rule("all", gateways=["0.0.0.0/0"], guests=["0.0.0.0/0"])))
+        theirs, roots = self.ask(), self.ask(user=None)
+        self.assertEqual((theirs.name, roots.name), ("tap0", "tap1"))
+        self.assertEqual(caller.framed(self.helper, "4", "add", "tap1", "10.99.0.7", "255.255.255.255").exit, 0)
+        before = world.snapshot()
+        for address, words in (("10.50.0.1", "the host's own address on eth0"), ("10.99.0.254", "the host's own address"),
+                               ("10.50.0.2", "the host's gateway on eth0"), ("10.50.0.255", "the broadcast address of eth0"),
+                               ("10.50.0.0", "the network address of eth0"), ("0.0.0.1", "this network"),
+                               ("127.0.0.1", "loopback"), ("224.0.0.1", "multicast"), ("240.0.0.1", "reserved"),
+                               ("255.255.255.255", "reserved"), ("169.254.0.1", "link-local"),
+                               ("10.99.0.7", "already routed to another device")):
+            with self.subTest(address):
+                reply = caller.framed(self.helper, "4", "add", "tap0", address, "255.255.255.255", user=NOBODY)
+                self.assert_refused(reply, reply.exit, address, words)
+                self.assertIn(reply.exit, (69, 77))
+                self.assertIn(words, self.last_line()["decision"]["reason"])
+        self.assertEqual(world.snapshot(), before)
+        self.assertEqual(caller.framed(self.helper, "4", "add", "tap0", "10.50.0.2", "255.255.255.255").exit, 0)
+
+    def test_without_lan_only_the_host_itself_reaches_the_guest(self) -> None:
+        self.addCleanup(world.lan().close)
+        world.write_policy(policy(rule("guests", gateways=["10.99.0.254"], guests=["10.50.0.7"])))
+        self.ask()
+        added = caller.framed(self.helper, "4", "add", "tap0", "10.50.0.7", "255.255.255.0", user=NOBODY)
+        self.assertEqual((added.exit, added.text), (0, "10.50.0.7 routed to tap0\nnot published on eth0: rule guests "
+                                                       "does not list it under \"lan\"\n"))
+        self.assertEqual((world.proxy_entries(), world.setting("eth0", "forwarding")), ({}, 0))
+
     def test_the_example_policies_load(self) -> None:
         for example in sorted((Path(__file__).parents[2] / "policy" / "examples").iterdir()):
             with self.subTest(example.name):
