@@ -17,8 +17,10 @@ class InstallCase(HostCase):
     def setUp(self) -> None:
         super().setUp()
         world.LOG.unlink()
+        world.REFUSALS.unlink()
         world.LOG.parent.rmdir()
         world.POLICY.parent.rmdir()
+        Path("/etc/logrotate.d/umlnet").unlink(missing_ok=True)
         world.sh("mount", "-t", "tmpfs", "tmpfs", str(PREFIX))
         self.addCleanup(self.restore)
 
