@@ -27,7 +27,8 @@ class EthertapTransport : public Transport {
     do {
       taken = ::recvmsg(session_.data(), &message, MSG_DONTWAIT | MSG_TRUNC);
     } while (taken < 0 && errno == EINTR);
-    if (taken < 0) return errno == EAGAIN ? UMLNET_AGAIN : UMLNET_CLOSED;
+    // A datagram socket does not tell that its other end is gone; the control stream does.
+    if (taken < 0) return errno == EAGAIN && !session_.is_over() ? UMLNET_AGAIN : UMLNET_CLOSED;
     if (taken == 0) return UMLNET_CLOSED;  // shut down at the other end: uml_net sends no empty datagram
     const auto datagram = static_cast<std::size_t>(taken);
     if (datagram < kPadding + kShortest || datagram - kPadding > room.size()) return UMLNET_PROTOCOL;

@@ -1,6 +1,7 @@
 #include "libumlnet/client/helper_session.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -57,6 +58,11 @@ Outcome<HelperSession> HelperSession::open(const Helper& helper, const IfName& d
   return std::unexpected(session.run_.failure(code, doing, text ? *text : text.error().message));
 }
 
+bool HelperSession::is_over() const {
+  pollfd poll{.fd = control_.get(), .events = POLLRDHUP, .revents = 0};
+  return !control_ || (::poll(&poll, 1, 0) > 0 && (poll.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+}
+
 Outcome<std::string> HelperSession::change_address(AddressChange change, const IfName& device,
                                                    const GuestAddress& address) {
   const std::string doing = "cannot " + in_words(change, device, address);
@@ -65,20 +71,27 @@ Outcome<std::string> HelperSession::change_address(AddressChange change, const I
       .address = address.address,
       .netmask = Ipv4(address.netmask.value())};
   const auto bytes = record.encode();
-  if (!control_) return failed(UMLNET_CLOSED, doing + ": the session has ended");
+  if (!control_) return std::unexpected(ended(UMLNET_CLOSED, doing, {}));
   // Twelve bytes on a stream that waits for the answer to each of them: they fit.
   if (::send(control_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) !=
       static_cast<ssize_t>(bytes.size()))
-    return std::unexpected(run_.failure(UMLNET_CLOSED, doing));
+    return std::unexpected(ended(UMLNET_CLOSED, doing, {}));
   auto text = read_text(helper_.deadline());
   if (!text) {
-    // An answer that comes later would be taken for the next one's.
-    control_.reset();
-    if (text.error().code == UMLNET_TIMEOUT) return std::unexpected(run_.hung(doing));
-    return std::unexpected(run_.failure(text.error().code, doing, text.error().message));
+    if (text.error().code == UMLNET_TIMEOUT) {
+      control_.reset();  // an answer that comes later would be taken for the next one's
+      return std::unexpected(run_.hung(doing));
+    }
+    return std::unexpected(ended(text.error().code, doing, text.error().message));
   }
   if (text->starts_with("uml_net: ")) return std::unexpected(run_.failure(UMLNET_REFUSED, doing, *text));
   return *std::move(text);
+}
+
+Failure HelperSession::ended(umlnet_code code, const std::string& doing, const std::string& why) {
+  control_.reset();
+  if (!run_.succeeded(helper_.deadline())) return run_.hung(doing);
+  return run_.failure(code, doing, why);
 }
 
 Outcome<void> HelperSession::close() {

@@ -16,6 +16,8 @@ class HelperSession {
 
   // A connected AF_UNIX datagram socket; each datagram is 2 bytes of padding and one frame. Belongs to this object.
   int data() const { return data_.get(); }
+  // Whether uml_net has closed the control stream, or died.
+  bool is_over() const;
   const std::string& text() const { return text_; }  // the helper's explanation at the opening
 
   // One record of the control stream, and its answer. The stream does not say whether it was done: that is in the text,
@@ -30,6 +32,8 @@ class HelperSession {
   HelperSession(const Helper& helper, HelperRun run, unique_fd control, unique_fd data)
       : helper_(helper), run_(std::move(run)), control_(std::move(control)), data_(std::move(data)) {}
   Outcome<std::string> read_text(const Deadline& deadline);
+  // The control stream can be used no more: why, with the status that uml_net ended with.
+  Failure ended(umlnet_code code, const std::string& doing, const std::string& why);
 
   Helper helper_;
   HelperRun run_;

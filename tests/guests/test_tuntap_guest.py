@@ -27,6 +27,20 @@ class Tuntap(HostCase):
         self.assertEqual([line["request"]["operation"] for line in world.audit_lines()][:4],
                          ["tuntap", "tuntap", "add", "add"])
 
+    def test_an_open_tap_of_a_guest_that_another_program_starts(self) -> None:
+        before = world.snapshot()
+        with (caller.tuntap_up(HELPER, "10.99.0.254") as tap,
+              UmlGuest(None, f"vec0:transport=fd,fd={tap.fds[0]},vec=0", pass_fds=tap.fds,
+                       prefix=["bash", "-c", '"$@"; exit $?', "bash"]) as guest):
+            tap.close()
+            self.configure(guest, "vec0")
+            self.assertEqual(caller.framed(HELPER, "4", "add", tap.name, "10.99.0.1", "255.255.255.0").exit, 0)
+            for size in (56, 1400):
+                self.assertTrue(guest.pings("10.99.0.254", size), guest.output)
+                self.assertTrue(world.ping("10.99.0.1", size))
+            guest.halt()
+            self.assertTrue(soon(lambda: world.snapshot() == before))
+
     def test_two_nics_at_once(self) -> None:
         with UmlGuest(HELPER, "eth0=tuntap,,,10.98.0.254", "eth1=tuntap,,,10.99.0.254") as guest:
             self.configure(guest, "eth0", "10.98.0.1/24")

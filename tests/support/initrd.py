@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Sequence
 
 BUSYBOX = Path("/bin/busybox")
 
@@ -13,6 +14,9 @@ INIT = """#!/bin/busybox sh
 export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
+for module in /modules/*; do
+  [ ! -e "$module" ] || insmod "$module"
+done
 ip link set lo up
 stty -echo
 mark='=='
@@ -34,12 +38,15 @@ def _entry(name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0
     return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
 
-def build(target: Path) -> Path:
-    directories = [_entry(name, 0o040755) for name in ("bin", "dev", "proc", "sys", "tmp")]
+def build(target: Path, modules: Sequence[Path] = ()) -> Path:
+    """The kernel modules are loaded in the order given."""
+    directories = [_entry(name, 0o040755) for name in ("bin", "dev", "modules", "proc", "sys", "tmp")]
     files = [
         _entry("dev/console", 0o020600, device=(5, 1)),
         _entry("bin/busybox", 0o100755, BUSYBOX.read_bytes()),
         _entry("init", 0o100755, INIT.encode()),
+        *(_entry(f"modules/{number:02}-{module.name}", 0o100644, module.read_bytes())
+          for number, module in enumerate(modules)),
     ]
     archive = b"".join(directories + files) + _entry("TRAILER!!!", 0)
     target.write_bytes(gzip.compress(archive, compresslevel=1))

@@ -1,8 +1,13 @@
-"""What the kernel says of a process, in /proc/PID/status."""
+"""What the kernel says of processes, in /proc/PID/status, and the end of those that a test started."""
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
+
+TIMEOUT = 15  # seconds, for a killed process to be gone
 
 
 def capabilities(status: dict[str, str]) -> dict[str, int]:
@@ -12,3 +17,31 @@ def capabilities(status: dict[str, str]) -> dict[str, int]:
 def status_of(pid: int) -> dict[str, str]:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def session_members(leader: int) -> list[int]:
+    """The processes that run in the session, in whatever process group; those that only wait to be reaped are left out."""
+    members = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                status = status_of(int(entry.name))
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if status["NSsid"].split()[0] == str(leader) and status["State"][0] not in "ZX":
+                members.append(int(entry.name))
+    return members
+
+
+def end_session(leader: int) -> None:
+    """SIGKILL for every process of a session that the test made; comes back when none is left."""
+    deadline = time.monotonic() + TIMEOUT
+    while members := session_members(leader):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"processes {members} of session {leader} outlive SIGKILL")
+        for pid in members:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.01)

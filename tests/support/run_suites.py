@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("UMLNET_BUILD", "build")
-SUITES = ("unit", "lint", "rooms", "netns", "users", "guests")
+SUITES = ("unit", "lint", "rooms", "captures", "netns", "users", "guests")
 IN_CI = os.environ.get("UMLNET_CI") == "1"
 
 
@@ -43,7 +43,8 @@ def run_unit() -> Count:
 
 
 def run_file(module: str) -> Count:
-    environment = {**os.environ, "UMLNET_HELPER": str(BUILD / "uml_net" / "uml_net")}
+    environment = {**os.environ, "UMLNET_HELPER": str(BUILD / "uml_net" / "uml_net"),
+                   "UMLNET_GUEST_KERNEL": str(BUILD / "guest-kernel")}
     done = subprocess.run([sys.executable, "-m", "unittest", "-v", module], capture_output=True, text=True, cwd=ROOT,
                           env=environment)
     ran = re.search(r"^Ran (\d+) tests? in", done.stderr, re.MULTILINE)

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -56,4 +57,31 @@ TEST_CASE("fd passing: a full queue and a closed peer are errors, not a wait or 
   sent = send_with_fds(ours.get(), "x", {});
   REQUIRE(!sent);
   CHECK(sent.error().code == Code::reply);
+}
+
+TEST_CASE("fd passing: received close-on-exec, all of them, and none left open where the message is too large") {
+  int ends[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0);
+  const unique_fd ours(ends[0]), theirs(ends[1]);
+  const auto none = receive_with_fds(theirs.get(), 64);
+  REQUIRE_FALSE(none);
+  CHECK(none.error().errnum == EAGAIN);
+
+  const int two[] = {ours.get(), ours.get()};
+  REQUIRE(send_with_fds(ours.get(), "hello", two));
+  {
+    const auto received = receive_with_fds(theirs.get(), 64);
+    REQUIRE(received);
+    CHECK(received->bytes == "hello");
+    REQUIRE(received->fds.size() == 2);
+    for (const auto& fd : received->fds) CHECK(::fcntl(fd.get(), F_GETFD) == FD_CLOEXEC);
+  }
+
+  const unique_fd next_free(::dup(0));
+  REQUIRE(send_with_fds(ours.get(), "more than there is room for", two));
+  const auto cut = receive_with_fds(theirs.get(), 4);
+  REQUIRE_FALSE(cut);
+  CHECK(cut.error().errnum == 0);
+  const unique_fd after(::dup(0));
+  CHECK(after.get() == next_free.get() + 1);
 }

@@ -1,0 +1,118 @@
+"""libumlnet.so.1 by its C ABI, as a host program in another language has it (ctypes)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int, c_size_t, c_uint8, c_void_p
+from pathlib import Path
+from typing import Any
+
+from tests.support.case import HELPER
+
+# A library under address sanitizer wants its run-time first in the process. What this process starts does not.
+RUNTIME = os.environ.get("UMLNET_SANITIZER_RUNTIME")
+if RUNTIME and os.environ.pop("LD_PRELOAD", None) != RUNTIME:
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, "LD_PRELOAD": RUNTIME})
+
+LIBRARY = ctypes.CDLL(str(HELPER.parents[1] / "libumlnet" / "libumlnet.so.1"))
+NOTE = ctypes.CFUNCTYPE(None, c_void_p, c_char_p)
+(OK, INVALID, NO_HELPER, REFUSED, TIMEOUT, PROTOCOL, SYSTEM, CLOSED, AGAIN, UNSUPPORTED, STATE, SANDBOX,
+ MEMORY) = range(13)
+
+
+class Error(Structure):
+    _fields_ = [("code", c_int), ("errnum", c_int), ("exit_status", c_int), ("message", c_char * 1024),
+                ("helper", c_char * 4096)]
+
+
+class Setup(Structure):
+    _fields_ = [("transport", c_char * 32), ("device", c_char * 16), ("gateway", c_char * 16), ("mac", c_uint8 * 6),
+                ("has_mac", c_uint8)]
+
+
+class Options(Structure):
+    _fields_ = [("size", c_size_t), ("helper", c_char_p), ("timeout_ms", c_int), ("note", NOTE), ("user", c_void_p)]
+
+
+LIBRARY.umlnet_nic_device.restype = c_char_p
+LIBRARY.umlnet_nic_device.argtypes = LIBRARY.umlnet_nic_fd.argtypes = [c_void_p]
+LIBRARY.umlnet_nic_free.argtypes = [c_void_p]
+LIBRARY.umlnet_nic_free.restype = None
+LIBRARY.umlnet_nic_open.argtypes = LIBRARY.umlnet_nic_close.argtypes = [c_void_p, POINTER(Error)]
+for change in (LIBRARY.umlnet_nic_add_address, LIBRARY.umlnet_nic_delete_address):
+    change.argtypes = [c_void_p, c_char_p, c_char_p, POINTER(Error)]
+LIBRARY.umlnet_nic_read.argtypes = [c_void_p, c_void_p, c_size_t, POINTER(c_size_t)]
+LIBRARY.umlnet_nic_write.argtypes = [c_void_p, c_char_p, c_size_t]
+
+
+class Failed(Exception):
+    def __init__(self, error: Error) -> None:
+        self.code, self.errnum, self.exit_status = error.code, error.errnum, error.exit_status
+        self.message, self.helper = error.message.decode(), error.helper.decode()
+        super().__init__(f"code {self.code}: {self.message} | {self.helper}")
+
+
+def _check(code: int, error: Error) -> None:
+    if code != error.code:
+        raise AssertionError(f"returned {code}, and the error says {error.code}")
+    if code != OK:
+        raise Failed(error)
+
+
+def parse_setup(text: str) -> Setup:
+    setup, error = Setup(), Error()
+    _check(LIBRARY.umlnet_setup_parse(text.encode(), byref(setup), byref(error)), error)
+    return setup
+
+
+class Nic:
+    """`notes` is what the library told its host program."""
+
+    def __init__(self, setup: str, helper: Path | str = HELPER, timeout_ms: int = 0) -> None:
+        self.notes: list[str] = []
+        self._note = NOTE(lambda _, text: self.notes.append(text.decode()))
+        self._options = Options(ctypes.sizeof(Options), os.fsencode(helper), timeout_ms, self._note, None)
+        self.handle = c_void_p()
+        error = Error()
+        _check(LIBRARY.umlnet_nic_new(setup.encode(), byref(self._options), byref(self.handle), byref(error)), error)
+
+    def _call(self, function: Any, *args: Any) -> None:
+        error = Error()
+        _check(function(self.handle, *args, byref(error)), error)
+
+    def open(self) -> None:
+        self._call(LIBRARY.umlnet_nic_open)
+
+    def close(self) -> None:
+        self._call(LIBRARY.umlnet_nic_close)
+
+    def add(self, address: str, netmask: str = "24") -> None:
+        self._call(LIBRARY.umlnet_nic_add_address, address.encode(), netmask.encode())
+
+    def delete(self, address: str, netmask: str = "24") -> None:
+        self._call(LIBRARY.umlnet_nic_delete_address, address.encode(), netmask.encode())
+
+    @property
+    def fd(self) -> int:
+        return int(LIBRARY.umlnet_nic_fd(self.handle))
+
+    @property
+    def device(self) -> str:
+        return LIBRARY.umlnet_nic_device(self.handle).decode()
+
+    def read(self, room: int = 2048) -> tuple[int, bytes]:
+        buffer, size = ctypes.create_string_buffer(room), c_size_t()
+        code = LIBRARY.umlnet_nic_read(self.handle, buffer, room, byref(size))
+        return code, buffer.raw[:size.value] if code == OK else b""
+
+    def write(self, frame: bytes) -> int:
+        return int(LIBRARY.umlnet_nic_write(self.handle, frame, len(frame)))
+
+    def __enter__(self) -> "Nic":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        LIBRARY.umlnet_nic_free(self.handle)
+        self.handle = c_void_p()
