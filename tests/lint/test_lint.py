@@ -25,7 +25,7 @@ class Lint(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
 
     def test_formatting(self) -> None:
-        self.says_nothing("clang-format-19", "--dry-run", "-Werror", *tracked("*.cc", "*.h"))
+        self.says_nothing("clang-format-19", "--dry-run", "-Werror", *tracked("*.cc", "*.c", "*.h", "*.hpp"))
 
     def test_manual_pages(self) -> None:
         pages = tracked("man/*.[0-9]")
@@ -41,9 +41,36 @@ class Lint(unittest.TestCase):
         schema = json.loads((ROOT / "policy/policy.schema.json").read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
         examples = sorted((ROOT / "policy/examples").glob("*.json"))
-        self.assertGreaterEqual(len(examples), 4)
+        self.assertGreaterEqual(len(examples), 5)
         for example in examples:
             jsonschema.Draft202012Validator(schema).validate(json.loads(example.read_text()))
+
+    def test_the_manual_shows_the_example_policies_as_they_are(self) -> None:
+        page = (ROOT / "man/umlnet-policy.5").read_text()
+        for inner, outer in (("\\-", "-"), ("\\(aq", "'"), ("\\(dq", '"'), ("\\e", "\\")):
+            page = page.replace(inner, outer)
+        for example in sorted((ROOT / "policy/examples").glob("*.json")):
+            self.assertIn(f".Ss {example.name}\n", page)
+            self.assertIn(example.read_text(), page, example.name)
+
+    def test_every_key_of_an_audit_line_has_its_names_in_ecs_and_ocsf(self) -> None:
+        schema = json.loads((ROOT / "policy/audit.schema.json").read_text())
+        keys = []
+        for key, value in schema["properties"].items():
+            keys += [f"{key}.{inner}" for inner in value["properties"]] if "properties" in value else [key]
+        page = (ROOT / "man/umlnet-audit.5").read_text()
+        ecs, ocsf = page.split(".Ss Elastic Common Schema (ECS)")[1].split(".Ss Open Cybersecurity Schema Framework")
+        for key in keys:
+            for table in (ecs, ocsf.split(".Sh ")[0]):
+                self.assertIn(f"\n.It {key} Ta ", table)
+
+    def test_every_key_of_a_policy_is_in_its_manual(self) -> None:
+        schema = json.loads((ROOT / "policy/policy.schema.json").read_text())
+        page = (ROOT / "man/umlnet-policy.5").read_text()
+        for keys in (schema["properties"], schema["properties"]["audit"]["properties"],
+                     schema["$defs"]["rule"]["properties"]):
+            for key in keys:
+                self.assertIn(f"\n.It Ic {key}", page)
 
     def test_files_that_the_documents_name_exist(self) -> None:
         for document in tracked("*.md"):
@@ -57,6 +84,17 @@ class Lint(unittest.TestCase):
             self.assertIn(status, page)
         for word in re.findall(r'^    \{"(\w+)", \w', (ROOT / "libumlnet/core/call.cc").read_text(), re.MULTILINE):
             self.assertRegex(page, rf"(?m)^\.(Nm|It|Ic|Cm).*\b{word}\b")
+
+    def test_every_function_and_error_of_the_library_is_in_its_manual(self) -> None:
+        page = (ROOT / "man/libumlnet.3").read_text()
+        functions = re.findall(r"^    (umlnet_\w+);", (ROOT / "libumlnet/libumlnet.map").read_text(), re.MULTILINE)
+        self.assertGreater(len(functions), 20)
+        for function in functions:
+            self.assertRegex(page, rf"(?m)^\.(Fn|Fo) {function}\b", "the synopsis has no such function")
+        header = (ROOT / "libumlnet/include/umlnet/umlnet.h").read_text()
+        for code in re.findall(r"^  (UMLNET_\w+) = \d+", header[:header.index("umlnet_error;")], re.MULTILINE):
+            if code != "UMLNET_OK":
+                self.assertIn(f".It Dv {code}\n", page)
 
 
 if __name__ == "__main__":
