@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
     code = umlnet_nic_read(nic, frame, sizeof frame, &size); /* never blocks */
     if (code == UMLNET_OK && (size = guest_answer(&guest, frame, size)) != 0) umlnet_nic_write(nic, frame, size);
     if (code == UMLNET_AGAIN || code == UMLNET_PROTOCOL) code = UMLNET_OK; /* nothing, or no frame: the next one */
-    if (code != UMLNET_OK) umlnet_error_set(&error, code, 0, "the device is gone");
+    if (code != UMLNET_OK) umlnet_error_set(&error, code, 0, umlnet_code_name(code));
   }
   if (code == UMLNET_OK) code = umlnet_nic_close(nic, &error); /* the address is withdrawn */
   if (code != UMLNET_OK) fprintf(stderr, "answer: %s\n%s", error.message, error.helper);
