@@ -105,15 +105,16 @@ struct WatchedProcess::Watcher {
     pidfd.reset();
   }
 
-  // What the watcher says next; nothing at the deadline, or where it says nothing any more: then it has ended.
-  std::optional<WatcherSays> listen(const Deadline& deadline) {
+  // What the watcher says next; nothing at the deadline, or where it says nothing any more: then it has ended. With
+  // MSG_PEEK it stays to be heard, and the channel readable.
+  std::optional<WatcherSays> listen(const Deadline& deadline, int flags = 0) {
     for (;;) {
       pollfd poll{.fd = channel.get(), .events = POLLIN, .revents = 0};
       const int ready = ::poll(&poll, 1, deadline.milliseconds_left());
       if (ready < 0 && errno == EINTR) continue;
       if (ready <= 0) return std::nullopt;
       WatcherSays words{};
-      const ssize_t size = ::recv(channel.get(), &words, sizeof words, MSG_DONTWAIT);
+      const ssize_t size = ::recv(channel.get(), &words, sizeof words, MSG_DONTWAIT | flags);
       if (size == sizeof words) return words;
       if (size < 0 && (errno == EINTR || errno == EAGAIN)) continue;
       ended = true;
@@ -201,7 +202,7 @@ bool WatchedProcess::has_ended() const { return watcher_->ended; }
 
 std::optional<int> WatchedProcess::wait(const Deadline& deadline) {
   if (watcher_->ended) return watcher_->status;
-  if (const auto words = watcher_->listen(deadline)) {
+  if (const auto words = watcher_->listen(deadline, MSG_PEEK)) {  // end_fd() stays readable from here on
     watcher_->ended = true;
     if (words->what == WatcherSays::ended) watcher_->status = words->value;
   }
