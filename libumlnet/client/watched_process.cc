@@ -80,6 +80,9 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 }  // namespace
 
 struct WatchedProcess::Watcher {
+  Watcher(Stacks its_stacks, const Program& its_program)
+      : stacks(std::move(its_stacks)), path(its_program.path), arguments(its_program.arguments) {}
+
   Stacks stacks;
   std::string path;
   std::vector<std::string> arguments;
@@ -126,8 +129,7 @@ struct WatchedProcess::Watcher {
 Outcome<WatchedProcess> WatchedProcess::start(const Program& program) {
   auto stacks = Stacks::get();
   if (!stacks) return std::unexpected(std::move(stacks.error()));
-  std::unique_ptr<Watcher> watcher(
-      new Watcher{.stacks = *std::move(stacks), .path = program.path, .arguments = program.arguments});
+  auto watcher = std::make_unique<Watcher>(*std::move(stacks), program);
 
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
