@@ -60,7 +60,7 @@ void Trail::note_journal(const Error& error) {
   record.reason = "systemd-journald does not take the lines of this request, this log has them: " + error.line();
   record.errnum = error.errnum;
   // Where the log does not take this line either, there is nobody left to tell.
-  (void)log_.append(to_line(record));
+  [[maybe_unused]] const auto appended = log_.append(to_line(record));
 }
 
 Result<void> Trail::add_counted(const Record& record) {

@@ -72,7 +72,8 @@ Result<RefusalCounters> RefusalCounters::open(const std::string& path) {
     const bool long_enough = known && status.st_size >= static_cast<off_t>(kSize);
     // With its blocks, so that a disk that is full later does no harm.
     errnum = long_enough ? 0 : ::posix_fallocate(file->get(), 0, kSize);
-    if (errnum == 0 && !(slots = map(file->get()))) errnum = errno;
+    if (errnum == 0) slots = map(file->get());
+    if (errnum == 0 && !slots) errnum = errno;
     // The kernel says here, and not by a signal at the first access, that it cannot have the page written to.
     if (slots && ::madvise(slots.get(), kSize, MADV_POPULATE_WRITE) != 0) slots.reset();
   }
@@ -88,6 +89,7 @@ std::span<RefusalCounters::Slot> RefusalCounters::slots() const { return {slots_
 std::vector<RefusalCounters::Slot*> RefusalCounters::places_of(uid_t uid) const {
   const std::size_t home = uid * 2654435761U >> 23;  // the upper 9 bits: neighbouring uids go far apart
   std::vector<Slot*> places;
+  places.reserve(kPlaces);
   for (std::size_t i = 0; i < kPlaces; ++i) places.push_back(&slots()[(home + i) % kSlots]);
   return places;
 }

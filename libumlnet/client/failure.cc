@@ -1,7 +1,6 @@
 #include "libumlnet/client/failure.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace umlnet::client {
 namespace {
@@ -9,7 +8,7 @@ namespace {
 template <std::size_t Size>
 void copy_cut(char (&target)[Size], std::string_view text) {
   const std::size_t size = std::min(text.size(), Size - 1);
-  std::memcpy(target, text.data(), size);
+  text.copy(static_cast<char*>(target), size);
   target[size] = '\0';
 }
 

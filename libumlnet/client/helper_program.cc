@@ -31,7 +31,7 @@ std::optional<std::string> in_path(std::string_view name) {
 }  // namespace
 
 Outcome<std::string> find_helper(const char* wanted) {
-  const std::string name = wanted != nullptr ? wanted : "";
+  std::string name = wanted != nullptr ? wanted : "";
   if (name.find('/') != std::string::npos) return name;
   if (name.empty() && is_there(kInstalledHelper)) return std::string(kInstalledHelper);
   const std::string looked_up = name.empty() ? "uml_net" : name;

@@ -82,7 +82,7 @@ Outcome<void> open_nic(umlnet_nic& nic) {
   for (std::size_t i = 0; i < nic.addresses.size(); ++i) {
     auto announced = announce(nic, nic.addresses[i]);
     if (announced) continue;
-    (void)close_with(nic, i);  // the refusal is what the caller must know
+    [[maybe_unused]] const auto closed = close_with(nic, i);  // the refusal is what the caller must know
     return announced;
   }
   return {};

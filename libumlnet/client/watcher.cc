@@ -47,7 +47,7 @@ UMLNET_BARE void close_all_but_the_jobs(const WatcherJob& job) {
     if (lowest > next) raw_syscall(SYS_close_range, next, lowest - 1, 0);
     next = lowest + 1;
   }
-  raw_syscall(SYS_close_range, next, static_cast<long>(~0U), 0);
+  raw_syscall(SYS_close_range, next, long{~0U}, 0);
 }
 
 UMLNET_BARE int become_the_program(void* argument) {

@@ -42,7 +42,8 @@ int main(int argc, char** argv) {
   while (code == UMLNET_OK && poll(fds, 2, -1) >= 0 && fds[0].revents == 0) {
     size_t size = 0;
     code = umlnet_nic_read(nic, frame, sizeof frame, &size); /* never blocks */
-    if (code == UMLNET_OK && (size = guest_answer(&guest, frame, size)) != 0) umlnet_nic_write(nic, frame, size);
+    if (code == UMLNET_OK) size = guest_answer(&guest, frame, size);
+    if (code == UMLNET_OK && size != 0) umlnet_nic_write(nic, frame, size);
     if (code == UMLNET_AGAIN || code == UMLNET_PROTOCOL) code = UMLNET_OK; /* nothing, or no frame: the next one */
     if (code != UMLNET_OK) umlnet_error_set(&error, code, 0, umlnet_code_name(code));
   }
