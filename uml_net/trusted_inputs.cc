@@ -5,45 +5,10 @@
 #include <cerrno>
 
 #include "policy/location.h"
-#include "uml_net/trusted_file.h"
+#include "policy/policy_files.h"
 
 namespace umlnet {
 namespace {
-
-constexpr std::size_t kMaxAccounts = 16777216;  // bytes
-
-Result<std::vector<policy::PolicyText>> read_policy() {
-  std::vector<std::string> paths = {policy::kPolicyFile};
-  auto names = list_trusted(policy::kPolicyDirectory, ".json");
-  if (!names) return std::unexpected(std::move(names.error()));
-  for (const auto& name : *names) paths.push_back(std::string(policy::kPolicyDirectory) + "/" + name);
-
-  std::vector<policy::PolicyText> texts;
-  for (const auto& path : paths) {
-    auto file = open_trusted(path);
-    if (!file) return std::unexpected(std::move(file.error()));
-    if (!*file) continue;
-    auto text = read_whole((*file)->get(), path, policy::kMaxFileSize);
-    if (!text) return std::unexpected(std::move(text.error()));
-    texts.push_back({path, *std::move(text)});
-  }
-  return texts;
-}
-
-Result<std::string> read_account_file(const std::string& path) {
-  auto file = open_trusted(path);
-  if (!file) return std::unexpected(std::move(file.error()));
-  if (!*file) return std::string();
-  return read_whole((*file)->get(), path, kMaxAccounts);
-}
-
-Result<policy::Accounts> read_accounts() {
-  auto passwd = read_account_file("/etc/passwd");
-  if (!passwd) return std::unexpected(std::move(passwd.error()));
-  auto group = read_account_file("/etc/group");
-  if (!group) return std::unexpected(std::move(group.error()));
-  return policy::Accounts(*passwd, *group);
-}
 
 Result<unique_fd> open_tun() {
   unique_fd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
@@ -67,8 +32,8 @@ Result<unique_fd> open_tun() {
 }  // namespace
 
 TrustedInputs open_trusted_inputs() {
-  return {.policy = read_policy(),
-          .accounts = read_accounts(),
+  return {.policy = policy::read_policy_files(),
+          .accounts = policy::read_accounts(),
           .log = audit::Log::open(policy::kAuditLog),
           .tun = open_tun()};
 }
