@@ -1,5 +1,6 @@
-// The files that a decision rests on, as they lie on the disk: the policy and the accounts, each believed only if nobody
-// but root could have written it (policy/trusted_file.h). The one place of the library of this folder that reads files.
+// The files that a decision rests on, as they lie on the disk: the policy and the accounts, each believed only if
+// nobody but root could have written it (policy/trusted_file.h). The one place of the library of this folder that reads
+// files.
 #pragma once
 
 #include <string>
@@ -14,7 +15,8 @@ namespace umlnet::policy {
 inline constexpr const char* kPasswdFile = "/etc/passwd";
 inline constexpr const char* kGroupFile = "/etc/group";
 
-// kPolicyFile and then the *.json of kPolicyDirectory, in the order in which they count. Empty: there is no policy file.
+// kPolicyFile and then the *.json of kPolicyDirectory, in the order in which they count. Empty: there is no policy
+// file.
 Result<std::vector<PolicyText>> read_policy_files();
 
 // The text of kPasswdFile or kGroupFile; empty where it is not there.
