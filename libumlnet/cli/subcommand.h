@@ -13,5 +13,7 @@ struct Subcommand {
 
 extern const Subcommand kRun;
 extern const Subcommand kPump;
+extern const Subcommand kPolicy;
+extern const Subcommand kDoctor;
 
 }  // namespace umlnet::cli
