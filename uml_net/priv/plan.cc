@@ -43,7 +43,7 @@ Result<Plan> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv
   std::string words(request_name(grant.request()));
   if (gateway) words += " gateway=" + gateway->str();
   Plan plan;
-  plan.changes.push_back(MakeTapDevice{grant.uid(), DeviceTag{grant.uid(), id, words}.str(), name});
+  plan.changes.push_back(MakeTapDevice{grant.uid(), DeviceTag{grant.uid(), id, std::nullopt, words}, name});
   if (gateway) plan.changes.push_back(PutHostAddress{Device{}, *gateway});
   plan.changes.push_back(BringUp{Device{}});
   return plan;
