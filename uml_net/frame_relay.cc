@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <optional>
 
+#include "libumlnet/core/ethertap_frame.h"
+
 namespace umlnet {
 namespace {
 
@@ -18,9 +20,10 @@ void count(FrameCounters::Count& counter, std::uint64_t by = 1) { counter.fetch_
 bool is_try_again(int error) { return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM; }
 
 bool fits(std::size_t frame, FrameCounters::Direction& direction) {
-  if (frame < kShortestFrame) count(direction.too_short);
-  if (frame > kLongestFrame) count(direction.too_long);
-  return frame >= kShortestFrame && frame <= kLongestFrame;
+  const auto fit = ethertap::fit_of(frame);
+  if (fit == ethertap::Fit::too_short) count(direction.too_short);
+  if (fit == ethertap::Fit::too_long) count(direction.too_long);
+  return fit == ethertap::Fit::fits;
 }
 
 class ToGuest {
@@ -33,13 +36,13 @@ class ToGuest {
   std::optional<RelayEnd> move() {
     for (int i = 0; i < kBurst; ++i) {
       if (frame_ == 0) {
-        const ssize_t size = ::read(tap_, buffer_.data() + kFramePadding, buffer_.size() - kFramePadding);
+        const ssize_t size = ::read(tap_, buffer_.data() + ethertap::kPadding, buffer_.size() - ethertap::kPadding);
         if (size < 0 && is_try_again(errno)) return std::nullopt;
         if (size <= 0) return RelayEnd::device_gone;
         if (!fits(static_cast<std::size_t>(size), counters_)) continue;
         frame_ = static_cast<std::size_t>(size);
       }
-      if (::send(data_, buffer_.data(), kFramePadding + frame_, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+      if (::send(data_, buffer_.data(), ethertap::kPadding + frame_, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         return is_try_again(errno) ? std::nullopt : std::optional(RelayEnd::guest_gone);
       count(counters_.frames);
       count(counters_.bytes, frame_);
@@ -52,7 +55,7 @@ class ToGuest {
   int tap_, data_;
   FrameCounters::Direction& counters_;
   // Room for a byte more than fits: a TAP cuts what is longer than the buffer, and says nothing.
-  std::array<std::uint8_t, kFramePadding + kLongestFrame + 1> buffer_{};
+  std::array<std::uint8_t, ethertap::kLongestDatagram + 1> buffer_{};
   std::size_t frame_ = 0;  // bytes of the frame in the buffer; 0: none
 };
 
@@ -66,9 +69,9 @@ class ToHost {
       const ssize_t size = ::recv(data_, buffer_.data(), buffer_.size(), MSG_DONTWAIT | MSG_TRUNC);
       if (size < 0) return is_try_again(errno) ? std::nullopt : std::optional(RelayEnd::guest_gone);
       const auto datagram = static_cast<std::size_t>(size);  // its true size, be it longer than the buffer
-      const std::size_t frame = datagram > kFramePadding ? datagram - kFramePadding : 0;
+      const std::size_t frame = datagram > ethertap::kPadding ? datagram - ethertap::kPadding : 0;
       if (!fits(frame, counters_)) continue;
-      if (::write(tap_, buffer_.data() + kFramePadding, frame) < 0) {
+      if (::write(tap_, buffer_.data() + ethertap::kPadding, frame) < 0) {
         if (errno == EBADFD) return RelayEnd::device_gone;
         count(refused_);
         continue;
@@ -83,7 +86,7 @@ class ToHost {
   int tap_, data_;
   FrameCounters::Direction& counters_;
   FrameCounters::Count& refused_;
-  std::array<std::uint8_t, kFramePadding + kLongestFrame> buffer_{};
+  std::array<std::uint8_t, ethertap::kLongestDatagram> buffer_{};
 };
 
 }  // namespace

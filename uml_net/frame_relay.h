@@ -1,19 +1,13 @@
 // The relay of an ethertap session: Ethernet frames between a TAP and the guest's data socket, until one of them ends.
 //
-// On the socket each datagram is 2 bytes of padding, zero towards the guest, and one frame of at most 1,514 bytes (the
-// guest reads MTU + 2 + 16 bytes: arch/um/drivers/ethertap_kern.c of Linux). Each frame is read into the buffer where
-// it is sent from; there is no copy but the system calls'.
+// The socket's datagrams are those of libumlnet/core/ethertap_frame.h. Each frame is read into the buffer where it is
+// sent from; there is no copy but the system calls'.
 #pragma once
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 
 namespace umlnet {
-
-inline constexpr std::size_t kFramePadding = 2;     // bytes before each frame on the data socket
-inline constexpr std::size_t kShortestFrame = 14;   // bytes: an Ethernet header
-inline constexpr std::size_t kLongestFrame = 1514;  // bytes: 1,500 and the header
 
 // Written by the relay, read by the controller, in memory that both share. Bytes are those of frames, without padding.
 struct FrameCounters {

@@ -13,7 +13,7 @@
 #include <csignal>
 #include <new>
 
-#include "uml_net/close_fds.h"
+#include "libumlnet/core/close_fds.h"
 #include "uml_net/priv/capability.h"
 
 namespace umlnet {

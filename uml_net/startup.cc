@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <span>
 
-#include "uml_net/close_fds.h"
+#include "libumlnet/core/close_fds.h"
 
 namespace umlnet {
 namespace {

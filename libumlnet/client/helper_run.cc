@@ -106,11 +106,13 @@ Failure HelperRun::failure(umlnet_code code, const std::string& doing, const std
   failure.helper = reply.empty() ? uml4::decode_text(complaint_) : reply;
   const auto status = process_.has_ended() ? process_.wait(Deadline::in(0)) : std::nullopt;
   if (status && WIFEXITED(*status)) failure.exit_status = WEXITSTATUS(*status);
-  if (!failure.helper.empty())
-    failure.message += first_line(failure.helper);
-  else if (status && WIFSIGNALED(*status))
+  if (status && WIFSIGNALED(*status)) {
+    const char* name = ::sigabbrev_np(WTERMSIG(*status));
     failure.message += path_ + " was killed by signal " + std::to_string(WTERMSIG(*status)) + " (SIG" +
-                       (::sigabbrev_np(WTERMSIG(*status)) != nullptr ? ::sigabbrev_np(WTERMSIG(*status)) : "?") + ")";
+                       (name != nullptr ? name : "?") + ")";
+    if (!failure.helper.empty()) failure.message += ", having said: " + first_line(failure.helper);
+  } else if (!failure.helper.empty())
+    failure.message += first_line(failure.helper);
   else if (failure.exit_status >= 0)
     failure.message += path_ + " ended with status " + std::to_string(failure.exit_status) + " and said nothing";
   else

@@ -7,6 +7,8 @@
 
 #include <cerrno>
 
+#include "libumlnet/core/plain_text.h"
+
 namespace umlnet::client {
 namespace {
 
@@ -52,3 +54,22 @@ Outcome<unique_fd> attach_tap(const IfName& device, unsigned vnet_hdr) {
 }
 
 }  // namespace umlnet::client
+
+extern "C" umlnet_code umlnet_tap_attach(const char* device, unsigned vnet_hdr, int* fd, umlnet_error* error) {
+  using namespace umlnet;
+  using namespace umlnet::client;
+  return at_border(error, [&]() -> Outcome<void> {
+    if (fd == nullptr) return failed(UMLNET_INVALID, "umlnet_tap_attach() wants a place for the descriptor");
+    const auto name = IfName::parse(device != nullptr ? device : "");
+    if (!name)
+      return failed(UMLNET_INVALID, "\"" + escaped(device != nullptr ? device : "", 64) +
+                                        "\" is not a device name (1 to 15 letters, digits and the like)");
+    if (vnet_hdr != 0 && vnet_hdr != 10 && vnet_hdr != 12)
+      return failed(UMLNET_INVALID, "a virtio-net header has 10 or 12 bytes, or 0 where there is none, and not " +
+                                        std::to_string(vnet_hdr));
+    auto tap = attach_tap(*name, vnet_hdr);
+    if (!tap) return std::unexpected(std::move(tap.error()));
+    *fd = tap->release();
+    return {};
+  });
+}

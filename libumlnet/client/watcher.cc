@@ -55,6 +55,8 @@ UMLNET_BARE int become_the_program(void* argument) {
   long error = 0;
   for (std::size_t i = 0; i < job.fd_count && error >= 0; ++i)
     error = raw_syscall(SYS_dup3, job.fds[i].fd, job.fds[i].number, 0);
+  // A session of its own: Ctrl-C at the host program's terminal is for the host program, which may go on.
+  raw_syscall(SYS_setsid);
   const std::uint64_t none = 0;
   raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, raw(&none), 0, sizeof none);
   if (error >= 0) error = raw_syscall(SYS_execve, raw(job.path), raw(job.arguments), raw(job.environment));

@@ -2,6 +2,7 @@
 
 #include <seccomp.h>
 
+#include <cstdlib>
 #include <memory>
 #include <type_traits>
 
@@ -14,9 +15,9 @@ struct Release {
 using Context = std::unique_ptr<std::remove_pointer_t<scmp_filter_ctx>, Release>;
 
 template <class Rules>
-Result<Context> compile(const Rules& rules) {
+Result<Context> compile(std::uint32_t otherwise, const Rules& rules, std::span<const int> killing) {
   constexpr std::string_view kDoing = "cannot build the seccomp filter";
-  Context context(seccomp_init(SCMP_ACT_KILL_PROCESS));
+  Context context(seccomp_init(otherwise));
   if (!context) return fail(Code::kernel, std::string(kDoing));
   int error = seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
   for (const auto& rule : rules) {
@@ -29,8 +30,14 @@ Result<Context> compile(const Rules& rules) {
       error = seccomp_rule_add_array(context.get(), SCMP_ACT_ALLOW, rule.syscall,
                                      static_cast<unsigned>(comparisons.size()), comparisons.data());
   }
+  for (const int syscall : killing)
+    if (error == 0) error = seccomp_rule_add_array(context.get(), SCMP_ACT_KILL_PROCESS, syscall, 0, nullptr);
   if (error != 0) return fail_errno(Code::kernel, -error, std::string(kDoing));
   return context;
+}
+
+std::uint32_t action_of(SeccompFilter::Otherwise otherwise) {
+  return otherwise == SeccompFilter::Otherwise::trap ? SCMP_ACT_TRAP : SCMP_ACT_KILL_PROCESS;
 }
 
 }  // namespace
@@ -50,8 +57,13 @@ SeccompFilter& SeccompFilter::allow_on_fd(int syscall, int fd) {
   return *this;
 }
 
+SeccompFilter& SeccompFilter::kill_on(int syscall) {
+  killing_.push_back(syscall);
+  return *this;
+}
+
 Result<void> SeccompFilter::enter() const {
-  auto context = compile(rules_);
+  auto context = compile(action_of(otherwise_), rules_, killing_);
   if (!context) return std::unexpected(std::move(context.error()));
   if (const int error = seccomp_load(context->get()); error != 0)
     return fail_errno(Code::kernel, -error, "cannot enter the seccomp filter",
@@ -60,11 +72,19 @@ Result<void> SeccompFilter::enter() const {
 }
 
 Result<void> SeccompFilter::export_bpf(int fd) const {
-  auto context = compile(rules_);
+  auto context = compile(action_of(otherwise_), rules_, killing_);
   if (!context) return std::unexpected(std::move(context.error()));
   if (const int error = seccomp_export_bpf(context->get(), fd); error != 0)
     return fail_errno(Code::kernel, -error, "cannot write the seccomp filter");
   return {};
+}
+
+std::string syscall_name(std::uint32_t arch, int number) {
+  struct Free {
+    void operator()(char* text) const { std::free(text); }
+  };
+  const std::unique_ptr<char, Free> name(seccomp_syscall_resolve_num_arch(arch, number));
+  return name != nullptr ? name.get() : "system call " + std::to_string(number);
 }
 
 }  // namespace umlnet

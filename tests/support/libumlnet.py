@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int, c_size_t, c_uint8, c_void_p
 from pathlib import Path
 from typing import Any
 
 from tests.support.case import HELPER
+
+# A library under address sanitizer wants its run-time first in the process. What this process starts does not.
+RUNTIME = os.environ.get("UMLNET_SANITIZER_RUNTIME")
+if RUNTIME and os.environ.pop("LD_PRELOAD", None) != RUNTIME:
+    os.execve(sys.executable, sys.orig_argv, {**os.environ, "LD_PRELOAD": RUNTIME})
 
 LIBRARY = ctypes.CDLL(str(HELPER.parents[1] / "libumlnet" / "libumlnet.so.1"))
 NOTE = ctypes.CFUNCTYPE(None, c_void_p, c_char_p)

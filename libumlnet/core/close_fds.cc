@@ -1,4 +1,4 @@
-#include "uml_net/close_fds.h"
+#include "libumlnet/core/close_fds.h"
 
 #include <unistd.h>
 

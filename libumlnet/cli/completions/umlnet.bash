@@ -1,0 +1,84 @@
+# Completion of umlnet(1) for bash.
+
+_umlnet() {
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} subcommand=${COMP_WORDS[1]}
+  local run='--gateway --net --address --pcap --as --snaplen --json --quiet --timeout --helper --pump-program --help'
+  local pump='--address --pcap --snaplen --json --quiet --no-sandbox --timeout --helper --pump-program --help'
+  COMPREPLY=()
+
+  if ((COMP_CWORD == 1)); then
+    COMPREPLY=($(compgen -W 'run pump help --help --version' -- "$cur"))
+    return
+  fi
+  # Where readline takes --as=stream for three words.
+  if [[ $cur == = ]]; then
+    cur=
+  elif [[ $prev == = ]]; then
+    prev=${COMP_WORDS[COMP_CWORD - 2]}
+  fi
+
+  case $subcommand in
+    help)
+      ((COMP_CWORD == 2)) && COMPREPLY=($(compgen -W 'run pump' -- "$cur"))
+      return
+      ;;
+    run)
+      # Where the command begins, all that follows is the command's own.
+      local at
+      for ((at = 2; at < COMP_CWORD; at++)); do
+        case ${COMP_WORDS[at]} in
+          --) ((at++)) && break ;;
+          --gateway | --net | --address | --pcap | --as | --snaplen | --timeout | --helper | --pump-program | -[gnawst])
+            [[ ${COMP_WORDS[at + 1]} == = ]] && ((at++))
+            ((at++))
+            while [[ ${COMP_WORDS[at + 1]} == [:=] ]]; do ((at += 2)); done
+            ;;
+          -*) ;;
+          *) break ;;
+        esac
+      done
+      if ((at < COMP_CWORD)); then
+        if declare -F _command_offset >/dev/null; then
+          _command_offset "$at"
+        else
+          COMPREPLY=($(compgen -f -- "$cur"))
+        fi
+        return
+      elif ((at == COMP_CWORD)) && [[ $prev == -- || ${cur:0:1} != - && $prev != -* && $prev != : ]]; then
+        COMPREPLY=($(compgen -c -- "$cur"))
+        return
+      fi
+      ;;
+    pump) ;;
+    *) return ;;
+  esac
+
+  case $prev in
+    --as) COMPREPLY=($(compgen -W 'tap stream dgram' -- "$cur")) ;;
+    --net | -n)
+      compopt -o nospace 2>/dev/null
+      COMPREPLY=($(compgen -W 'tuntap,,, ethertap, tap:' -- "$cur"))
+      ;;
+    --pcap | --helper | --pump-program | -w)
+      compopt -o filenames 2>/dev/null
+      COMPREPLY=($(compgen -f -- "$cur"))
+      ;;
+    --gateway | --address | --snaplen | --timeout | -[gast]) ;;
+    *)
+      if [[ $subcommand == pump && ($cur == : || $prev == :) ]]; then
+        # The path of stream:PATH and the like.
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -f -- "${cur#:}"))
+      elif [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W "${!subcommand}" -- "$cur"))
+      elif [[ $subcommand == pump ]]; then
+        compopt -o nospace 2>/dev/null
+        COMPREPLY=($(compgen -W 'tuntap,,, ethertap, tap: stream: stream-listen: dgram: fd:' -- "$cur"))
+      else
+        COMPREPLY=($(compgen -c -- "$cur"))
+      fi
+      ;;
+  esac
+}
+
+complete -F _umlnet umlnet

@@ -1,0 +1,33 @@
+// What went wrong, as a person reads it, and the exit status that a script sees.
+#pragma once
+
+#include <expected>
+#include <string>
+
+#include "umlnet/umlnet.h"
+
+namespace umlnet::cli {
+
+struct Trouble {
+  int status;        // of sysexits.h, or as shells have it: 126, 127, 128 + signal
+  std::string text;  // lines without the last newline; empty: there is nothing to say
+};
+
+template <class T>
+using Outcome = std::expected<T, Trouble>;
+
+std::unexpected<Trouble> trouble(int status, std::string text);
+// Ends in what `errnum` means.
+std::unexpected<Trouble> trouble_errno(int status, const std::string& doing, int errnum);
+// The library's message, the helper's further lines and, where there is something to do about it here, what.
+std::unexpected<Trouble> trouble(const umlnet_error& error);
+// A wrong command line. Points to the help.
+std::unexpected<Trouble> misuse(std::string text);
+
+// The one table from the library's codes to exit statuses.
+int exit_status_of(const umlnet_error& error);
+
+// Writes "umlnet SUBCOMMAND: TEXT" to stderr; returns the status.
+int tell(const char* subcommand, const Trouble& trouble);
+
+}  // namespace umlnet::cli

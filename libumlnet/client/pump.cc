@@ -1,0 +1,157 @@
+#include "libumlnet/client/pump.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+
+#include "libumlnet/client/callback_end.h"
+#include "libumlnet/client/datagram_end.h"
+#include "libumlnet/client/stream_end.h"
+#include "libumlnet/client/tap_end.h"
+
+namespace umlnet::client {
+namespace {
+
+constexpr int kTick = 1;  // milliseconds between questions to an end that poll() knows nothing about
+// How often the rest is fetched of what an end has sent that takes nothing any more. A closed one has no more than its
+// socket holds.
+constexpr int kLastMoves = 64;
+
+std::unique_ptr<FrameEnd> make_end(const EndConfig& end, const umlnet_end* callbacks) {
+  switch (end.framing) {
+    case UMLNET_TAP: return std::make_unique<TapEnd>(end.fd, end.vnet_hdr);
+    case UMLNET_ETHERTAP: return DatagramEnd::ethertap(end.fd);
+    case UMLNET_STREAM: return std::make_unique<StreamEnd>(end.fd, end.vnet_hdr);
+    case UMLNET_DGRAM: return DatagramEnd::plain(end.fd, end.vnet_hdr);
+    default: return std::make_unique<CallbackEnd>(*callbacks);
+  }
+}
+
+constexpr short kHangUp = POLLHUP | POLLERR;
+
+}  // namespace
+
+Pump::Pump(const PumpConfig& config, const Callbacks& callbacks, PumpCounters& counters, int stop)
+    : config_(config),
+      stop_(stop),
+      a_(make_end(config.a, callbacks.a)),
+      b_(make_end(config.b, callbacks.b)),
+      capture_(config.capture_fd >= 0 ? std::make_unique<Capture>(config, counters) : nullptr),
+      a_to_b_(*a_, *b_, config.b.offloads, counters.a_to_b, capture_.get(), CaptureWay::from_a),
+      b_to_a_(*b_, *a_, config.a.offloads, counters.b_to_a, capture_.get(), CaptureWay::from_b) {}
+
+SandboxFds Pump::fds(int channel) const {
+  return {.a = config_.a,
+          .b = config_.b,
+          .stop = stop_,
+          .capture = config_.capture_fd,
+          .capture_kind = config_.capture_kind,
+          .channel = channel};
+}
+
+// What to ask poll() about an end: `from` is the direction that reads it, `to` the one that writes to it.
+short Pump::wanted(const FrameEnd& end, const PumpDirection& from, const PumpDirection& to) {
+  short events = 0;
+  if (!from.waits()) events = end.readable_events();
+  if (to.waits() && !end.is_timed()) events = static_cast<short>(events | POLLOUT);
+  return events;
+}
+
+int Pump::longest_wait() const {
+  if (a_to_b_.holds() || b_to_a_.holds()) return 0;
+  const auto needs_asking = [](const FrameEnd& end, const PumpDirection& from, const PumpDirection& to) {
+    return end.is_timed() && ((end.fd() < 0 && !from.waits()) || to.waits());
+  };
+  return needs_asking(*a_, a_to_b_, b_to_a_) || needs_asking(*b_, b_to_a_, a_to_b_) ? kTick : -1;
+}
+
+bool Pump::is_due(const PumpDirection& direction, const FrameEnd& from, const FrameEnd& to, short from_events,
+                  short to_events) {
+  if (direction.waits()) return to_events != 0 || to.is_timed();
+  return direction.holds() || from_events != 0 || from.fd() < 0;
+}
+
+std::optional<PumpOutcome> Pump::move(PumpDirection& direction, bool from_b) {
+  const auto [state, reading] = direction.move();
+  const bool is_b = reading == from_b;
+  switch (state.flow) {
+    case EndState::more:
+    case EndState::wait: return std::nullopt;
+    case EndState::gone: {
+      // What it has sent before still goes where it was to go.
+      PumpDirection& rest = is_b ? b_to_a_ : a_to_b_;
+      for (int i = 0; i < kLastMoves && !reading && !rest.waits(); ++i)
+        if (rest.move().state.flow != EndState::more) break;
+      return gone(is_b);
+    }
+    case EndState::failed: break;
+  }
+  return PumpOutcome{.how = PumpOutcome::failed,
+                     .doing = reading ? PumpOutcome::reading : PumpOutcome::writing,
+                     .is_b = is_b,
+                     .code = static_cast<std::uint32_t>(state.code),
+                     .errnum = state.errnum};
+}
+
+PumpOutcome Pump::gone(bool is_b) { return {.how = is_b ? PumpOutcome::b_gone : PumpOutcome::a_gone}; }
+
+std::optional<PumpOutcome> Pump::round(int channel) {
+  std::array<pollfd, 5> polls;
+  std::size_t count = 0;
+  const auto ask = [&](int fd, short events) { polls[count++] = {.fd = fd, .events = events, .revents = 0}; };
+  const auto ask_end = [&](const FrameEnd& end, bool& hung_up, const PumpDirection& from, const PumpDirection& to) {
+    hung_up = hung_up && from.waits();
+    const short events = wanted(end, from, to);
+    ask(hung_up && events == 0 ? -1 : end.fd(), events);  // it would say so again and again
+  };
+  ask(stop_, POLLIN);
+  ask_end(*a_, a_hung_up_, a_to_b_, b_to_a_);
+  ask_end(*b_, b_hung_up_, b_to_a_, a_to_b_);
+  if (capture_) ask(capture_->fd(), POLLOUT);
+  if (channel >= 0) ask(channel, POLLIN);
+
+  if (::poll(polls.data(), count, longest_wait()) < 0) {
+    if (errno == EINTR) return std::nullopt;
+    return PumpOutcome{
+        .how = PumpOutcome::failed, .doing = PumpOutcome::waiting, .code = UMLNET_SYSTEM, .errnum = errno};
+  }
+  if (polls[0].revents != 0) {
+    std::uint64_t orders = 0;
+    (void)!::read(stop_, &orders, sizeof orders);
+    return PumpOutcome{.how = PumpOutcome::stopped};
+  }
+  if (channel >= 0 && polls[count - 1].revents != 0) return PumpOutcome{.how = PumpOutcome::owner_gone};
+
+  const short a = polls[1].revents, b = polls[2].revents;
+  if (((a | b) & POLLNVAL) != 0)
+    return PumpOutcome{.how = PumpOutcome::failed,
+                       .doing = PumpOutcome::reading,
+                       .is_b = (b & POLLNVAL) != 0,
+                       .code = UMLNET_SYSTEM,
+                       .errnum = EBADF};
+  if ((a & a_->gone_events()) != 0) return gone(false);
+  if ((b & b_->gone_events()) != 0) return gone(true);
+  a_hung_up_ = a_hung_up_ || (a & kHangUp) != 0;
+  b_hung_up_ = b_hung_up_ || (b & kHangUp) != 0;
+
+  // Due or not is seen before anything moves: one direction does not make work for the other.
+  const bool a_to_b = is_due(a_to_b_, *a_, *b_, a, b), b_to_a = is_due(b_to_a_, *b_, *a_, b, a);
+  std::optional<PumpOutcome> end;
+  if (a_to_b) end = move(a_to_b_, false);
+  if (b_to_a && !end) end = move(b_to_a_, true);
+  if (capture_) capture_->flush();
+  return end;
+}
+
+PumpOutcome Pump::run(int channel) {
+  if (capture_) capture_->begin(in_sandbox_);
+  std::optional<PumpOutcome> end;
+  while (!end) end = round(channel);
+  if (capture_) capture_->finish();
+  return *end;
+}
+
+}  // namespace umlnet::client

@@ -1,0 +1,61 @@
+// One way through a pump: frames from one end to the other, finished in software where the far end cannot take them as
+// they are, held back while it has no room.
+#pragma once
+
+#include <optional>
+
+#include "libumlnet/client/capture.h"
+#include "libumlnet/client/frame_arena.h"
+#include "libumlnet/client/frame_end.h"
+#include "libumlnet/core/segmentation_offload.h"
+
+namespace umlnet::client {
+
+class PumpDirection {
+ public:
+  // All are borrowed. `offloads`: UMLNET_OFFLOAD_*, what may be written to `to` unfinished; it counts only where `to`
+  // has a virtio-net header. `capture` may be null.
+  PumpDirection(FrameEnd& from, FrameEnd& to, unsigned offloads, DirectionCounters& counters, Capture* capture,
+                CaptureWay way);
+
+  struct Step {
+    EndState state = {};   // `wait`: nothing more to be done until poll() says so
+    bool reading = false;  // whether it is about `from`, else about `to`
+  };
+  // Moves up to kBurst frames, without waiting for anything. Allocates nothing.
+  Step move();
+
+  // Whether `to` has no room: then `from` is left alone until it has.
+  bool waits() const { return waits_; }
+  // Whether move() has something to do now, whatever poll() says.
+  bool holds() const { return !waits_ && (more_ || has_frames()); }
+
+ private:
+  enum class Fate : std::uint8_t { pass, cut, drop };
+
+  bool has_frames() const { return next_ < batch_.count || next_segment_ < segments_.count || segmenter_; }
+  Fate prepare(Frame& frame);
+  EndState read();
+  void judge_batch();
+  void cut();
+  EndState write(FrameBatch& frames, std::size_t& next, std::size_t end, std::size_t& moved);
+
+  FrameEnd& from_;
+  FrameEnd& to_;
+  unsigned offloads_;
+  DirectionCounters& counters_;
+  Capture* capture_;
+  CaptureWay way_;
+
+  bool more_ = false;  // the last read may have left something behind
+  bool waits_ = false;
+  FrameBatch batch_;  // what was read; from next_ on it is still to be written
+  std::size_t next_ = 0;
+  std::array<bool, kBurst> to_be_cut_{};
+  std::optional<Segmenter> segmenter_;  // of batch_[next_], where that has to be cut
+  FrameBatch segments_;
+  std::size_t next_segment_ = 0;
+  FrameArena arena_;  // of segments_
+};
+
+}  // namespace umlnet::client

@@ -1,0 +1,175 @@
+#include "libumlnet/client/sandbox.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "libumlnet/core/close_fds.h"
+
+namespace umlnet::client {
+namespace {
+
+using Where = SeccompFilter::Where;
+
+#ifdef SYS_poll
+constexpr int kPoll = SYS_poll;
+#else
+constexpr int kPoll = SYS_ppoll;
+#endif
+
+// The system call that dies_of_a_system_call() ends with: the filter kills on it.
+constexpr int kDeath = SYS_rt_sigreturn;
+
+#ifdef UMLNET_SANITIZED
+// What the sanitizers' own run-time asks for. Not in a release build.
+constexpr int kSanitizer[] = {SYS_sigaltstack, SYS_mmap, SYS_munmap, SYS_madvise, SYS_sched_yield};
+#endif
+
+void allow_end(SeccompFilter& filter, const EndConfig& end) {
+  const Where fd = Where::equals(0, static_cast<std::uint64_t>(end.fd));
+  const Where no_address = Where::equals(4, 0);
+  switch (end.framing) {
+    case UMLNET_TAP:
+      filter.allow(end.vnet_hdr != 0 ? SYS_readv : SYS_read, {fd});
+      filter.allow(SYS_write, {fd});
+      return;
+    case UMLNET_STREAM: filter.allow(SYS_recvfrom, {fd, Where::equals(3, MSG_DONTWAIT), no_address}); break;
+    default: filter.allow(SYS_recvmmsg, {fd, Where::equals(3, MSG_DONTWAIT), no_address}); break;  // 4: the timeout
+  }
+  filter.allow(SYS_sendto, {fd, Where::equals(3, MSG_DONTWAIT | MSG_NOSIGNAL), no_address});
+}
+
+std::atomic<Violation*> where_violations_go = nullptr;
+
+void dies_of_a_system_call(int /*signal*/, siginfo_t* info, void* /*context*/) {
+  if (Violation* violation = where_violations_go.load()) {
+    violation->arch = info->si_arch;
+    violation->number = info->si_syscall;
+    violation->happened = 1;
+  }
+  for (;;) ::syscall(kDeath);
+}
+
+std::unexpected<Failure> refused(const char* what) { return failed_errno(errno, what, UMLNET_SANDBOX); }
+
+Outcome<void> check_alone() {
+  // Changes nothing, and fails where there is another thread.
+  if (::unshare(CLONE_THREAD) != 0)
+    return failed(UMLNET_STATE, "a process with several threads cannot enter the pump's sandbox");
+  return {};
+}
+
+Outcome<void> settle_signals(Violation& violation) {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    struct sigaction action{};
+    if (::sigaction(signal, nullptr, &action) != 0 || action.sa_handler == SIG_IGN) continue;
+    ::signal(signal, SIG_DFL);
+  }
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
+  where_violations_go = &violation;
+  struct sigaction action{};
+  action.sa_sigaction = dies_of_a_system_call;
+  action.sa_flags = SA_SIGINFO;
+  sigfillset(&action.sa_mask);
+  sigset_t trap;
+  sigemptyset(&trap);
+  sigaddset(&trap, SIGSYS);
+  if (::sigaction(SIGSYS, &action, nullptr) != 0 || ::sigprocmask(SIG_UNBLOCK, &trap, nullptr) != 0)
+    return refused("cannot handle SIGSYS");
+  return {};
+}
+
+Outcome<void> drop_capabilities() {
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  // Up to the last that the kernel knows, or not at all without CAP_SETPCAP. Nothing is ever executed.
+  for (unsigned long capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) {
+  }
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  if (::syscall(SYS_capset, &header, none) != 0) return refused("cannot drop capabilities");
+  return {};
+}
+
+Outcome<void> lower_limits(const SandboxFds& fds) {
+  struct Limit {
+    __rlimit_resource_t resource;
+    rlim_t most;
+  };
+  const Limit limits[] = {
+      {RLIMIT_NOFILE, fds.count()},  // poll() takes no more than that
+      {RLIMIT_NPROC, 0},
+      {RLIMIT_CORE, 0},
+      {RLIMIT_MEMLOCK, 0},
+      {RLIMIT_MSGQUEUE, 0},
+      {RLIMIT_SIGPENDING, 0},
+      {RLIMIT_NICE, 0},
+      {RLIMIT_RTPRIO, 0},
+      {RLIMIT_FSIZE, fds.capture_kind == CaptureKind::file ? RLIM_INFINITY : 0},
+  };
+  for (const auto& [resource, most] : limits) {
+    rlimit limit{};
+    if (most == RLIM_INFINITY) continue;
+    if (::getrlimit(resource, &limit) != 0) return refused("cannot read a resource limit");
+    if (limit.rlim_cur <= most && limit.rlim_max <= most) continue;
+    limit = {most, most};
+    if (::setrlimit(resource, &limit) != 0) return refused("cannot lower a resource limit");
+  }
+  return {};
+}
+
+}  // namespace
+
+SeccompFilter pump_filter(const SandboxFds& fds) {
+  SeccompFilter filter(SeccompFilter::Otherwise::trap);
+  filter.kill_on(kDeath);
+  filter.allow(kPoll, {Where::equals(1, fds.count())});
+  allow_end(filter, fds.a);
+  allow_end(filter, fds.b);
+  filter.allow_on_fd(SYS_read, fds.stop);
+  filter.allow_on_fd(SYS_sendto, fds.channel);
+  switch (fds.capture_kind) {
+    case CaptureKind::none: break;
+    case CaptureKind::file:
+    case CaptureKind::pipe: filter.allow_on_fd(SYS_write, fds.capture); break;
+    case CaptureKind::socket: filter.allow_on_fd(SYS_sendto, fds.capture); break;
+  }
+  if (fds.capture_kind == CaptureKind::pipe || fds.capture_kind == CaptureKind::socket)
+    filter.allow(kPoll, {Where::equals(1, 1)});
+  if (fds.capture >= 0) filter.allow(SYS_clock_gettime);
+  filter.allow(SYS_exit_group).allow(SYS_restart_syscall);
+#ifdef UMLNET_SANITIZED
+  filter.allow_each(kSanitizer);
+#endif
+  return filter;
+}
+
+Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation) {
+  if (auto alone = check_alone(); !alone) return alone;
+  const SeccompFilter filter = pump_filter(fds);
+
+  const std::array<int, 5> all = {fds.a.fd, fds.b.fd, fds.stop, fds.capture, fds.channel};
+  std::vector<int> kept;
+  for (const int fd : all)
+    if (fd >= 0) kept.push_back(fd);
+  if (auto closed = close_fds_from(0, kept); !closed) return failed_by(UMLNET_SANDBOX, closed.error());
+
+  if (auto settled = settle_signals(violation); !settled) return settled;
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return refused("cannot give up new privileges");
+  if (auto dropped = drop_capabilities(); !dropped) return dropped;
+  if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return refused("cannot become undumpable");
+  if (auto lowered = lower_limits(fds); !lowered) return lowered;
+  if (auto entered = filter.enter(); !entered) return failed_by(UMLNET_SANDBOX, entered.error());
+  return {};
+}
+
+}  // namespace umlnet::client

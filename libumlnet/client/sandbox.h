@@ -1,0 +1,43 @@
+// The sandbox of a pump: where the frames of a hostile guest are looked at, there is nothing to be had.
+#pragma once
+
+#include "libumlnet/client/pump_config.h"
+#include "libumlnet/client/pump_memory.h"
+#include "libumlnet/core/seccomp_filter.h"
+
+namespace umlnet::client {
+
+// The open files of a process that pumps.
+struct SandboxFds {
+  EndConfig a, b;
+  int stop = -1;     // an eventfd
+  int capture = -1;  // or -1
+  CaptureKind capture_kind = CaptureKind::none;
+  int channel = -1;  // to the owner, or -1
+
+  // How many poll() is given at once.
+  unsigned count() const { return 3U + (capture >= 0 ? 1 : 0) + (channel >= 0 ? 1 : 0); }
+};
+
+// What the pump may do, and with which file:
+//   poll      on count() files; with a capture into a pipe or socket also on one
+//   read      stop; a TAP (readv where there is a virtio-net header)
+//   write     a TAP; a capture that is no socket
+//   sockets   of the ends: recvfrom, or recvmmsg for datagrams, and sendto, each non-blocking and without address; of
+//             channel and capture: sendto
+//   the end   exit_group; restart_syscall after a stop; with a capture the clock, where the vDSO does not have it
+// No memory, no file, no descriptor that comes or goes, no signal, no process, no ioctl. Anything else traps, and
+// rt_sigreturn kills at once, so that no handler ever returns.
+SeccompFilter pump_filter(const SandboxFds& fds);
+
+// Puts the calling process into the sandbox, for good: all other files closed, handled signals back at their defaults,
+// SIGPIPE and SIGXFSZ ignored, no capability in any set (in the bounding set where CAP_SETPCAP was there to empty it),
+// no new privileges, not dumpable, resource limits as small as they go, pump_filter(). Needs no privilege.
+//
+// A forbidden system call is written to `violation`, which must stay where it is, and then the process is killed with
+// SIGSYS. What stands in `violation` is the dying process's own word; that it dies is the kernel's doing.
+//
+// UMLNET_STATE where the process has several threads: nothing is done. UMLNET_SANDBOX: half of it may be done.
+Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation);
+
+}  // namespace umlnet::client
