@@ -13,5 +13,7 @@ struct Subcommand {
 
 extern const Subcommand kRun;
 extern const Subcommand kPump;
+extern const Subcommand kLs;
+extern const Subcommand kLog;
 
 }  // namespace umlnet::cli
