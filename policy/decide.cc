@@ -186,13 +186,31 @@ std::vector<const rtnetlink::Link*> lans_of(const HostState& host, Ipv4 address,
   return lans;
 }
 
+bool counts_against_limits(const Request& request) {
+  const auto change = address_facts(request);
+  return device_facts(request).has_value() || (change && change->adds);
+}
+
+std::optional<Error> over_limits(const Grant& grant, const HostState& after) {
+  if (!grant.limits()) return std::nullopt;
+  const auto over = [&](std::string_view limit, unsigned most, unsigned held) -> std::optional<Error> {
+    if (held <= most) return std::nullopt;
+    return Error{Code::denied, 0,
+                 "rule " + grant.rule() + " allows this but for " + std::string(limit) + " " + std::to_string(most) +
+                     ": other requests of uid " + std::to_string(grant.uid()) + " were quicker",
+                 "What was done is taken back. Stop a guest, or ask the administrator for a higher limit."};
+  };
+  if (device_facts(grant.request())) return over("max_devices", grant.limits()->devices, after.devices_of(grant.uid()));
+  return over("max_addresses", grant.limits()->addresses, after.addresses_of(grant.uid()));
+}
+
 std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, const Request& request,
                                     const HostState& host) {
   const auto refused = [](Denial denial) { return std::unexpected(std::move(denial)); };
 
   // Anybody may have removed what belongs to nobody; no rule speaks of it.
   if (std::holds_alternative<CollectGarbage>(request))
-    return Grant(request, caller.uid, {}, "what guests that are gone left behind", std::nullopt);
+    return Grant(request, caller.uid, {}, "what guests that are gone left behind", std::nullopt, std::nullopt);
 
   for (const auto& rule : policy.rules)
     if (rule.effect == Effect::deny && speaks_of(rule, caller) && deny_matches(rule, request, host))
@@ -209,7 +227,8 @@ std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, 
       if (auto denial = forbidden_by_host(rule.name, caller, request, host)) return refused(*std::move(denial));
       std::set<std::string> lan;
       for (const auto& name : rule.lan.value_or(std::vector<IfName>{})) lan.insert(name.str());
-      return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation, std::move(lan));
+      return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation, std::move(lan),
+                   caller.uid != 0 ? std::optional(Limits{rule.max_devices, rule.max_addresses}) : std::nullopt);
     }
     if (!nearest_reach || verdict.reach > *nearest_reach) {
       nearest_reach = verdict.reach;
@@ -221,7 +240,7 @@ std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, 
 
   if (caller.uid == 0) {
     if (auto denial = forbidden_by_host({}, caller, request, host)) return refused(*std::move(denial));
-    return Grant(request, caller.uid, {}, "real uid 0 needs no rule", std::nullopt);
+    return Grant(request, caller.uid, {}, "real uid 0 needs no rule", std::nullopt, std::nullopt);
   }
   if (!policy.present)
     return refused(denied({}, "there is no policy on this host, so only root may use uml_net",

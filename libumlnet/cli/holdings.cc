@@ -12,7 +12,7 @@ using rtnetlink::Link;
 
 constexpr const char* kCollect = "uml_net gc";
 
-// Addresses of both families as texts, in the order of their numbers.
+// Addresses of both families as texts.
 struct Published {
   std::string address;
   int lan;
@@ -27,31 +27,31 @@ std::string name_of(const NetworkState& state, int ifindex) {
   return link != nullptr ? link->name : "device " + std::to_string(ifindex);
 }
 
+// In the order of the addresses' numbers.
 std::vector<Routed> guest_routes(const NetworkState& state) {
+  std::vector<Routed> routes;
+  const auto add = [&](const auto& route, unsigned length, unsigned whole_address) {
+    if (route.protocol != rtnetlink::kProtocol) return;
+    routes.push_back(
+        {route.destination.str() + (length == whole_address ? "" : "/" + std::to_string(length)), route.ifindex});
+  };
   auto ipv4 = state.ipv4.routes;
   auto ipv6 = state.ipv6_routes;
   std::ranges::sort(ipv4, {}, &rtnetlink::Route::destination);
   std::ranges::sort(ipv6, {}, &rtnetlink::Ipv6Route::destination);
-  std::vector<Routed> routes;
-  for (const auto& route : ipv4)
-    if (route.protocol == rtnetlink::kProtocol) {
-      const auto length = route.mask.length();
-      routes.push_back({route.destination.str() + (length == 32 ? "" : "/" + std::to_string(length)), route.ifindex});
-    }
-  for (const auto& route : ipv6)
-    if (route.protocol == rtnetlink::kProtocol) {
-      const auto length = route.prefix_length;
-      routes.push_back({route.destination.str() + (length == 128 ? "" : "/" + std::to_string(length)), route.ifindex});
-    }
+  for (const auto& route : ipv4) add(route, route.mask.length(), 32);
+  for (const auto& route : ipv6) add(route, route.prefix_length, 128);
   return routes;
 }
 
 std::vector<Published> published_addresses(const NetworkState& state) {
   std::vector<Published> entries;
-  for (const auto& entry : state.ipv4.proxy_entries)
+  const auto add = [&](const auto& entry) {
     if (rtnetlink::is_our_protocol(entry.protocol)) entries.push_back({entry.address.str(), entry.ifindex});
-  for (const auto& entry : state.ipv6_proxy_entries)
-    if (rtnetlink::is_our_protocol(entry.protocol)) entries.push_back({entry.address.str(), entry.ifindex});
+  };
+  std::ranges::for_each(state.ipv4.proxy_entries, add);
+  std::ranges::for_each(state.ipv6_proxy_entries, add);
+  std::ranges::stable_sort(entries, {}, &Published::lan);
   return entries;
 }
 

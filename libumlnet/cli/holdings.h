@@ -46,7 +46,7 @@ struct Holdings {
     std::vector<std::string> addresses;  // the host's there, with prefix lengths
   };
 
-  std::vector<Device> devices;      // by user and name
+  std::vector<Device> devices;      // by user, oldest first
   std::vector<Lan> lans;            // those on which guests are published, and bridges of devices
   std::vector<Leftover> leftovers;  // that belong to no device
 };

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "libumlnet/cli/audit_words.h"
+#include "libumlnet/cli/rate_display.h"
 #include "libumlnet/cli/user_names.h"
 #include "libumlnet/core/plain_text.h"
 
@@ -69,6 +70,8 @@ std::string row(const std::string& what, const std::string& value) {
   return "<tr><td align=\"left\">" + small(what) + "</td><td align=\"left\">" + html(value) + "</td></tr>";
 }
 
+std::string bytes(std::uint64_t count) { return short_number(static_cast<double>(count), " ") + "B"; }
+
 std::string joined(const std::vector<std::string>& texts) {
   std::string all;
   for (const auto& text : texts) all += (all.empty() ? "" : ", ") + text;
@@ -83,8 +86,8 @@ std::string device_label(const Holdings::Device& device, Microseconds now, Zone 
   for (const auto& holder : device.holders)
     label += row("holder", holder.command + " " + std::to_string(holder.pid) + (holder.elsewhere ? "?" : ""));
   if (device.queues > 1) label += row("queues", std::to_string(device.queues));
-  label += row("from guest", short_count(device.rx_bytes) + "B, " + short_count(device.rx_packets) + " frames");
-  label += row("to guest", short_count(device.tx_bytes) + "B, " + short_count(device.tx_packets) + " frames");
+  label += row("from guest", bytes(device.rx_bytes) + ", " + short_count(device.rx_packets) + " frames");
+  label += row("to guest", bytes(device.tx_bytes) + ", " + short_count(device.tx_packets) + " frames");
   if (device.since) label += row("since", short_text(*device.since, now, zone));
   if (device.leftover) {
     label += row("why", device.leftover->why);
@@ -101,7 +104,7 @@ std::string of_lan(const std::string& name) { return "lan " + name; }
 
 std::string holdings_dot(const Holdings& holdings, const std::string& title, Microseconds now, Zone zone) {
   std::string text = kFrame;
-  text += "  label=" + quoted(title) + ";\n";
+  text += "  label=" + quoted(title) + ";\n\n";
 
   std::set<uid_t> users;
   for (const auto& device : holdings.devices) users.insert(device.uid);

@@ -39,6 +39,7 @@ void Latencies::add(const Latencies& others) {
 
 std::optional<std::uint64_t> Latencies::percentile(unsigned percent) const {
   std::uint64_t left = (count_ * percent + 99) / 100;
+  if (left == count_) return longest();
   for (const auto& [step, count] : steps_) {
     if (count >= left) return std::min(value_of(step), longest_);
     left -= count;

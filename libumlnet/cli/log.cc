@@ -282,10 +282,19 @@ class Reading {
     return {};
   }
 
+  // Whoever named no file may not know where there should be one.
+  Outcome<LogFile> open(const std::string& path) const {
+    auto file = LogFile::open(path);
+    if (!file && file.error().status == EX_NOINPUT && options_.files.empty())
+      file.error().text +=
+          "\numl_net writes its log there once it is installed, see umlnet-audit(5). --file FILE reads another.";
+    return file;
+  }
+
   Outcome<int> once() {
     const auto files = options_.files.empty() ? std::vector<std::string>{policy::kAuditLog} : options_.files;
     for (const auto& path : files) {
-      auto file = LogFile::open(path);
+      auto file = open(path);
       if (!file) return std::unexpected(file.error());
       if (auto read = read_rotated(*file); !read) return std::unexpected(read.error());
       if (auto read = read_all(*file); !read) return std::unexpected(read.error());
@@ -314,7 +323,7 @@ class Reading {
 
   Outcome<int> follow() {
     const std::string path = options_.files.empty() ? policy::kAuditLog : options_.files[0];
-    auto file = LogFile::open(path);
+    auto file = open(path);
     if (!file) return std::unexpected(file.error());
     if (!options_.filter.since && options_.filter.id.empty()) tail_.emplace();
     if (auto read = read_rotated(*file); !read) return std::unexpected(read.error());

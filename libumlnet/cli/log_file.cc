@@ -23,7 +23,7 @@ std::string why_forbidden(const std::string& path) {
   if (::stat(path.c_str(), &status) == 0) {
     char mode[16];
     std::snprintf(mode, sizeof mode, "%04o", status.st_mode & 07777);
-    text += " It belongs to user " + user_text(status.st_uid) + " and group " + std::to_string(status.st_gid) +
+    text += " It belongs to user " + user_text(status.st_uid) + " and group " + group_text(status.st_gid) +
             ", with mode " + mode + ".";
   }
   return text + "\nRun this as root: sudo umlnet log ...";
@@ -36,12 +36,9 @@ Outcome<LogFile> LogFile::open(const std::string& path) {
                            : ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
   if (!fd) {
     const int why = errno;
-    std::string doing = "cannot read " + path;
-    auto failed = trouble_errno(why == EACCES || why == EPERM ? EX_NOPERM : EX_NOINPUT, doing, why);
-    if (why == EACCES || why == EPERM) failed.error().text += "\n" + why_forbidden(path);
-    if (why == ENOENT)
-      failed.error().text +=
-          "\numl_net writes its log there once it is installed, see umlnet-audit(5). --file FILE reads another.";
+    const bool forbidden = why == EACCES || why == EPERM;
+    auto failed = trouble_errno(forbidden ? EX_NOPERM : EX_NOINPUT, "cannot read " + path, why);
+    if (forbidden) failed.error().text += "\n" + why_forbidden(path);
     return failed;
   }
   struct stat status{};

@@ -160,28 +160,6 @@ class TuntapUp(HostCase):
                 self.assert_refused(caller.tuntap_up(HELPER, "10.99.0.254"), 78, "audit log", words)
         self.assertEqual(world.snapshot(), before)
 
-    def test_a_full_disk_under_the_log(self) -> None:
-        before = world.snapshot()
-        world.sh("mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(world.LOG.parent))
-        try:
-            world.reset_log()
-            line = FILLER.decode()
-            for filled in (4096 // len(line), 4096 // len(line) - 4):  # to the last byte, and with room for a part
-                world.LOG.write_text(line * filled)
-                self.assert_refused(caller.tuntap_up(HELPER, "10.99.0.254"), 78, "audit log")
-                self.assertEqual(world.LOG.read_text(), line * filled)
-            self.assertEqual(world.snapshot(), before)
-        finally:
-            world.sh("umount", str(world.LOG.parent))
-
-    def test_a_limit_on_file_size_is_no_way_around_the_log(self) -> None:
-        before = world.snapshot()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with ours, theirs:
-            done = caller.run("/usr/bin/prlimit", "--fsize=0", str(HELPER), "4", "tuntap", "up", stdout=theirs)
-        self.assertEqual(done.returncode, 78, done)
-        self.assertEqual(world.snapshot(), before)
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -166,4 +166,10 @@ Result<Plan> make_plan(const Grant& grant, const RequestId& id, const HostState&
   return std::visit(Visitor{grant, id, host}, grant.request());
 }
 
+bool adds_to_holdings(const Plan& plan) {
+  return std::ranges::any_of(plan.changes, [](const Change& change) {
+    return std::holds_alternative<MakeTapDevice>(change) || std::holds_alternative<AddRoute>(change);
+  });
+}
+
 }  // namespace umlnet::priv
