@@ -1,6 +1,7 @@
 #include "policy/decide.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "policy/location.h"
 
@@ -203,46 +204,66 @@ std::vector<RuleAnswer> answers_of(const Policy& policy, const Caller& caller, c
   return answers;
 }
 
+bool counts_against_limits(const Request& request) {
+  const auto change = address_facts(request);
+  return device_facts(request).has_value() || (change && change->adds);
+}
+
+std::optional<Error> over_limits(const Grant& grant, const HostState& after) {
+  if (!grant.limits()) return std::nullopt;
+  const auto over = [&](std::string_view limit, unsigned most, unsigned held) -> std::optional<Error> {
+    if (held <= most) return std::nullopt;
+    return Error{Code::denied, 0,
+                 "rule " + grant.rule() + " allows this but for " + std::string(limit) + " " + std::to_string(most) +
+                     ": other requests of uid " + std::to_string(grant.uid()) + " were quicker",
+                 "What was done is taken back. Stop a guest, or ask the administrator for a higher limit."};
+  };
+  if (device_facts(grant.request())) return over("max_devices", grant.limits()->devices, after.devices_of(grant.uid()));
+  return over("max_addresses", grant.limits()->addresses, after.addresses_of(grant.uid()));
+}
+
 std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, const Request& request,
                                     const HostState& host) {
   const auto refused = [](Denial denial) { return std::unexpected(std::move(denial)); };
 
   // Anybody may have removed what belongs to nobody; no rule speaks of it.
   if (std::holds_alternative<CollectGarbage>(request))
-    return Grant(request, caller.uid, {}, "what guests that are gone left behind", std::nullopt);
+    return Grant(request, caller.uid, {}, "what guests that are gone left behind", std::nullopt, std::nullopt);
 
   const auto answers = answers_of(policy, caller, request, host);
-  const auto rule_that = [&](RuleSays says) -> const Rule* {
+  // The first rule that says so, and why.
+  const auto first_that = [&](RuleSays says) -> std::optional<std::pair<const Rule&, const std::string&>> {
     const auto found = std::ranges::find(answers, says, &RuleAnswer::says);
-    return found != answers.end() ? &policy.rules[static_cast<std::size_t>(found - answers.begin())] : nullptr;
+    if (found == answers.end()) return std::nullopt;
+    return {{policy.rules[static_cast<std::size_t>(found - answers.begin())], found->why}};
   };
-  if (const Rule* rule = rule_that(RuleSays::denies))
-    return refused(denied(rule->name, "rule " + rule->name + " denies this"));
+  if (const auto deny = first_that(RuleSays::denies))
+    return refused(denied(deny->first.name, "rule " + deny->first.name + " denies this"));
 
   const std::string operation(operation_name(operation_of(request)));
-  if (const Rule* rule = rule_that(RuleSays::grants)) {
-    if (auto denial = forbidden_by_host(rule->name, caller, request, host)) return refused(*std::move(denial));
+  if (const auto allow = first_that(RuleSays::grants)) {
+    const Rule& rule = allow->first;
+    if (auto denial = forbidden_by_host(rule.name, caller, request, host)) return refused(*std::move(denial));
     std::set<std::string> lan;
-    for (const auto& name : rule->lan.value_or(std::vector<IfName>{})) lan.insert(name.str());
-    return Grant(request, caller.uid, rule->name, "rule " + rule->name + " allows " + operation, std::move(lan));
+    for (const auto& name : rule.lan.value_or(std::vector<IfName>{})) lan.insert(name.str());
+    return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation, std::move(lan),
+                 caller.uid != 0 ? std::optional(Limits{rule.max_devices, rule.max_addresses}) : std::nullopt);
   }
 
   if (caller.uid == 0) {
     if (auto denial = forbidden_by_host({}, caller, request, host)) return refused(*std::move(denial));
-    return Grant(request, caller.uid, {}, "real uid 0 needs no rule", std::nullopt);
+    return Grant(request, caller.uid, {}, "real uid 0 needs no rule", std::nullopt, std::nullopt);
   }
   if (!policy.present)
     return refused(denied({}, "there is no policy on this host, so only root may use uml_net",
                           std::string("The administrator can write one: ") + kPolicyFile + " (umlnet-policy(5))."));
 
-  // Nearest is what lacks least; of several, the first.
-  for (const auto says : {RuleSays::lacks_room, RuleSays::lacks_value}) {
-    const auto found = std::ranges::find(answers, says, &RuleAnswer::says);
-    if (const Rule* rule = rule_that(says))
-      return refused(denied(rule->name, "rule " + rule->name + " allows this but for " + found->why));
-  }
-  if (const Rule* rule = rule_that(RuleSays::lacks_operation))
-    return refused(denied(rule->name, "rule " + rule->name + " does not allow the operation " + operation));
+  // The nearest is the one that lacks least.
+  for (const auto says : {RuleSays::lacks_room, RuleSays::lacks_value})
+    if (const auto near = first_that(says))
+      return refused(denied(near->first.name, "rule " + near->first.name + " allows this but for " + near->second));
+  if (const auto far = first_that(RuleSays::lacks_operation))
+    return refused(denied(far->first.name, "rule " + far->first.name + " does not allow the operation " + operation));
   return refused(denied({}, "no rule of the policy speaks of uid " + std::to_string(caller.uid) +
                                 (caller.user ? " (" + *caller.user + ")" : "") + " or of one of its groups"));
 }

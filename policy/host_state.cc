@@ -8,6 +8,15 @@ using rtnetlink::Link;
 using rtnetlink::ProxyEntry;
 using rtnetlink::Route;
 
+namespace {
+
+bool is_made_by(const Link& link, uid_t uid) {
+  const auto tag = link.tap ? DeviceTag::parse(link.alias) : std::nullopt;
+  return tag && tag->uid == uid;
+}
+
+}  // namespace
+
 const Link* HostState::link(int ifindex) const {
   const auto it = std::ranges::find(links, ifindex, &Link::ifindex);
   return it != links.end() ? &*it : nullptr;
@@ -19,13 +28,13 @@ const Link* HostState::link(std::string_view name) const {
 }
 
 unsigned HostState::devices_of(uid_t uid) const {
-  return static_cast<unsigned>(std::ranges::count_if(links, [&](const Link& link) { return maker_of(link) == uid; }));
+  return static_cast<unsigned>(std::ranges::count_if(links, [&](const Link& link) { return is_made_by(link, uid); }));
 }
 
 unsigned HostState::addresses_of(uid_t uid) const {
   return static_cast<unsigned>(std::ranges::count_if(routes, [&](const Route& route) {
     const Link* device = route.protocol == rtnetlink::kProtocol ? link(route.ifindex) : nullptr;
-    return device != nullptr && maker_of(*device) == uid;
+    return device != nullptr && is_made_by(*device, uid);
   }));
 }
 

@@ -25,7 +25,8 @@ struct HostState {
   const rtnetlink::Link* link(int ifindex) const;
   const rtnetlink::Link* link(std::string_view name) const;
 
-  // How many TAPs of this toolkit belong to `uid`, and how many guest addresses are routed to them.
+  // How many TAPs of this toolkit `uid` has made and how many guest addresses are routed to them: what limits count.
+  // By the alias alone: the holder of a TAP's fd can give the device to another uid, and must gain nothing by it.
   unsigned devices_of(uid_t uid) const;
   unsigned addresses_of(uid_t uid) const;
 

@@ -49,6 +49,7 @@ struct Rule {
 struct Policy {
   bool present = false;  // false: no policy file at all, so only root may
   std::vector<Rule> rules;
+  bool journald = false;  // each line of the audit log goes to systemd-journald, too
 };
 
 }  // namespace umlnet::policy

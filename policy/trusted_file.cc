@@ -19,18 +19,25 @@ std::unexpected<Error> untrusted(std::string what, const std::string& mend) {
               "Nobody is granted anything until the administrator mends it: " + mend);
 }
 
+std::string name_of(mode_t type) {
+  switch (type) {
+    case S_IFDIR: return "a directory";
+    case S_IFSOCK: return "a socket";
+    default: return "a regular file";
+  }
+}
+
 // Nobody but root may have a say in what `fd`, which is `path`, holds.
 Result<void> check_owner(int fd, const std::string& path, mode_t type) {
   struct stat status{};
   if (::fstat(fd, &status) != 0) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
   if (S_ISLNK(status.st_mode))
     return untrusted(path + " is a symbolic link", "put a file or directory of root's in its place.");
-  if ((status.st_mode & S_IFMT) != type)
-    return untrusted(path + (type == S_IFDIR ? " is not a directory" : " is not a regular file"), "replace it.");
+  if ((status.st_mode & S_IFMT) != type) return untrusted(path + " is not " + name_of(type), "replace it.");
   if (status.st_uid != 0)
     return untrusted(path + " belongs to uid " + std::to_string(status.st_uid) + " and not to root",
                      "chown root " + path);
-  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+  if (type != S_IFSOCK && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
     return untrusted(path + " is writable by group or others", "chmod go-w " + path);
   return {};
 }
@@ -59,6 +66,7 @@ Result<std::optional<unique_fd>> walk(const std::string& path, int flags, mode_t
       start = slash + 1;
       continue;
     }
+    if (type == S_IFSOCK) return std::optional<unique_fd>(std::move(place));
     unique_fd file(::openat(here.get(), part.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!file && is_absent(errno)) return std::optional<unique_fd>();  // went away in between
     if (!file)
@@ -79,6 +87,13 @@ bool same_state(const struct stat& a, const struct stat& b) {
 }  // namespace
 
 Result<std::optional<unique_fd>> open_trusted(const std::string& path) { return walk(path, O_RDONLY, S_IFREG); }
+
+Result<void> check_trusted_socket(const std::string& path) {
+  const auto found = walk(path, 0, S_IFSOCK);
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return fail_errno(Code::audit, ENOENT, "there is no " + path);
+  return {};
+}
 
 Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit) {
   for (int tries = 0; tries < kReadTries; ++tries) {

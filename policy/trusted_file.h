@@ -23,6 +23,9 @@ Result<std::optional<unique_fd>> open_trusted(const std::string& path);
 // result is one state of it.
 Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit);
 
+// Whether `path` is a socket of root's, reached as a trusted file is; who may write to it is not asked.
+Result<void> check_trusted_socket(const std::string& path);
+
 // The names in the trusted directory `path` that end in `suffix`, sorted. Empty where there is no such directory.
 Result<std::vector<std::string>> list_trusted(const std::string& path, std::string_view suffix);
 

@@ -1,73 +1,47 @@
 #include "uml_net/audit_log.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdint>
+#include <chrono>
+
+#include "uml_net/roots_file.h"
+#include "uml_net/try_for.h"
 
 namespace umlnet::audit {
 namespace {
 
-constexpr std::string_view kNoGrant = "Nothing is granted without a record. ";
+constexpr std::chrono::milliseconds kRotationTakes{2000};
+constexpr int kFlags = O_NONBLOCK;  // of the open file, besides O_APPEND; the seccomp filter knows both
 
-std::unexpected<Error> unusable(std::string what, std::string mend, int errnum = 0) {
-  return fail_errno(Code::audit, errnum, std::move(what), std::string(kNoGrant) + std::move(mend));
+std::unexpected<Error> unusable(std::string what, const std::string& mend, int errnum = 0) {
+  return fail_errno(Code::audit, errnum, std::move(what), "Nothing is granted without a record. " + mend);
 }
 
-int open_without_links(const std::string& path, int flags) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | O_NOFOLLOW | O_CLOEXEC);
-  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how));
-}
-
-Result<void> check(int fd, const std::string& path) {
-  struct stat status{};
-  if (::fstat(fd, &status) != 0) return unusable("cannot look at the audit log " + path, {}, errno);
-  if (S_ISLNK(status.st_mode))
-    return unusable("the audit log " + path + " is a symbolic link", "Put a regular file of root's in its place.");
-  if (!S_ISREG(status.st_mode)) return unusable("the audit log " + path + " is not a regular file", "Replace it.");
-  if (status.st_uid != 0)
-    return unusable("the audit log " + path + " belongs to uid " + std::to_string(status.st_uid) + " and not to root",
-                    "chown root " + path);
-  if (status.st_nlink != 1)
-    return unusable("the audit log " + path + " has " + std::to_string(status.st_nlink) + " links",
-                    "Remove the other names of the file.");
-  if ((status.st_mode & S_IWOTH) != 0)
-    return unusable("the audit log " + path + " is writable by everybody", "chmod o-w " + path);
-  return {};
-}
+// Not there yet, or not its group's yet.
+bool is_being_rotated(int errnum) { return errnum == ENOENT || errnum == EACCES; }
 
 }  // namespace
 
 Result<Log> Log::open(const std::string& path) {
-  // First as a mere place, to look at what it is: opening a FIFO or a device has effects of its own.
-  const unique_fd place(open_without_links(path, O_PATH));
-  if (!place && errno == ENOENT)
-    return unusable("the audit log " + path + " is not there",
-                    "The administrator makes it: install -D -m 0600 /dev/null " + path);
-  if (!place && errno == ELOOP)
-    return unusable("the audit log " + path + " lies behind a symbolic link",
-                    "Use directories only on the way to it, or build uml_net with -Daudit_log=PATH.");
-  if (!place) return unusable("cannot open the audit log " + path, {}, errno);
-  if (auto fit = check(place.get(), path); !fit) return std::unexpected(std::move(fit.error()));
-
-  // Not O_CREAT: whoever could take the log away could otherwise have it made anew, empty.
-  unique_fd fd(open_without_links(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY));
-  if (!fd)
-    return unusable("cannot open the audit log " + path,
-                    "Installed with a file capability, uml_net writes it as its group: chgrp umlnet and chmod g+w.",
-                    errno);
-  // It may be another file than the one that was looked at.
-  if (auto fit = check(fd.get(), path); !fit) return std::unexpected(std::move(fit.error()));
-  return Log(std::move(fd), path);
+  std::expected<unique_fd, Unusable> fd;
+  try_for(kRotationTakes, [&] {
+    fd = open_roots_file(path, "audit log", O_WRONLY | O_APPEND);
+    return fd || !is_being_rotated(fd.error().errnum);
+  });
+  if (fd) return Log(*std::move(fd), path);
+  auto& error = fd.error().error;
+  return unusable(std::move(error.what), error.advice, error.errnum);
 }
 
 Result<void> Log::append(const std::string& line) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY)
+    return unusable("a limit on the size of files is in force (ulimit -f), which could cut a line of the audit log",
+                    "Start the program that calls uml_net without that limit.");
+  if (!appends_) return unusable("the audit log " + path_ + " is not open for appending any more", {});
   ssize_t written = -1;
   do {
     written = ::write(fd_.get(), line.data(), line.size());
@@ -75,14 +49,26 @@ Result<void> Log::append(const std::string& line) {
   if (written == static_cast<ssize_t>(line.size())) return {};
   if (written < 0) return unusable("cannot write to the audit log " + path_, "Is the disk full?", errno);
 
-  // Half a line is worse than none: it would swallow the next. It is taken off if nobody wrote behind it since.
+  // Half a line is worse than none: it would swallow the next. It cannot be cut off again, because somebody may have
+  // written behind it, and would lose his line. But where it stands nobody else ever writes.
   const off_t end = ::lseek(fd_.get(), 0, SEEK_CUR);
-  struct stat status{};
-  if (end >= written && ::fstat(fd_.get(), &status) == 0 && status.st_size == end) {
-    if (::ftruncate(fd_.get(), end - written) != 0) { /* the line stays torn; the refusal below says so */
-    }
-  }
+  if (end >= written) blank(end - written, static_cast<std::size_t>(written));
   return unusable("cannot write a whole line to the audit log " + path_, "Is the disk full?");
+}
+
+// An empty object and its newline; where there is no room for that, spaces, which JSON allows before the next object.
+void Log::blank(off_t start, std::size_t size) {
+  std::string blanks(size, ' ');
+  if (size >= 3) {
+    blanks.front() = '{';
+    blanks[size - 2] = '}';
+    blanks.back() = '\n';
+  }
+  // On Linux, pwrite() to a file that is open for appending appends.
+  if (::fcntl(fd_.get(), F_SETFL, kFlags) != 0) return;
+  while (::pwrite(fd_.get(), blanks.data(), size, start) < 0 && errno == EINTR) {
+  }
+  appends_ = ::fcntl(fd_.get(), F_SETFL, kFlags | O_APPEND) == 0;
 }
 
 }  // namespace umlnet::audit

@@ -10,14 +10,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string_view event_name(Event event) {
-  switch (event) {
-    case Event::accept: return "accept";
-    case Event::reject: return "reject";
-    case Event::exit: return "exit";
-    case Event::alert: return "alert";
-  }
-  return "alert";
+// The device and the address that a request names.
+struct Names {
+  const IfName* device = nullptr;
+  const Ipv4* address = nullptr;
+};
+
+Names names_in(const Request& request) {
+  if (const auto* ethertap = std::get_if<OpenEthertap>(&request)) return {&ethertap->device, nullptr};
+  if (const auto* add = std::get_if<AddAddress>(&request)) return {&add->device, &add->address};
+  if (const auto* del = std::get_if<DeleteAddress>(&request)) return {&del->device, &del->address};
+  return {};
 }
 
 // RFC 3339, UTC, microseconds. By the calendar of <chrono>: gmtime() would read the time zone's file.
@@ -35,8 +38,12 @@ std::string timestamp(std::chrono::system_clock::time_point time) {
   return text;
 }
 
-Json caller_json(const policy::Caller& caller) {
-  Json json = {{"uid", caller.uid}, {"gid", caller.gid}, {"pid", caller.pid}};
+Json caller_json(const policy::Caller& caller, bool is_summary) {
+  Json json = {{"uid", caller.uid}};
+  if (!is_summary) {
+    json["gid"] = caller.gid;
+    json["pid"] = caller.pid;
+  }
   if (caller.user) json["user"] = escaped(*caller.user, 64);
   if (caller.loginuid) json["loginuid"] = *caller.loginuid;
   return json;
@@ -103,10 +110,10 @@ std::string cut(const std::string& text, std::size_t longest) {
 std::string to_line(const Record& record, std::size_t most, std::size_t longest) {
   Json json = {{"time", timestamp(record.time)},
                {"event", event_name(record.event)},
-               {"stage", record.stage == Stage::intent ? "intent" : "result"},
+               {"stage", stage_name(record.stage)},
                {"id", record.id.str()},
-               {"caller", caller_json(record.caller)},
-               {"request", request_json(record)}};
+               {"caller", caller_json(record.caller, record.is_summary)}};
+  if (!record.is_summary) json["request"] = request_json(record);
   if (!record.untrusted.empty()) json["untrusted"] = cut_list(record.untrusted, most, longest);
   if (!record.reason.empty()) {
     if (!record.rule.empty()) json["decision"]["rule"] = record.rule;
@@ -128,6 +135,29 @@ std::string to_line(const Record& record, std::size_t most, std::size_t longest)
 }
 
 }  // namespace
+
+std::string_view event_name(Event event) {
+  switch (event) {
+    case Event::accept: return "accept";
+    case Event::reject: return "reject";
+    case Event::exit: return "exit";
+    case Event::alert: return "alert";
+  }
+  return "alert";
+}
+
+std::string_view stage_name(Stage stage) { return stage == Stage::intent ? "intent" : "result"; }
+
+std::string device_of(const Record& record) {
+  if (!record.device.empty() || !record.request) return record.device;
+  const auto names = names_in(*record.request);
+  return names.device != nullptr ? names.device->str() : "";
+}
+
+std::string address_of(const Record& record) {
+  const auto names = record.request ? names_in(*record.request) : Names{};
+  return names.address != nullptr ? names.address->str() : "";
+}
 
 std::string to_line(const Record& record) {
   struct Limits {

@@ -58,8 +58,18 @@ struct Record {
   int errnum = 0;
   std::optional<std::chrono::microseconds> duration = {};  // since the program started
   std::optional<SessionSummary> session = {};
-  std::uint64_t suppressed = 0;  // refused control records that got no line of their own
+  // Requests of the caller's uid that changed nothing and got no line of their own.
+  std::uint64_t suppressed = 0;
+  // Written for a uid and not for one of its requests: of the caller there is no more than the uid, and no request.
+  bool is_summary = false;
 };
+
+std::string_view event_name(Event event);
+std::string_view stage_name(Stage stage);
+// The device that was made or changed, or else the one that the request names; the guest's address that it names.
+// Empty where there is none.
+std::string device_of(const Record& record);
+std::string address_of(const Record& record);
 
 // At most this many bytes a line, newline and all.
 inline constexpr std::size_t kMaxLine = 4096;

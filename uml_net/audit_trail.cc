@@ -7,7 +7,6 @@ namespace {
 
 constexpr std::size_t kLongestArgument = 100;  // bytes
 constexpr std::size_t kMostArguments = 64;
-constexpr unsigned kMostRefusals = 100;  // lines of one session: a guest must not fill the disk
 
 void put_error(Record& record, const Error& error) {
   record.error = error.what;
@@ -30,12 +29,57 @@ SessionSummary summary_of(const FrameCounters& counters, std::string ended, std:
           .addresses_removed = addresses_removed};
 }
 
-Trail::Trail(Log& log, RequestId id, const policy::Caller& caller, const Call& call,
+Trail::Trail(Log& log, RefusalCounters& refusals, RequestId id, const policy::Caller& caller, const Call& call,
              std::span<const std::string_view> arguments, std::chrono::steady_clock::time_point started)
-    : log_(log), id_(id), caller_(caller), call_(call), started_(started) {
+    : log_(log), refusals_(refusals), id_(id), caller_(caller), call_(call), started_(started) {
   if (call.request) return;
   for (const auto argument : arguments.first(std::min(arguments.size(), kMostArguments)))
     untrusted_.push_back(escaped(argument, kLongestArgument));
+}
+
+void Trail::copy_to(Result<Journal> journal) {
+  if (journal)
+    journal_.emplace(*std::move(journal));
+  else
+    note_journal(journal.error());
+}
+
+Result<void> Trail::add(const Record& record) {
+  const std::string line = to_line(record);
+  if (auto written = log_.append(line); !written) return written;
+  if (journal_ && !journal_failed_)
+    if (const auto sent = journal_->send(record, line); !sent) note_journal(sent.error());
+  return {};
+}
+
+// Once a run, and then the journal is left alone: it would be the same for every line.
+void Trail::note_journal(const Error& error) {
+  journal_failed_ = true;
+  Record record =
+      this->record(Event::alert, Stage::result, call_.request ? std::optional(*call_.request) : std::nullopt);
+  record.reason = "systemd-journald does not take the lines of this request, this log has them: " + error.line();
+  record.errnum = error.errnum;
+  // Where the log does not take this line either, there is nobody left to tell.
+  (void)log_.append(to_line(record));
+}
+
+Result<void> Trail::add_counted(const Record& record) {
+  if (!refusals_.count(caller_.uid, record.time)) return {};
+  return add(record);
+}
+
+void Trail::add_summaries(const policy::Accounts* accounts) {
+  const auto now = std::chrono::system_clock::now();
+  for (const auto& [uid, number] : refusals_.take_finished(now)) {
+    Record summary{.time = now, .event = Event::reject, .stage = Stage::result, .id = id_, .caller = {}};
+    summary.caller.uid = uid;
+    if (accounts != nullptr) summary.caller.user = accounts->name_of(uid);
+    summary.is_summary = true;
+    summary.reason = std::to_string(number) + " more requests of uid " + std::to_string(uid) +
+                     " changed nothing, and have no line of their own";
+    summary.suppressed = number;
+    if (!add(summary)) refusals_.put_back({uid, number}, now);
+  }
 }
 
 Record Trail::record(Event event, Stage stage, const std::optional<Request>& request) const {
@@ -67,9 +111,10 @@ Result<void> Trail::done(const policy::Grant& grant, const priv::Outcome& outcom
   return add(record);
 }
 
-Result<void> Trail::failed(const policy::Grant& grant, const Error& error) {
+Result<void> Trail::failed(const policy::Grant& grant, const Error& error, const std::vector<std::string>& left) {
   Record record = granted(grant, Event::reject, Stage::result);
   put_error(record, error);
+  record.changes = left;
   return add(record);
 }
 
@@ -83,14 +128,20 @@ Result<void> Trail::taken_back(const policy::Grant& grant, const Error& reply_er
 }
 
 Result<void> Trail::refused(const Error& error, const std::string& rule, const std::optional<Request>& request) {
-  if (++refusals_ > kMostRefusals) return {};
   const std::optional<Request> own = call_.request ? std::optional(*call_.request) : std::nullopt;
   Record record = this->record(error.code == Code::bad_policy ? Event::alert : Event::reject, Stage::result,
                                request ? request : own);
   record.rule = rule;
   record.reason = error.what;
   record.errnum = error.errnum;
-  return add(record);
+  return add_counted(record);
+}
+
+Result<void> Trail::unchanged(const policy::Grant& grant, const priv::Outcome& outcome) {
+  Record record = granted(grant, Event::accept, Stage::result);
+  record.device = outcome.device.name;
+  record.ifindex = outcome.device.ifindex;
+  return add_counted(record);
 }
 
 Result<void> Trail::ended(const policy::Grant& grant, const priv::Outcome& opened, const SessionSummary& session,
@@ -100,9 +151,12 @@ Result<void> Trail::ended(const policy::Grant& grant, const priv::Outcome& opene
   record.ifindex = opened.device.ifindex;
   record.session = session;
   record.changes = undone;
-  if (refusals_ > kMostRefusals) record.suppressed = refusals_ - kMostRefusals;
+  record.suppressed = refusals_.take(caller_.uid);
   if (error) put_error(record, *error);
-  return add(record);
+  auto added = add(record);
+  if (!added && record.suppressed != 0)
+    refusals_.put_back({caller_.uid, static_cast<unsigned>(record.suppressed)}, record.time);
+  return added;
 }
 
 }  // namespace umlnet::audit

@@ -6,11 +6,14 @@
 #include <span>
 #include <string_view>
 
+#include "policy/accounts.h"
 #include "policy/decide.h"
 #include "uml_net/audit_log.h"
 #include "uml_net/audit_record.h"
 #include "uml_net/frame_relay.h"
+#include "uml_net/journal.h"
 #include "uml_net/priv/execute.h"
+#include "uml_net/refusal_counters.h"
 
 namespace umlnet::audit {
 
@@ -19,21 +22,34 @@ SessionSummary summary_of(const FrameCounters& counters, std::string ended, std:
 
 class Trail {
  public:
-  // `arguments` are recorded, escaped and cut, where `call` could not be understood. `log` is borrowed.
-  Trail(Log& log, RequestId id, const policy::Caller& caller, const Call& call,
+  // `arguments` are recorded, escaped and cut, where `call` could not be understood. `log` and `refusals` are borrowed.
+  Trail(Log& log, RefusalCounters& refusals, RequestId id, const policy::Caller& caller, const Call& call,
         std::span<const std::string_view> arguments, std::chrono::steady_clock::time_point started);
 
   const RequestId& id() const { return id_; }
+
+  // From here on each line goes to `journal`, too. Where it cannot, one line of the log says so, and no more: the log
+  // is the record.
+  void copy_to(Result<Journal> journal);
+  int journal_fd() const { return journal_ ? journal_->fd() : -1; }  // -1: none
+
+  // One line for each uid of which refused requests got no line of their own, in windows of time that are over.
+  // `accounts` has their names; it may be null.
+  void add_summaries(const policy::Accounts* accounts);
 
   // Before the change. Without this line there is no change.
   Result<void> intend(const policy::Grant& grant);
   // After it: done; done but failed; done and taken back, because the caller did not take the reply.
   Result<void> done(const policy::Grant& grant, const priv::Outcome& outcome);
-  Result<void> failed(const policy::Grant& grant, const Error& error);
+  Result<void> failed(const policy::Grant& grant, const Error& error, const std::vector<std::string>& left = {});
   Result<void> taken_back(const policy::Grant& grant, const Error& reply_error, const std::vector<std::string>& left);
-  // Nothing was changed: refused by `rule` (may be empty), or before any rule was asked. `request` is the one of a
-  // control record, where it is not the call's own. Of a session's refusals only the first 100 get a line.
+
+  // Nothing was changed: refused by `rule` (may be empty), or before any rule was asked; or granted, and all was there
+  // already. `request` is the one of a control record, where it is not the call's own. Of a flood of these of one uid
+  // only the first get a line.
   Result<void> refused(const Error& error, const std::string& rule, const std::optional<Request>& request = {});
+  Result<void> unchanged(const policy::Grant& grant, const priv::Outcome& outcome);
+
   // The end of the session that `grant` opened. `undone` is what was taken back, in words.
   Result<void> ended(const policy::Grant& grant, const priv::Outcome& opened, const SessionSummary& session,
                      const std::vector<std::string>& undone, const std::optional<Error>& error);
@@ -41,15 +57,20 @@ class Trail {
  private:
   Record record(Event event, Stage stage, const std::optional<Request>& request) const;
   Record granted(const policy::Grant& grant, Event event, Stage stage) const;
-  Result<void> add(const Record& record) { return log_.append(to_line(record)); }
+  // A line about a request that changed nothing, if it gets one.
+  Result<void> add_counted(const Record& record);
+  Result<void> add(const Record& record);
+  void note_journal(const Error& error);
 
   Log& log_;
+  RefusalCounters& refusals_;
+  std::optional<Journal> journal_;
+  bool journal_failed_ = false;
   RequestId id_;
   policy::Caller caller_;
   const Call& call_;
   std::vector<std::string> untrusted_;
   std::chrono::steady_clock::time_point started_;
-  unsigned refusals_ = 0;
 };
 
 }  // namespace umlnet::audit

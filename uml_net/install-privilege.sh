@@ -1,9 +1,10 @@
 #!/bin/sh
-# Run by `meson install`: gives the installed helper its privilege, and makes the places for policy and audit log.
-#   install-privilege.sh BINDIR/uml_net setuid|filecap|none GROUP POLICY_DIR AUDIT_LOG
+# Run by `meson install`: gives the installed helper its privilege, and makes the places for policy and audit log, and
+# beside the log the file in which refused requests are counted.
+#   install-privilege.sh BINDIR/uml_net setuid|filecap|none GROUP POLICY_DIR AUDIT_LOG REFUSALS
 # A staged install (DESTDIR, for packages) only gets the mode: owner, group and capability are the package's matter.
 set -eu
-helper=$MESON_INSTALL_DESTDIR_PREFIX/$1 privilege=$2 group=$3 policy_dir=$4 audit_log=$5
+helper=$MESON_INSTALL_DESTDIR_PREFIX/$1 privilege=$2 group=$3 policy_dir=$4 audit_log=$5 refusals=$6
 case $1 in /*) helper=${DESTDIR:-}$1 ;; esac
 
 say() { echo "uml_net: $*"; }
@@ -32,7 +33,7 @@ case $privilege in
     chown "root:$group" "$helper"
     chmod 4750 "$helper"
     install -d -m 0750 "$log_dir"
-    [ -e "$audit_log" ] || install -m 0640 /dev/null "$audit_log"
+    for file in "$audit_log" "$refusals"; do [ -e "$file" ] || install -m 0640 /dev/null "$file"; done
     say "$helper is set-user-ID root; members of the group $group may run it: adduser USER $group"
     ;;
   filecap)
@@ -40,7 +41,7 @@ case $privilege in
     chmod 2755 "$helper"
     setcap cap_net_admin=p "$helper"
     install -d -m 0750 -g "$group" "$log_dir"
-    [ -e "$audit_log" ] || install -m 0660 -g "$group" /dev/null "$audit_log"
+    for file in "$audit_log" "$refusals"; do [ -e "$file" ] || install -m 0660 -g "$group" /dev/null "$file"; done
     say "$helper has the file capability cap_net_admin=p; everybody may run it, and policy says who may do what"
     ;;
 esac

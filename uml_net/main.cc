@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <exception>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,12 +22,14 @@
 #include "policy/decide.h"
 #include "policy/load.h"
 #include "uml_net/audit_trail.h"
+#include "uml_net/caller_lock.h"
 #include "uml_net/ethertap_session.h"
 #include "uml_net/help.h"
 #include "uml_net/identity.h"
 #include "uml_net/priv/capability.h"
 #include "uml_net/priv/execute.h"
 #include "uml_net/priv/kernel_effects.h"
+#include "uml_net/priv/plan.h"
 #include "uml_net/priv/rtnetlink_socket.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/read_host_state.h"
@@ -57,18 +60,20 @@ int refuse(const Error& error, const std::string& rule, Reply& reply, audit::Tra
 struct Way {
   const policy::Policy& policy;
   const policy::Caller& caller;
+  int log;  // the audit log, for the caller's lock
   priv::RtnetlinkSocket& socket;
   priv::HostEffects& effects;
   audit::Trail& trail;
 };
 
 // One grant made real: no change without a line in the log before it, no privilege in effect but during the change.
-Result<priv::Outcome> carry_out(const policy::Grant& grant, const policy::HostState& host, const Way& way) {
+Result<priv::Outcome> carry_out(const policy::Grant& grant, const priv::Plan& plan, const policy::HostState& host,
+                                const Way& way) {
   if (auto recorded = way.trail.intend(grant); !recorded) return std::unexpected(std::move(recorded.error()));
   auto outcome = [&]() -> Result<priv::Outcome> {
     const auto raised = priv::NetAdminInEffect::raise();
     if (!raised) return std::unexpected(raised.error());
-    return priv::execute(grant, way.trail.id(), host, way.effects);
+    return priv::execute(grant, plan, host, way.effects);
   }();
   if (!outcome)
     if (const auto recorded = way.trail.failed(grant, outcome.error()); !recorded) complain(recorded.error());
@@ -81,15 +86,33 @@ Result<policy::HostState> read_clean_host(const Way& way) {
   if (!host || !policy::has_garbage(*host)) return host;
   const auto grant = policy::decide(way.policy, way.caller, CollectGarbage{}, *host);
   if (!grant) return host;
-  const auto outcome = carry_out(*grant, *host, way);
+  const auto plan = priv::make_plan(*grant, way.trail.id(), *host);
+  if (!plan) return std::unexpected(plan.error());
+  const auto outcome = carry_out(*grant, *plan, *host, way);
   if (!outcome) return std::unexpected(outcome.error());
   if (const auto recorded = way.trail.done(*grant, *outcome); !recorded) return std::unexpected(recorded.error());
   return read_host_state(way.socket);
 }
 
+// What was done is taken back, and the record says why.
+void undo(const policy::Grant& grant, priv::Outcome outcome, const Error& why, const Way& way) {
+  const auto raised = priv::NetAdminInEffect::raise();
+  const auto left = priv::take_back(std::move(outcome), way.effects);
+  if (const auto recorded = way.trail.failed(grant, why, left); !recorded) complain(recorded.error());
+}
+
+// Whether the caller is still within its limits, counted again after the change.
+Result<void> check_limits(const policy::Grant& grant, const Way& way) {
+  const auto after = read_host_state(way.socket);
+  if (!after) return std::unexpected(after.error());
+  if (auto over = policy::over_limits(grant, *after)) return std::unexpected(*std::move(over));
+  return {};
+}
+
 struct Fulfilled {
   policy::Grant grant;
   priv::Outcome outcome;
+  bool recorded;  // nothing was to be done, and that is on record
 };
 
 // One request, from the state of the host to the change. A refusal is on record when this returns; what came of a grant
@@ -99,14 +122,42 @@ Result<Fulfilled> fulfil(const Request& request, const Way& way) {
     if (const auto recorded = way.trail.refused(error, rule, request); !recorded) complain(recorded.error());
     return std::unexpected(error);
   };
+  // From counting to changing, one request of the caller's at a time. Root has no limits.
+  const bool counts = policy::counts_against_limits(request) && way.caller.uid != 0;
+  std::optional<CallerLock> lock;
+  if (counts) {
+    auto taken = CallerLock::take(way.log, way.caller.uid);
+    if (!taken) return refused(taken.error(), {});
+    lock.emplace(*std::move(taken));
+  }
   const bool is_gc = std::holds_alternative<CollectGarbage>(request);
   const auto host = is_gc ? read_host_state(way.socket) : read_clean_host(way);
   if (!host) return refused(host.error(), {});
   auto grant = policy::decide(way.policy, way.caller, request, *host);
   if (!grant) return refused(grant.error().error, grant.error().rule);
-  auto outcome = carry_out(*grant, *host, way);
+  const auto plan = priv::make_plan(*grant, way.trail.id(), *host);
+  if (!plan) return refused(plan.error(), grant->rule());
+
+  if (plan->changes.empty()) {
+    auto outcome = priv::execute(*grant, *plan, *host, way.effects);
+    if (!outcome) return refused(outcome.error(), grant->rule());
+    if (auto recorded = way.trail.unchanged(*grant, *outcome); !recorded)
+      return std::unexpected(std::move(recorded.error()));
+    return Fulfilled{*std::move(grant), *std::move(outcome), true};
+  }
+  auto outcome = carry_out(*grant, *plan, *host, way);
   if (!outcome) return std::unexpected(std::move(outcome.error()));
-  return Fulfilled{*std::move(grant), *std::move(outcome)};
+  // The lock stands in the log, and the log may have been rotated between two requests: then there were two locks.
+  if (counts && priv::adds_to_holdings(*plan))
+    if (auto within = check_limits(*grant, way); !within) {
+      undo(*grant, *std::move(outcome), within.error(), way);
+      return std::unexpected(std::move(within.error()));
+    }
+  return Fulfilled{*std::move(grant), *std::move(outcome), false};
+}
+
+Result<void> record_done(const Fulfilled& done, const Way& way) {
+  return done.recorded ? Result<void>() : way.trail.done(done.grant, done.outcome);
 }
 
 // Adding and making are taken back where the caller did not take the reply. What was removed at a caller's wish stays
@@ -122,10 +173,11 @@ std::vector<std::string> undo_session(priv::Outcome& opened, const Way& way) {
   const auto host = read_host_state(way.socket);
   if (!host) return {"failed: " + host.error().line()};
   const auto grant = policy::decide(way.policy, way.caller, CollectGarbage{}, *host);
+  const auto plan = grant ? priv::make_plan(*grant, way.trail.id(), *host) : Result<priv::Plan>();
   const auto raised = priv::NetAdminInEffect::raise();
-  if (!grant || !raised) return {"failed: what is left is removed by the next request"};
+  if (!grant || !plan || !raised) return {"failed: what is left is removed by the next request"};
   auto words = std::vector{opened.device.name + " gone"};
-  const auto outcome = priv::execute(*grant, way.trail.id(), *host, way.effects);
+  const auto outcome = priv::execute(*grant, *plan, *host, way.effects);
   if (!outcome) return {"failed: " + outcome.error().line()};
   words.insert(words.end(), outcome->words.begin(), outcome->words.end());
   return words;
@@ -138,13 +190,15 @@ int hold_session(EthertapSession& session, Fulfilled& opened, const Way& way) {
   const auto end = session.hold([&](const uml4::ControlRecord& record) -> std::string {
     const auto request = uml4::request_of(record, device);
     if (!request) {
+      way.trail.add_summaries(nullptr);
       if (const auto recorded = way.trail.refused(request.error(), {}); !recorded) complain(recorded.error());
       return told(request.error());
     }
+    way.trail.add_summaries(nullptr);
     const auto done = fulfil(*request, way);
     if (!done) return told(done.error());
     (std::holds_alternative<AddAddress>(*request) ? added : removed) += done->outcome.changes.empty() ? 0 : 1;
-    if (const auto recorded = way.trail.done(done->grant, done->outcome); !recorded) complain(recorded.error());
+    if (const auto recorded = record_done(*done, way); !recorded) complain(recorded.error());
     return done->outcome.text;
   });
   const auto dropped = read_tx_dropped(way.socket, device.str());
@@ -156,13 +210,20 @@ int hold_session(EthertapSession& session, Fulfilled& opened, const Way& way) {
   return end.error ? give_up(*end.error) : 0;
 }
 
+Result<policy::Policy> load_policy(const TrustedInputs& inputs) {
+  if (!inputs.policy) return std::unexpected(inputs.policy.error());
+  if (!inputs.accounts) return std::unexpected(inputs.accounts.error());
+  return policy::load(*inputs.policy, *inputs.accounts);
+}
+
 int answer(const Call& call, const unique_fd& data, const policy::Caller& caller, TrustedInputs& inputs, Reply& reply,
            audit::Trail& trail) {
+  // The policy comes first, because it says who else is to get the lines of the log.
+  const auto policy = load_policy(inputs);
+  if (policy && policy->journald) trail.copy_to(audit::Journal::connect());
+  trail.add_summaries(inputs.accounts ? &*inputs.accounts : nullptr);
   if (auto fit = reply.check(); !fit) return refuse(fit.error(), {}, reply, trail);
   if (!call.request) return refuse(call.request.error(), {}, reply, trail);
-  if (!inputs.policy) return refuse(inputs.policy.error(), {}, reply, trail);
-  if (!inputs.accounts) return refuse(inputs.accounts.error(), {}, reply, trail);
-  const auto policy = policy::load(*inputs.policy, *inputs.accounts);
   if (!policy) return refuse(policy.error(), {}, reply, trail);
 
   // An ethertap session moves frames in a process of its own, and the filter lets nobody make one.
@@ -180,26 +241,28 @@ int answer(const Call& call, const unique_fd& data, const policy::Caller& caller
                            .rtnetlink = socket->fd(),
                            .reply = STDOUT_FILENO,
                            .audit = inputs.log->fd(),
+                           .journal = trail.journal_fd(),
                            .session = session ? std::optional(session->fds()) : std::nullopt};
   if (auto entered = priv::stage_filter(fds).enter(); !entered) return refuse(entered.error(), {}, reply, trail);
 
   priv::KernelEffects effects(std::move(inputs.tun), *socket);
-  const Way way{*policy, caller, *socket, effects, trail};
+  const Way way{*policy, caller, inputs.log->fd(), *socket, effects, trail};
   auto done = fulfil(*call.request, way);
   if (!done) {
+    session.reset();  // and with the relay the device, if there was one
     reply.refuse(done.error());
     return exit_status(done.error());
   }
 
   const auto taken = reply.grant(done->outcome);
-  if (!taken && is_taken_back_unheard(*call.request)) {
+  if (!taken && !done->recorded && is_taken_back_unheard(*call.request)) {
     const auto raised = priv::NetAdminInEffect::raise();
     const auto left = priv::take_back(std::move(done->outcome), effects);
     if (const auto recorded = trail.taken_back(done->grant, taken.error(), left); !recorded) complain(recorded.error());
     return give_up(taken.error());
   }
   if (!session) priv::drop_net_admin();
-  if (const auto recorded = trail.done(done->grant, done->outcome); !recorded) return give_up(recorded.error());
+  if (const auto recorded = record_done(*done, way); !recorded) return give_up(recorded.error());
   if (session) return hold_session(*session, *done, way);
   return taken ? 0 : give_up(taken.error());
 }
@@ -229,13 +292,14 @@ int serve(Words arguments) {
   };
   if (!caller) return refuse_unrecorded(caller.error());
   if (!inputs.log) return refuse_unrecorded(inputs.log.error());
+  if (!inputs.refusals) return refuse_unrecorded(inputs.refusals.error());
 
   // 4. All that follows is on record.
   std::array<std::uint8_t, 16> random{};
   if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
     return give_up({Code::kernel, errno, "cannot get random bytes for the request's id", {}});
   if (inputs.accounts) caller->user = inputs.accounts->name_of(caller->uid);
-  audit::Trail trail(*inputs.log, RequestId(random), *caller, call, arguments, started);
+  audit::Trail trail(*inputs.log, *inputs.refusals, RequestId(random), *caller, call, arguments, started);
   try {
     return answer(call, *data, *caller, inputs, reply, trail);
   } catch (const std::exception& exception) {

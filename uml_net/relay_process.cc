@@ -90,7 +90,8 @@ RelayProcess::End RelayProcess::end() {
   // What the relay is told by its closed channel it may be too stopped to hear.
   const bool ended_before = [&] {
     char byte = 0;
-    return ::recv(channel_.get(), &byte, 1, MSG_DONTWAIT) == 0;
+    // Its end, or a reset where it died before it read what begin() sent.
+    return ::recv(channel_.get(), &byte, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN;
   }();
   if (!ended_before) ::kill(pid, SIGKILL);
   int status = 0;

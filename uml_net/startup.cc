@@ -55,6 +55,11 @@ Result<unique_fd> leave_callers_world(std::optional<int> keep) {
   if (::chdir("/") != 0) return fail_errno(Code::kernel, errno, "cannot change to the root directory");
   const rlimit none{0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
+  rlimit size{};
+  if (::getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur != size.rlim_max) {
+    size.rlim_cur = size.rlim_max;
+    ::setrlimit(RLIMIT_FSIZE, &size);
+  }
   if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0)
     return fail_errno(Code::kernel, errno, "cannot keep others from tracing this process");
   return kept;

@@ -11,8 +11,9 @@ namespace umlnet {
 // fds 0, 1 and 2 are open (on /dev/null where the caller closed them) and all others closed, but for fd `keep`, which a
 // request may name: it is the result, owned by the caller of this function, or nothing where it was not open. The
 // environment is empty; umask 077; current directory "/"; signals unblocked and at their defaults, but SIGPIPE and
-// SIGXFSZ ignored, so that a failed write is an error and not a death; no timer runs; no core is dumped; nobody may
-// trace the process. Needs no privilege, and holds good whether or not there is one.
+// SIGXFSZ ignored, so that a failed write is an error and not a death; no timer runs; no core is dumped; files may
+// be as long as the hard limit lets them; nobody may trace the process. Needs no privilege, and holds good whether or
+// not there is one.
 Result<unique_fd> leave_callers_world(std::optional<int> keep);
 
 }  // namespace umlnet

@@ -35,6 +35,7 @@ TrustedInputs open_trusted_inputs() {
   return {.policy = policy::read_policy_files(),
           .accounts = policy::read_accounts(),
           .log = audit::Log::open(policy::kAuditLog),
+          .refusals = audit::RefusalCounters::open(policy::kRefusals),
           .tun = open_tun()};
 }
 

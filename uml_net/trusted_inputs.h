@@ -8,6 +8,7 @@
 #include "policy/accounts.h"
 #include "policy/load.h"
 #include "uml_net/audit_log.h"
+#include "uml_net/refusal_counters.h"
 
 namespace umlnet {
 
@@ -16,6 +17,7 @@ struct TrustedInputs {
   Result<std::vector<policy::PolicyText>> policy;  // empty: there is no policy file
   Result<policy::Accounts> accounts;
   Result<audit::Log> log;
+  Result<audit::RefusalCounters> refusals;
   Result<unique_fd> tun;  // /dev/net/tun, not tied to a device yet
 };
 

@@ -20,6 +20,7 @@ std::span<const Check> all_checks() {
       {"policy", examine_policy},
       {"rules", examine_rules},
       {"audit-log", examine_audit_log},
+      {"refusals", examine_refusals},
       {"lan", examine_lan},
       {"forwarding", examine_forwarding},
       {"firewall", examine_firewall},

@@ -75,6 +75,7 @@ class HostView {
   // Whether a process is there whose name, as the kernel cuts it to 15 bytes, is that.
   virtual bool is_running(const std::string& name) const = 0;
 
+  // Of the settings, net.ipv4.ip_forward alone.
   virtual Result<policy::HostState> network() const = 0;
   // As the helper reads it.
   virtual Result<PolicyFacts> policy() const = 0;

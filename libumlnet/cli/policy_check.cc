@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "libumlnet/cli/host_now.h"
+#include "libumlnet/cli/network_state.h"
 #include "libumlnet/cli/policy_command.h"
 #include "libumlnet/cli/policy_input.h"
 #include "libumlnet/cli/policy_places.h"
@@ -135,11 +135,11 @@ Outcome<Findings> find(const Options& options) {
   Findings findings;
   std::optional<policy::HostState> host;
   if (options.live) {
-    auto now = read_host_now();
+    auto now = read_network_state();
     if (now)
-      host = *std::move(now);
+      host = std::move(now->ipv4);
     else
-      findings.notes.push_back("the host's devices and addresses were not compared: " + now.error().line());
+      findings.notes.push_back("the host's devices and addresses were not compared: " + now.error().text);
   }
   const auto* seen = host ? &*host : nullptr;
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "libumlnet/cli/host_now.h"
+#include "libumlnet/cli/network_state.h"
 #include "libumlnet/cli/policy_command.h"
 #include "libumlnet/cli/policy_input.h"
 #include "libumlnet/cli/policy_places.h"
@@ -466,12 +466,12 @@ Outcome<int> run(const Options& options) {
   bool live = false;
   std::string note;
   if (options.live) {
-    auto now = read_host_now();
+    auto now = read_network_state();
     live = now.has_value();
     if (now)
-      host = *std::move(now);
+      host = std::move(now->ipv4);
     else
-      note = now.error().line();
+      note = now.error().text;
   }
   auto explanation = explain(*policy, *caller, options.request, host);
   explanation.live = live;

@@ -13,6 +13,8 @@ struct Subcommand {
 
 extern const Subcommand kRun;
 extern const Subcommand kPump;
+extern const Subcommand kLs;
+extern const Subcommand kLog;
 extern const Subcommand kPolicy;
 extern const Subcommand kDoctor;
 

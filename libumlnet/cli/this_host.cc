@@ -17,7 +17,7 @@
 #include <cstdlib>
 #include <memory>
 
-#include "libumlnet/cli/host_now.h"
+#include "libumlnet/cli/network_state.h"
 #include "libumlnet/cli/policy_review.h"
 #include "libumlnet/cli/words.h"
 #include "libumlnet/core/unique_fd.h"
@@ -221,7 +221,12 @@ bool ThisHost::is_running(const std::string& name) const {
 }
 
 Result<policy::HostState> ThisHost::network() const {
-  if (!network_) network_ = read_host_now();
+  if (network_) return *network_;
+  auto state = read_network_state();
+  if (!state) return *(network_ = fail(Code::kernel, state.error().text));
+  const auto forwarding = read("/proc/sys/net/ipv4/ip_forward");
+  state->ipv4.all.forwarding = forwarding && forwarding->starts_with('1');
+  network_ = std::move(state->ipv4);
   return *network_;
 }
 

@@ -24,8 +24,9 @@ gid_t group_of_helper(const Examination& examination) {
   return file ? file->gid : 0;
 }
 
-std::string make_log(const Examination& examination) {
-  const std::string log = policy::kAuditLog, directory = log.substr(0, log.rfind('/'));
+// The command that makes the audit log or a file beside it, as an installation does.
+std::string make(const Examination& examination, const std::string& log = policy::kAuditLog) {
+  const auto directory = log.substr(0, log.rfind('/'));
   if (installation_of(examination) != Installation::filecap)
     return "install -d -m 0750 " + directory + " && install -m 0640 /dev/null " + log;
   const auto group = group_name(examination.host, group_of_helper(examination));
@@ -44,16 +45,42 @@ std::optional<Finding> examine_directory(const Examination& examination, const s
   const auto file = examination.host.look_at(path);
   if (!file && is_hidden_errno(file.error().errnum)) return cannot_tell("this user may not look at " + path);
   if (!file && file.error().errnum == ENOENT)
-    return problem("the directory " + path + " of the audit log is not there", make_log(examination));
-  if (!file) return problem(file.error().line(), {});
+    return problem("the directory " + path + " of the audit log is not there", make(examination));
+  if (!file) return problem(file.error().line(), "see to what lies there");
   if (S_ISLNK(file->mode))
     return problem(path + ", on the way to the audit log, is a symbolic link",
                    "make it a directory, or build with -Daudit_log=PATH");
-  if (!S_ISDIR(file->mode)) return problem(path + " is not a directory", make_log(examination));
+  if (!S_ISDIR(file->mode)) return problem(path + " is not a directory", make(examination));
   if (installation_of(examination) == Installation::filecap && !helper_may(examination, *file, 1))
     return problem(
         "uml_net has a file capability, and its group may not pass through " + path,
         "chgrp " + group_name(examination.host, group_of_helper(examination)) + " " + path + " && chmod g+x " + path);
+  return std::nullopt;
+}
+
+// Nothing where the file is one that the helper writes to.
+std::optional<Finding> examine_record(const Examination& examination, const std::string& path,
+                                      const std::string& name) {
+  const auto file = examination.host.look_at(path);
+  if (!file && is_hidden_errno(file.error().errnum)) return cannot_tell("this user may not look at " + path);
+  if (!file && file.error().errnum == ENOENT) return problem(name + " is not there", make(examination, path));
+  if (!file) return problem(file.error().line(), "see to what lies there");
+  if (!S_ISREG(file->mode))
+    return problem(name + (S_ISLNK(file->mode) ? " is a symbolic link" : " is not a regular file"),
+                   "mv " + path + " " + path + ".not && " + make(examination, path));
+  if (file->uid != 0)
+    return problem(name + " belongs to uid " + std::to_string(file->uid) + " and not to root", "chown root " + path);
+  if (file->links != 1)
+    return problem(name + " has " + std::to_string(file->links) + " names",
+                   "find / -xdev -samefile " + path + " shows them; remove the others");
+  if ((file->mode & S_IWOTH) != 0) return problem(name + " is writable by everybody", "chmod o-w " + path);
+  if (installation_of(examination) == Installation::filecap && !helper_may(examination, *file, 2)) {
+    const auto group = group_name(examination.host, group_of_helper(examination));
+    return problem(name + " is not writable by the group of uml_net, which has a file capability",
+                   "chgrp " + group + " " + path + " && chmod g+w " + path);
+  }
+  if (installation_of(examination) != Installation::filecap && (file->mode & S_IWUSR) == 0)
+    return problem(name + " is not writable by its owner", "chmod u+w " + path);
   return std::nullopt;
 }
 
@@ -130,31 +157,7 @@ Finding examine_audit_log(const Examination& examination) {
   const std::string log = policy::kAuditLog;
   for (auto slash = log.find('/', 1); slash != std::string::npos; slash = log.find('/', slash + 1))
     if (auto finding = examine_directory(examination, log.substr(0, slash))) return *std::move(finding);
-
-  const auto file = examination.host.look_at(log);
-  if (!file && is_hidden_errno(file.error().errnum)) return cannot_tell("this user may not look at " + log);
-  if (!file && file.error().errnum == ENOENT)
-    return problem("the audit log " + log + " is not there, and nothing is granted without a record",
-                   make_log(examination));
-  if (!file) return problem(file.error().line(), {});
-  if (S_ISLNK(file->mode) || !S_ISREG(file->mode))
-    return problem("the audit log " + log + (S_ISLNK(file->mode) ? " is a symbolic link" : " is not a regular file"),
-                   "mv " + log + " " + log + ".not && " + make_log(examination));
-  if (file->uid != 0)
-    return problem("the audit log " + log + " belongs to uid " + std::to_string(file->uid) + " and not to root",
-                   "chown root " + log);
-  if (file->links != 1)
-    return problem("the audit log " + log + " has " + std::to_string(file->links) + " names",
-                   "find / -xdev -samefile " + log + " shows them; remove the others");
-  if ((file->mode & S_IWOTH) != 0)
-    return problem("the audit log " + log + " is writable by everybody", "chmod o-w " + log);
-  if (installation_of(examination) == Installation::filecap && !helper_may(examination, *file, 2)) {
-    const auto group = group_name(examination.host, group_of_helper(examination));
-    return problem("uml_net has a file capability, and its group may not write to " + log,
-                   "chgrp " + group + " " + log + " && chmod g+w " + log);
-  }
-  if (installation_of(examination) != Installation::filecap && (file->mode & S_IWUSR) == 0)
-    return problem("the audit log " + log + " is not writable by its owner", "chmod u+w " + log);
+  if (auto finding = examine_record(examination, log, "the audit log " + log)) return *std::move(finding);
 
   const auto filesystem = examination.host.filesystem_of(log);
   if (!filesystem) return cannot_tell(filesystem.error().line());
@@ -165,6 +168,18 @@ Finding examine_audit_log(const Examination& examination) {
     return problem("the file system of the audit log is full",
                    "make room: df -h " + log + "; logrotate -f /etc/logrotate.conf");
   return ok("the audit log " + log + " can be written to");
+}
+
+Finding examine_refusals(const Examination& examination) {
+  const std::string path = policy::kRefusals;
+  auto finding = examine_record(examination, path, "the count of refusals " + path);
+  if (!finding) return ok("refused requests are counted, so that a flood of them does not fill the audit log");
+  // Without it, each process counts for itself.
+  if (finding->health == Health::problem) {
+    finding->health = Health::warning;
+    finding->found += ": a flood of refused requests would all be in the audit log";
+  }
+  return *std::move(finding);
 }
 
 }  // namespace umlnet::cli

@@ -6,12 +6,12 @@
 #include <cerrno>
 
 #include "libumlnet/client/helper_session.h"
+#include "libumlnet/core/ethertap_frame.h"
 
 namespace umlnet::client {
 namespace {
 
-constexpr std::size_t kPadding = 2;
-constexpr std::size_t kShortest = 14, kLongest = 1514;  // bytes of a frame
+using ethertap::kLongestFrame, ethertap::kPadding, ethertap::kShortestFrame;
 
 class EthertapTransport : public Transport {
  public:
@@ -31,13 +31,13 @@ class EthertapTransport : public Transport {
     if (taken < 0) return errno == EAGAIN && !session_.is_over() ? UMLNET_AGAIN : UMLNET_CLOSED;
     if (taken == 0) return UMLNET_CLOSED;  // shut down at the other end: uml_net sends no empty datagram
     const auto datagram = static_cast<std::size_t>(taken);
-    if (datagram < kPadding + kShortest || datagram - kPadding > room.size()) return UMLNET_PROTOCOL;
+    if (datagram < kPadding + kShortestFrame || datagram - kPadding > room.size()) return UMLNET_PROTOCOL;
     size = datagram - kPadding;
     return UMLNET_OK;
   }
 
   umlnet_code write(std::span<const unsigned char> frame) override {
-    if (frame.size() < kShortest || frame.size() > kLongest) return UMLNET_PROTOCOL;
+    if (frame.size() < kShortestFrame || frame.size() > kLongestFrame) return UMLNET_PROTOCOL;
     unsigned char padding[kPadding] = {};
     iovec parts[] = {{.iov_base = padding, .iov_len = kPadding},
                      {.iov_base = const_cast<unsigned char*>(frame.data()), .iov_len = frame.size()}};

@@ -58,7 +58,7 @@ umlnet_code umlnet_error_set(umlnet_error* error, umlnet_code code, int errnum, 
   return code;
 }
 
-const char* umlnet_code_name(umlnet_code code) {
+const char* umlnet_code_name(int code) {
   switch (code) {
     case UMLNET_OK: return "UMLNET_OK";
     case UMLNET_INVALID: return "UMLNET_INVALID";

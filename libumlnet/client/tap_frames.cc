@@ -5,10 +5,10 @@
 
 #include <cerrno>
 
+#include "libumlnet/core/ethernet.h"
+
 namespace umlnet::client {
 namespace {
-
-constexpr std::size_t kShortestFrame = 14;
 
 umlnet_code code_of(int error) {
   switch (error) {
@@ -32,12 +32,12 @@ umlnet_code read_tap_frame(int tap, std::span<unsigned char> room, std::size_t& 
   } while (taken < 0 && errno == EINTR);
   if (taken < 0) return code_of(errno);
   size = static_cast<std::size_t>(taken);
-  if (size < kShortestFrame || size > room.size()) return UMLNET_PROTOCOL;
+  if (size < kEthernetHeader || size > room.size()) return UMLNET_PROTOCOL;
   return UMLNET_OK;
 }
 
 umlnet_code write_tap_frame(int tap, std::span<const unsigned char> frame) {
-  if (frame.size() < kShortestFrame) return UMLNET_PROTOCOL;
+  if (frame.size() < kEthernetHeader) return UMLNET_PROTOCOL;
   ssize_t written = -1;
   do {
     written = ::write(tap, frame.data(), frame.size());

@@ -27,6 +27,7 @@ namespace {
 
 constexpr std::size_t kStack = std::size_t{64} * 1024;
 constexpr std::size_t kGuard = 4096;
+constexpr int kEndTimeout = 5000;  // milliseconds that a killed program may take to end
 
 // Two stacks, each with a page below it that nobody may touch: the watcher's, and that of the program's first moment.
 class Stacks {
@@ -211,7 +212,9 @@ void WatchedProcess::kill() {
   if (watcher_->ended) return;
   const char order = 'k';
   if (::send(watcher_->channel.get(), &order, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1) watcher_->ended = true;
-  wait(Deadline::in(-1));
+  // A process that the kernel holds, in some driver, does not hear even that; it is left to itself.
+  wait(Deadline::in(kEndTimeout));
+  watcher_->ended = true;
 }
 
 }  // namespace umlnet::client

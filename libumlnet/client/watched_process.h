@@ -44,7 +44,8 @@ class WatchedProcess {
   // watcher was killed): has_ended() tells the two apart. The same answer again after that.
   std::optional<int> wait(const Deadline& deadline);
   bool has_ended() const;
-  // SIGKILL, and waits for its end. A program that has become another user cannot be killed, and is left to itself.
+  // SIGKILL, and waits for its end, 5 seconds at the most. A program that has become another user cannot be killed, and
+  // is left to itself.
   void kill();
 
  private:

@@ -13,7 +13,7 @@ struct Status {
   int exit_status;
 };
 
-constexpr std::array<Status, 14> kStatuses = {{
+constexpr std::array<Status, 15> kStatuses = {{
     {Code::usage, EX_USAGE},
     {Code::version, EX_USAGE},
     {Code::bad_value, EX_DATAERR},
@@ -27,6 +27,7 @@ constexpr std::array<Status, 14> kStatuses = {{
     {Code::audit, EX_CONFIG},
     {Code::kernel, EX_OSERR},
     {Code::reply, EX_IOERR},
+    {Code::busy, EX_TEMPFAIL},
     {Code::bug, EX_SOFTWARE},
 }};
 

@@ -22,6 +22,7 @@ enum class Code : std::uint8_t {
   audit,           // the audit record cannot be written
   kernel,          // a request to the kernel failed
   reply,           // the caller did not take the reply
+  busy,            // another request of the same caller is under way, and does not end
   bug,             // should not happen
 };
 

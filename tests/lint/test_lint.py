@@ -41,9 +41,36 @@ class Lint(unittest.TestCase):
         schema = json.loads((ROOT / "policy/policy.schema.json").read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
         examples = sorted((ROOT / "policy/examples").glob("*.json"))
-        self.assertGreaterEqual(len(examples), 4)
+        self.assertGreaterEqual(len(examples), 5)
         for example in examples:
             jsonschema.Draft202012Validator(schema).validate(json.loads(example.read_text()))
+
+    def test_the_manual_shows_the_example_policies_as_they_are(self) -> None:
+        page = (ROOT / "man/umlnet-policy.5").read_text()
+        for inner, outer in (("\\-", "-"), ("\\(aq", "'"), ("\\(dq", '"'), ("\\e", "\\")):
+            page = page.replace(inner, outer)
+        for example in sorted((ROOT / "policy/examples").glob("*.json")):
+            self.assertIn(f".Ss {example.name}\n", page)
+            self.assertIn(example.read_text(), page, example.name)
+
+    def test_every_key_of_an_audit_line_has_its_names_in_ecs_and_ocsf(self) -> None:
+        schema = json.loads((ROOT / "policy/audit.schema.json").read_text())
+        keys = []
+        for key, value in schema["properties"].items():
+            keys += [f"{key}.{inner}" for inner in value["properties"]] if "properties" in value else [key]
+        page = (ROOT / "man/umlnet-audit.5").read_text()
+        ecs, ocsf = page.split(".Ss Elastic Common Schema (ECS)")[1].split(".Ss Open Cybersecurity Schema Framework")
+        for key in keys:
+            for table in (ecs, ocsf.split(".Sh ")[0]):
+                self.assertIn(f"\n.It {key} Ta ", table)
+
+    def test_every_key_of_a_policy_is_in_its_manual(self) -> None:
+        schema = json.loads((ROOT / "policy/policy.schema.json").read_text())
+        page = (ROOT / "man/umlnet-policy.5").read_text()
+        for keys in (schema["properties"], schema["properties"]["audit"]["properties"],
+                     schema["$defs"]["rule"]["properties"]):
+            for key in keys:
+                self.assertIn(f"\n.It Ic {key}", page)
 
     def test_files_that_the_documents_name_exist(self) -> None:
         for document in tracked("*.md"):

@@ -122,6 +122,8 @@ class Address(HostCase):
         self.assert_refused(self.call("add", "tap0", "10.50.0.7", MASK), 69, "cannot route 10.50.0.7 to tap0", "EEXIST")
         self.assertEqual(world.snapshot(), before)
         self.assertEqual(self.events()[-2:], [("accept", "intent"), ("reject", "result")])
+        result = self.last_line()["result"]
+        self.assertEqual((result["error"], result["errno"]), ("cannot route 10.50.0.7 to tap0", "EEXIST"))
 
     def test_nothing_to_take_back(self) -> None:
         self.assert_refused(self.call("del", "tap0", "10.50.0.7", MASK), 69, "not routed to tap0", "nothing to take back")
@@ -235,8 +237,14 @@ class SystemCalls(HostCase):
         for line in after:
             self.assertFalse(line.startswith(("execve", "fork", "vfork", "clone")), line)
             if line.startswith("open") and ("O_WRONLY" in line or "O_RDWR" in line):
-                self.assertRegex(line, r'"/(dev/null|dev/net/tun|var/log/umlnet/audit.jsonl)"')
+                self.assertRegex(line, r'"/(dev/null|dev/net/tun|var/log/umlnet/audit\.(jsonl|refusals))"')
             self.assertNotIn("nsswitch", line)
+        # Each line of the log is one write of its own, to a file open for appending.
+        log = next(line for line in after if "audit.jsonl" in line and "O_WRONLY" in line)
+        self.assertIn("O_APPEND", log)
+        fd = log.rsplit("= ", 1)[1]
+        sizes = [int(line.rsplit("= ", 1)[1]) for line in after if line.startswith(f"write({fd}, ")]
+        self.assertEqual(sizes, [len(line) for line in world.LOG.read_bytes().splitlines(keepends=True)[-2:]])
         raised = [index for index, line in enumerate(after) if line.startswith("capset") and "1<<CAP_NET_ADMIN" in line]
         replied = next(index for index, line in enumerate(after) if line.startswith("write(1"))
         entered = next(index for index, line in enumerate(after) if line.startswith("seccomp(SECCOMP_SET_MODE_FILTER"))

@@ -66,7 +66,7 @@ class Ethertap(HostCase):
             self.assertEqual((session.status, session.text), (b"\1", f"tap7 up with {GATE}/32\n"))
             self.assertEqual(session.ask(ADD, GUEST), f"{GUEST} routed to tap7\n")
             self.assertIn(f"{GUEST} dev tap7 proto 117 scope link", world.routes())
-            self.assertRegex(world.links()["tap7"]["ifalias"], r"^uml_net uid=0 id=\S+ ethertap gateway=10\.99\.0\.254$")
+            self.assertRegex(world.links()["tap7"]["ifalias"], r"^uml_net uid=0 id=\S+ since=\S+Z ethertap gateway=10\.99\.0\.254$")
             self.assertEqual(session.ask(DELETE, GUEST), f"{GUEST} no longer routed to tap7\n")
             self.assertEqual(session.close(), 0)
         self.assertEqual(world.snapshot(), self.before)
@@ -99,14 +99,6 @@ class Ethertap(HostCase):
                 self.assertTrue(answer.startswith("uml_net: ") and words in answer, answer)
             self.assertEqual(world.snapshot(), up)
             self.assertEqual(session.ask(ADD, GUEST), f"{GUEST} routed to tap7\n")
-
-    def test_a_guest_cannot_fill_the_log_with_refusals(self) -> None:
-        with Session(HELPER, "tap7") as session:
-            for _ in range(250):
-                session.ask(7, GUEST)
-            session.close()
-        self.assertEqual(self.last_line()["suppressed"], 150)
-        self.assertEqual(len(world.audit_lines()), 2 + 100 + 1)
 
     def test_refusals_are_a_zero_byte_and_text(self) -> None:
         world.sh("ip", "tuntap", "add", "tap5", "mode", "tap")

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import threading
 import unittest
 from pathlib import Path
 from typing import Any, Callable
@@ -78,6 +79,9 @@ class PolicyFiles(HostCase):
         def unknown_key() -> None:
             world.write_policy(policy(rule("guests", gatways=["10.99.0.0/16"])))
 
+        def unknown_sink() -> None:
+            world.write_policy({**policy(rule("guests")), "audit": {"syslog": True}})
+
         def bad_drop_in() -> None:
             self.drop_in("50-more.json", '{"version": 1, "rules": [}')
 
@@ -100,6 +104,7 @@ class PolicyFiles(HostCase):
             (half_written, ("policy.json:14: not JSON",)),
             (empty, ("policy.json",)),
             (unknown_key, ("policy.json", "gatways", "gateways")),
+            (unknown_sink, ('key "audit"', 'key "syslog"', "comment, journald")),
             (bad_drop_in, ("50-more.json:1: not JSON",)),
             (drop_in_not_roots, ("50-more.json belongs to uid 65534",)),
             (same_name_twice, ("50-more.json", "guests")),
@@ -147,12 +152,71 @@ class PolicyFiles(HostCase):
         self.assert_refused(self.ask(), 77, "there is no policy on this host", "/etc/umlnet/policy.json")
         self.assertEqual(self.ask(user=None).exit, 0)
 
+    def test_addresses_that_no_rule_can_grant_and_root_may_have(self) -> None:
+        self.addCleanup(world.lan().close)
+        world.sh("ip", "route", "add", "default", "via", "10.50.0.2")
+        world.write_policy(policy(rule("all", gateways=["0.0.0.0/0"], guests=["0.0.0.0/0"])))
+        theirs, roots = self.ask(), self.ask(user=None)
+        self.assertEqual((theirs.name, roots.name), ("tap0", "tap1"))
+        self.assertEqual(caller.framed(self.helper, "4", "add", "tap1", "10.99.0.7", "255.255.255.255").exit, 0)
+        before = world.snapshot()
+        for address, words in (("10.50.0.1", "the host's own address on eth0"), ("10.99.0.254", "the host's own address"),
+                               ("10.50.0.2", "the host's gateway on eth0"), ("10.50.0.255", "the broadcast address of eth0"),
+                               ("10.50.0.0", "the network address of eth0"), ("0.0.0.1", "this network"),
+                               ("127.0.0.1", "loopback"), ("224.0.0.1", "multicast"), ("240.0.0.1", "reserved"),
+                               ("255.255.255.255", "reserved"), ("169.254.0.1", "link-local"),
+                               ("10.99.0.7", "already routed to another device")):
+            with self.subTest(address):
+                reply = caller.framed(self.helper, "4", "add", "tap0", address, "255.255.255.255", user=NOBODY)
+                self.assert_refused(reply, reply.exit, address, words)
+                self.assertIn(reply.exit, (69, 77))
+                self.assertIn(words, self.last_line()["decision"]["reason"])
+        self.assertEqual(world.snapshot(), before)
+        self.assertEqual(caller.framed(self.helper, "4", "add", "tap0", "10.50.0.2", "255.255.255.255").exit, 0)
+
+    def test_without_lan_only_the_host_itself_reaches_the_guest(self) -> None:
+        self.addCleanup(world.lan().close)
+        world.write_policy(policy(rule("guests", gateways=["10.99.0.254"], guests=["10.50.0.7"])))
+        self.ask()
+        added = caller.framed(self.helper, "4", "add", "tap0", "10.50.0.7", "255.255.255.0", user=NOBODY)
+        self.assertEqual((added.exit, added.text), (0, "10.50.0.7 routed to tap0\nnot published on eth0: rule guests "
+                                                       "does not list it under \"lan\"\n"))
+        self.assertEqual((world.proxy_entries(), world.setting("eth0", "forwarding")), ({}, 0))
+
     def test_the_example_policies_load(self) -> None:
         for example in sorted((Path(__file__).parents[2] / "policy" / "examples").iterdir()):
             with self.subTest(example.name):
                 shutil.copyfile(example, world.POLICY)
                 self.assertEqual(self.ask(user=None).exit, 0)
                 self.assert_refused(self.ask("192.168.77.1"), 77)
+
+    def test_a_drop_in_replaced_while_it_is_listed_and_read_is_never_missed(self) -> None:
+        deny = policy({"name": "stop", "effect": "deny", "users": [NOBODY]})
+        self.drop_in("99-stop.json", deny)
+        over = threading.Event()
+
+        def replace() -> None:
+            while not over.is_set():
+                self.drop_in("99-stop.new", deny).rename(DROP_INS / "99-stop.json")
+
+        replacing = threading.Thread(target=replace)
+        replacing.start()
+        try:
+            for _ in range(60):
+                self.assertIn(self.ask().exit, (77, 78))  # or changed without a pause
+        finally:
+            over.set()
+            replacing.join()
+        self.assertNotIn("accept", {line["event"] for line in world.audit_lines()})
+
+    def test_membership_in_a_group_is_the_processs_own(self) -> None:
+        with open("/etc/group", "a") as file:
+            file.write("lab:x:4242:nobody\n")  # a list that the kernel did not hear of
+        world.write_policy(policy({**rule("lab", gateways=["10.99.0.0/16"]), "users": [], "groups": ["lab"]}))
+        self.assert_refused(self.ask(), 77, "no rule of the policy speaks of uid 65534")
+        reply = caller.tuntap_up(self.helper, "10.99.0.254", user=NOBODY, groups=[4242])
+        self.addCleanup(reply.close)
+        self.assertEqual(reply.exit, 0, reply)
 
     def test_a_file_replaced_while_it_is_read_is_the_old_or_the_new_one(self) -> None:
         versions = [policy(*(rule(f"rule-{version}-{number}") for number in range(200))) for version in (1, 2)]

@@ -27,7 +27,7 @@ class TuntapUp(HostCase):
             self.assertIn("UP", link["flags"])
             info = link["linkinfo"]["info_data"]
             self.assertEqual((info["type"], info["persist"], info["user"]), ("tap", False, "root"))
-            self.assertRegex(link["ifalias"], r"^uml_net uid=0 id=[0-9a-f-]{36} tuntap gateway=10\.99\.0\.254$")
+            self.assertRegex(link["ifalias"], r"^uml_net uid=0 id=[0-9a-f-]{36} since=[0-9-]+T[0-9:]+Z tuntap gateway=10\.99\.0\.254$")
             self.assertEqual(world.snapshot()["addresses"]["tap0"], ["10.99.0.254/32"])
             request = fcntl.ioctl(reply.fds[0], TUNGETIFF, bytes(40))
             flags = struct.unpack_from("H", request, 16)[0]
@@ -158,28 +158,6 @@ class TuntapUp(HostCase):
                 world.reset_log()
                 spoil()
                 self.assert_refused(caller.tuntap_up(HELPER, "10.99.0.254"), 78, "audit log", words)
-        self.assertEqual(world.snapshot(), before)
-
-    def test_a_full_disk_under_the_log(self) -> None:
-        before = world.snapshot()
-        world.sh("mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(world.LOG.parent))
-        try:
-            world.reset_log()
-            line = FILLER.decode()
-            for filled in (4096 // len(line), 4096 // len(line) - 4):  # to the last byte, and with room for a part
-                world.LOG.write_text(line * filled)
-                self.assert_refused(caller.tuntap_up(HELPER, "10.99.0.254"), 78, "audit log")
-                self.assertEqual(world.LOG.read_text(), line * filled)
-            self.assertEqual(world.snapshot(), before)
-        finally:
-            world.sh("umount", str(world.LOG.parent))
-
-    def test_a_limit_on_file_size_is_no_way_around_the_log(self) -> None:
-        before = world.snapshot()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with ours, theirs:
-            done = caller.run("/usr/bin/prlimit", "--fsize=0", str(HELPER), "4", "tuntap", "up", stdout=theirs)
-        self.assertEqual(done.returncode, 78, done)
         self.assertEqual(world.snapshot(), before)
 
 

@@ -19,6 +19,7 @@ MS_PRIVATE = 1 << 18
 
 POLICY = Path("/etc/umlnet/policy.json")
 LOG = Path("/var/log/umlnet/audit.jsonl")
+REFUSALS = LOG.with_suffix(".refusals")
 TUN = Path("/dev/net/tun")
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -38,7 +39,7 @@ def _unshare(flags: int) -> None:
         raise OSError(number, f"unshare({flags:#x}): {os.strerror(number)} (the tests need root)")
 
 
-def _mount_tmpfs(path: Path, mode: str = "0755") -> None:
+def mount_tmpfs(path: Path, mode: str = "0755") -> None:
     path.mkdir(parents=True, exist_ok=True)
     sh("mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", str(path))
 
@@ -56,14 +57,14 @@ def enter(tun_mode: int = 0o600) -> None:
         raise OSError(ctypes.get_errno(), "cannot make the mounts private")
     with tempfile.TemporaryDirectory() as staging:
         shutil.copytree("/etc", Path(staging) / "etc", symlinks=True, ignore_dangling_symlinks=True)
-        _mount_tmpfs(Path("/etc"))
+        mount_tmpfs(Path("/etc"))
         sh("cp", "-a", f"{staging}/etc/.", "/etc/")
     shutil.rmtree("/etc/umlnet", ignore_errors=True)
     POLICY.parent.mkdir(mode=0o755)
-    _mount_tmpfs(Path("/var/log"))
+    mount_tmpfs(Path("/var/log"))
     LOG.parent.mkdir(mode=0o755)
-    _mount_tmpfs(Path("/run/netns"))
-    _mount_tmpfs(TUN.parent)
+    mount_tmpfs(Path("/run/netns"))
+    mount_tmpfs(TUN.parent)
     os.mknod(TUN, stat.S_IFCHR | tun_mode, os.makedev(10, 200))
     os.chmod(TUN, tun_mode)
     reset_log()
@@ -88,11 +89,19 @@ def remove_policy() -> None:
     POLICY.parent.mkdir(mode=0o755)
 
 
+def touch_log(path: Path, mode: int = 0o600, group: int = 0) -> None:
+    path.touch()
+    os.chown(path, 0, group)
+    path.chmod(mode)
+
+
 def reset_log(mode: int = 0o600, group: int = 0) -> None:
-    LOG.unlink(missing_ok=True)
-    LOG.touch()
-    os.chown(LOG, 0, group)
-    LOG.chmod(mode)
+    """The log and the count of refusals, empty, as an installation makes them."""
+    for path in (LOG, REFUSALS):
+        path.unlink(missing_ok=True)
+        touch_log(path, mode, group)
+    for old in LOG.parent.glob(LOG.name + ".*"):
+        old.unlink()
 
 
 def audit_lines() -> list[dict[str, Any]]:
@@ -181,7 +190,7 @@ def helper_copy(binary: Path, how: str, group: int = 0) -> Path:
     """The helper as an administrator installs it: `setuid` (4755 root) or `filecap` (2755 and cap_net_admin=p)."""
     bin_dir = Path("/run/umlnet-test-bin")
     if not os.path.ismount(bin_dir):
-        _mount_tmpfs(bin_dir)
+        mount_tmpfs(bin_dir)
     copy = bin_dir / how / "uml_net"
     copy.parent.mkdir(exist_ok=True)
     copy.parent.chmod(0o755)

@@ -76,3 +76,14 @@ TEST_CASE("audit: a long list says how much of it is missing") {
   CHECK(changes.size() == 33);
   CHECK(changes.back() == "... and 8 more");
 }
+
+TEST_CASE("audit: a line that counts others speaks of a uid, and of no process and no request") {
+  auto summary = record();
+  summary.is_summary = true;
+  summary.event = audit::Event::reject;
+  summary.suppressed = 80;
+  const auto line = json::parse(audit::to_line(summary));
+  CHECK(line["caller"] == json{{"uid", 1001}, {"user", "alice"}});
+  CHECK(!line.contains("request"));
+  CHECK(line["suppressed"] == 80);
+}

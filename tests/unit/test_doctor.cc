@@ -32,7 +32,7 @@ class FakeHost : public HostView {
     for (const auto* directory : {"/var", "/var/log", "/var/log/umlnet"}) files[directory] = {.mode = S_IFDIR | 0755};
     files[kHelper] = {.mode = S_IFREG | 04750, .gid = kGroup};
     files[kTun] = {.mode = S_IFCHR | 0666, .device = makedev(10, 200)};
-    files[policy::kAuditLog] = {.mode = S_IFREG | 0640};
+    for (const auto* file : {policy::kAuditLog, policy::kRefusals}) files[file] = {.mode = S_IFREG | 0640};
     texts["/proc/self/status"] = "Name:\tumlnet\nNoNewPrivs:\t0\nCapBnd:\t000001ffffffffff\n";
     texts["/proc/self/uid_map"] = "         0          0 4294967295\n";
     texts["/proc/cpuinfo"] = "flags\t: fpu sse\n";
@@ -128,7 +128,8 @@ void filecap(FakeHost& host) {
   host.capability = kNetAdmin;
   host.files[kHelper].mode = S_IFREG | 02755;
   host.files["/var/log/umlnet"] = {.mode = S_IFDIR | 0750, .gid = kGroup};
-  host.files[policy::kAuditLog] = {.mode = S_IFREG | 0660, .gid = kGroup};
+  for (const auto* file : {policy::kAuditLog, policy::kRefusals})
+    host.files[file] = {.mode = S_IFREG | 0660, .gid = kGroup};
 }
 
 // A guest of uid 1001 on tap0 that is published in the LAN of eth0, with forwarding as the helper leaves it.
@@ -353,7 +354,8 @@ TEST_CASE("doctor: the audit log") {
          filecap(host);
          host.files[kLog].mode = S_IFREG | 0640;
        },
-       Health::problem, "may not write", "chgrp umlnet /var/log/umlnet/audit.jsonl && chmod g+w"},
+       Health::problem, "not writable by the group of uml_net",
+       "chgrp umlnet /var/log/umlnet/audit.jsonl && chmod g+w"},
       {"audit-log",
        [&](auto& host) {
          filecap(host);
@@ -363,6 +365,11 @@ TEST_CASE("doctor: the audit log") {
       {"audit-log", [&](auto& host) { host.filesystems[kLog] = {.free = 100}; }, Health::problem, "is full", "df -h"},
       {"audit-log", [&](auto& host) { host.filesystems[kLog] = {.read_only = true, .free = 1 << 20}; }, Health::problem,
        "read-only", "mount -o remount,rw"},
+      {"refusals", [&](auto& host) { host.files.erase(policy::kRefusals); }, Health::warning, "is not there: a flood",
+       "install -m 0640 /dev/null /var/log/umlnet/audit.refusals"},
+      {"refusals", [&](auto& host) { host.files[policy::kRefusals].uid = 7; }, Health::warning, "belongs to uid 7",
+       "chown root"},
+      {"refusals", [&](auto& host) { host.hidden.insert(policy::kRefusals); }, Health::cannot_tell, "may not look"},
   });
 }
 

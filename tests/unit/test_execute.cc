@@ -68,7 +68,10 @@ policy::Grant root_grant(const Request& request, const policy::HostState& host) 
 }
 
 Result<priv::Outcome> run(const Request& request, const policy::HostState& host, FakeEffects& effects) {
-  return priv::execute(root_grant(request, host), RequestId({}), host, effects);
+  const auto grant = root_grant(request, host);
+  const auto plan = priv::make_plan(grant, RequestId({}), host);
+  if (!plan) return std::unexpected(plan.error());
+  return priv::execute(grant, *plan, host, effects);
 }
 
 }  // namespace

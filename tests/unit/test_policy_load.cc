@@ -378,6 +378,40 @@ TEST_CASE("policy: the top of the file") {
   }
 }
 
+TEST_CASE("policy: where else the lines of the audit log go") {
+  const auto journald = [](std::string_view members) {
+    const auto policy = load_text(top(std::string(members) + "\"rules\": []"));
+    REQUIRE_MESSAGE(policy.has_value(), policy.error().what);
+    return policy->journald;
+  };
+  CHECK_FALSE(journald(""));
+  CHECK_FALSE(journald("\"audit\": {},"));
+  CHECK_FALSE(journald("\"audit\": {\"journald\": false},"));
+  CHECK(journald("\"audit\": {\"journald\": true, \"comment\": \"for the SIEM\"},"));
+
+  struct Case {
+    std::string_view audit;
+    std::string_view words;
+  };
+  static constexpr Case kCases[] = {
+      {"true", "key \"audit\": true is not an object, as in {\"journald\": true}"},
+      {"{\"journald\": 1}", "key \"audit\": key \"journald\": 1 is neither true nor false"},
+      {"{\"journald\": null}", "key \"audit\": key \"journald\": null is neither true nor false"},
+      {"{\"comment\": 1}", "key \"audit\": key \"comment\": 1 is not a string"},
+      {"{\"file\": \"/tmp/x\"}",
+       "key \"audit\": key \"file\": there is no such key; the keys of \"audit\" are comment, journald"},
+  };
+  for (const auto& c : kCases)
+    CHECK(refusal(top("\"audit\": " + std::string(c.audit) + ",\n\"rules\": []")) ==
+          std::string(kPath) + ":3: " + std::string(c.words));
+
+  // What one file asks for, no other takes back.
+  const PolicyText wants{"a", "{\"version\": 1, \"audit\": {\"journald\": true}, \"rules\": []}"};
+  const PolicyText not_so{"b", "{\"version\": 1, \"audit\": {\"journald\": false}, \"rules\": []}"};
+  for (const auto& files : {std::vector{wants, not_so}, std::vector{not_so, wants}})
+    CHECK(load(files, accounts())->journald);
+}
+
 TEST_CASE("policy: not JSON") {
   struct Row {
     std::string_view text, message;

@@ -2,8 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,7 +21,7 @@ using namespace umlnet;
 
 namespace {
 
-constexpr int kTun = 100, kRtnetlink = 101, kReply = 102, kAudit = 103, kOther = 104;
+constexpr int kTun = 100, kRtnetlink = 101, kReply = 102, kAudit = 103, kJournal = 104, kOther = 105;
 
 enum class End { lived, killed };
 
@@ -30,8 +32,8 @@ End in_the_stage(const std::function<void()>& attempt) {
   if (child == 0) {
     ::signal(SIGSYS, SIG_DFL);  // doctest catches it
     const int null = ::open("/dev/null", O_RDWR);
-    for (const int fd : {kTun, kRtnetlink, kReply, kAudit, kOther}) ::dup2(null, fd);
-    if (!priv::stage_filter({kTun, kRtnetlink, kReply, kAudit}).enter()) ::_exit(2);
+    for (const int fd : {kTun, kRtnetlink, kReply, kAudit, kJournal, kOther}) ::dup2(null, fd);
+    if (!priv::stage_filter({kTun, kRtnetlink, kReply, kAudit, kJournal}).enter()) ::_exit(2);
     attempt();
     ::_exit(0);
   }
@@ -51,6 +53,16 @@ TEST_CASE("stage filter: what the stage needs is let through") {
   char byte = 0;
   CHECK(in_the_stage([&] { ::write(kReply, &byte, 1); }) == End::lived);
   CHECK(in_the_stage([&] { ::write(kAudit, &byte, 1); }) == End::lived);
+  CHECK(in_the_stage([&] { ::pwrite(kAudit, &byte, 1, 0); }) == End::lived);
+  CHECK(in_the_stage([&] { ::lseek(kAudit, 0, SEEK_CUR); }) == End::lived);
+  CHECK(in_the_stage([&] { ::fcntl(kAudit, F_SETFL, O_NONBLOCK); }) == End::lived);
+  CHECK(in_the_stage([&] { ::fcntl(kAudit, F_SETFL, O_NONBLOCK | O_APPEND); }) == End::lived);
+  struct flock lock{};
+  CHECK(in_the_stage([&] { ::fcntl(kAudit, F_OFD_SETLK, &lock); }) == End::lived);
+  CHECK(in_the_stage([] { ::poll(nullptr, 0, 1); }) == End::lived);
+  rlimit limit{};
+  CHECK(in_the_stage([&] { ::getrlimit(RLIMIT_FSIZE, &limit); }) == End::lived);
+  CHECK(in_the_stage([&] { ::send(kJournal, &byte, 1, 0); }) == End::lived);
   CHECK(in_the_stage([&] { ::write(STDERR_FILENO, &byte, 0); }) == End::lived);
   CHECK(in_the_stage([&] { ::sendto(kRtnetlink, &byte, 1, 0, nullptr, 0); }) == End::lived);
   CHECK(in_the_stage([&] { ::recv(kRtnetlink, &byte, 1, 0); }) == End::lived);
@@ -62,9 +74,18 @@ TEST_CASE("stage filter: what the stage needs is let through") {
 
 TEST_CASE("stage filter: anything else kills the process") {
   char byte = 0;
+  struct flock lock{};
+  rlimit limit{};
   const std::pair<const char*, std::function<void()>> attempts[] = {
       {"write to another fd", [&] { ::write(kOther, &byte, 1); }},
       {"send on another fd", [&] { ::sendto(kOther, &byte, 1, 0, nullptr, 0); }},
+      {"cutting the log", [] { ::ftruncate(kAudit, 0); }},
+      {"a lock that waits", [&] { ::fcntl(kAudit, F_OFD_SETLKW, &lock); }},
+      {"a lock on another fd", [&] { ::fcntl(kOther, F_OFD_SETLK, &lock); }},
+      {"duplicating the log", [] { ::fcntl(kAudit, F_DUPFD, 0); }},
+      {"writing anywhere in another file", [&] { ::pwrite(kOther, &byte, 1, 0); }},
+      {"setting a limit", [&] { ::setrlimit(RLIMIT_FSIZE, &limit); }},
+      {"asking for another limit", [&] { ::getrlimit(RLIMIT_NOFILE, &limit); }},
       {"a tun ioctl on another fd", [] { ::ioctl(kOther, priv::kTunRequests[0], nullptr); }},
       {"another ioctl on the tun fd", [] { ::ioctl(kTun, 0x400454cb /* TUNSETPERSIST */, 1); }},
 #ifndef UMLNET_SANITIZED

@@ -25,8 +25,10 @@ class Install(HostCase):
     def setUp(self) -> None:
         super().setUp()
         world.LOG.unlink()
+        world.REFUSALS.unlink()
         world.LOG.parent.rmdir()
         world.POLICY.parent.rmdir()
+        Path("/etc/logrotate.d/umlnet").unlink(missing_ok=True)
         world.sh("mount", "-t", "tmpfs", "tmpfs", str(PREFIX))
         self.addCleanup(self.restore)
 
@@ -55,7 +57,11 @@ class Install(HostCase):
         self.assertEqual((mode(helper), helper.stat().st_uid), (0o4750, 0))
         self.assertIn("umlnet:x:", Path("/etc/group").read_text())
         self.assertNotEqual(group, 0)
-        self.assertEqual(mode(world.LOG) & 0o007, 0)
+        self.assertEqual((mode(world.LOG), mode(world.REFUSALS)), (0o640, 0o640))
+        # What rotates the log makes it anew as it was.
+        rotation = Path("/etc/logrotate.d/umlnet").read_text()
+        self.assertIn(f"\n{world.LOG} {{", rotation)
+        self.assertIn("\n    create 0640 root root\n", rotation)
         self.use(helper, [group])
         with self.assertRaises(PermissionError):
             caller.tuntap_up(helper, user=NOBODY)  # not a member of the group
@@ -75,14 +81,17 @@ class Install(HostCase):
         self.install()
         helper = PREFIX / "bin" / "uml_net"
         world.LOG.unlink()
+        world.REFUSALS.unlink()
         script = ROOT / "uml_net" / "install-privilege.sh"
         environment = {**os.environ, "MESON_INSTALL_DESTDIR_PREFIX": str(PREFIX)}
         environment.pop("DESTDIR", None)
-        subprocess.run(["sh", script, "bin/uml_net", "filecap", "umlnet", world.POLICY.parent, world.LOG], check=True,
+        subprocess.run(["sh", script, "bin/uml_net", "filecap", "umlnet", world.POLICY.parent, world.LOG,
+                        world.REFUSALS], check=True,
                        capture_output=True, env=environment)
         self.assertEqual(mode(helper), 0o2755)
         self.assertIn("cap_net_admin=p", world.sh("/usr/sbin/getcap", str(helper)))
-        self.assertEqual((mode(world.LOG), world.LOG.stat().st_gid), (0o660, helper.stat().st_gid))
+        for path in (world.LOG, world.REFUSALS):
+            self.assertEqual((mode(path), path.stat().st_gid), (0o660, helper.stat().st_gid))
         self.use(helper, [])
 
     def test_staged_for_a_package_touches_nothing_outside(self) -> None:
@@ -91,6 +100,8 @@ class Install(HostCase):
         self.install(DESTDIR=str(stage))
         self.assertEqual(mode(stage / "usr/local/bin/uml_net"), 0o4750)
         self.assertEqual(Path("/etc/group").read_text(), groups)
+        self.assertTrue((stage / "etc/logrotate.d/umlnet").is_file())
+        self.assertFalse(Path("/etc/logrotate.d/umlnet").exists())
         self.assertFalse(world.LOG.parent.exists())
         self.assertFalse(world.POLICY.parent.exists())
 

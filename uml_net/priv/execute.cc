@@ -1,8 +1,7 @@
 #include "uml_net/priv/execute.h"
 
 #include <cerrno>
-
-#include "uml_net/priv/plan.h"
+#include <chrono>
 
 namespace umlnet::priv {
 namespace {
@@ -18,7 +17,9 @@ struct Perform {
     auto made = effects.make_tap(c.owner, c.name);
     if (!made) return std::unexpected(std::move(made.error()));
     tap.emplace(*std::move(made));
-    return effects.set_alias(tap->ifindex, c.tag);
+    DeviceTag tag = c.tag;
+    tag.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    return effects.set_alias(tap->ifindex, tag.str());
   }
   Result<void> operator()(const PutHostAddress& c) const { return effects.add_address(index(c.device), c.address); }
   Result<void> operator()(const BringUp& c) const { return effects.set_up(index(c.device)); }
@@ -112,14 +113,11 @@ std::string explanation(const policy::Grant& grant, const Plan& plan, const Outc
 
 }  // namespace
 
-Result<Outcome> execute(const policy::Grant& grant, const RequestId& id, const policy::HostState& host,
+Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const policy::HostState& host,
                         HostEffects& effects) {
-  auto plan = make_plan(grant, id, host);
-  if (!plan) return std::unexpected(std::move(plan.error()));
-
   Outcome outcome;
   outcome.device = device_named_in(grant.request(), host);
-  for (const auto& change : plan->changes) {
+  for (const auto& change : plan.changes) {
     const auto result = std::visit(Perform{effects, outcome.tap}, change);
     if (result) {
       outcome.changes.push_back(change);
@@ -127,7 +125,7 @@ Result<Outcome> execute(const policy::Grant& grant, const RequestId& id, const p
     }
     if (is_gone_already(change, result.error())) continue;
     Error error = explained(change, result.error());
-    if (!plan->all_or_nothing) {
+    if (!plan.all_or_nothing) {
       outcome.words.push_back("failed: " + error.line());
       continue;
     }
@@ -138,7 +136,7 @@ Result<Outcome> execute(const policy::Grant& grant, const RequestId& id, const p
   if (outcome.tap) outcome.device = {outcome.tap->ifindex, outcome.tap->name.str()};
   for (const auto& change : outcome.changes)
     outcome.words.push_back(done_in_words(change, outcome.tap ? outcome.tap->name.str() : ""));
-  outcome.text = explanation(grant, *plan, outcome);
+  outcome.text = explanation(grant, plan, outcome);
   return outcome;
 }
 

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "libumlnet/core/request_id.h"
 #include "policy/decide.h"
 #include "policy/host_state.h"
 #include "uml_net/priv/change.h"
 #include "uml_net/priv/host_effects.h"
+#include "uml_net/priv/plan.h"
 
 namespace umlnet::priv {
 
@@ -26,10 +26,10 @@ struct Outcome {
   Outcome& operator=(Outcome&&) = default;
 };
 
-// Makes the plan for the grant and carries it out. All or nothing: where a change fails, those before it are taken back
-// and the error says which failed (Code::kernel, or conflict and not_found as in make_plan()). Needs CAP_NET_ADMIN in
-// effect where anything is to be changed.
-Result<Outcome> execute(const policy::Grant& grant, const RequestId& id, const policy::HostState& host,
+// Carries out `plan`, which make_plan() made for `grant` and `host`. All or nothing: where a change fails, those before
+// it are taken back and the error says which failed (Code::kernel, or conflict where somebody else was quicker). Needs
+// CAP_NET_ADMIN in effect where anything is to be changed.
+Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const policy::HostState& host,
                         HostEffects& effects);
 
 // Takes back what was done, last change first, for a caller that did not take the reply. What cannot be taken back is

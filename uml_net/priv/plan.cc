@@ -43,7 +43,7 @@ Result<Plan> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv
   std::string words(request_name(grant.request()));
   if (gateway) words += " gateway=" + gateway->str();
   Plan plan;
-  plan.changes.push_back(MakeTapDevice{grant.uid(), DeviceTag{grant.uid(), id, words}.str(), name});
+  plan.changes.push_back(MakeTapDevice{grant.uid(), DeviceTag{grant.uid(), id, std::nullopt, words}, name});
   if (gateway) plan.changes.push_back(PutHostAddress{Device{}, *gateway});
   plan.changes.push_back(BringUp{Device{}});
   return plan;
@@ -164,6 +164,12 @@ Result<Plan> make_plan(const Grant& grant, const RequestId& id, const HostState&
     Result<Plan> operator()(const CollectGarbage&) const { return plan_garbage(host); }
   };
   return std::visit(Visitor{grant, id, host}, grant.request());
+}
+
+bool adds_to_holdings(const Plan& plan) {
+  return std::ranges::any_of(plan.changes, [](const Change& change) {
+    return std::holds_alternative<MakeTapDevice>(change) || std::holds_alternative<AddRoute>(change);
+  });
 }
 
 }  // namespace umlnet::priv

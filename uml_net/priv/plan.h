@@ -24,4 +24,7 @@ struct Plan {
 // where there is nothing to take back (Code::not_found) or somebody else has it (Code::conflict).
 Result<Plan> make_plan(const policy::Grant& grant, const RequestId& id, const policy::HostState& host);
 
+// Whether the plan makes a device or routes an address: what limits count.
+bool adds_to_holdings(const Plan& plan);
+
 }  // namespace umlnet::priv

@@ -1,6 +1,8 @@
 #include "uml_net/priv/stage_filter.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,6 +30,7 @@ constexpr int kSanitizer[] = {SYS_mmap,     SYS_mprotect,    SYS_sigaltstack, SY
 
 SeccompFilter stage_filter(const StageFds& fds) {
   SeccompFilter filter;
+  const auto on_audit = Where::equals(0, static_cast<std::uint64_t>(fds.audit));
   filter.allow_each(kMemory).allow_each(kCapability).allow_each(kEnd).allow_each(kTime);
   filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
   if (fds.tun >= 0)
@@ -35,9 +38,15 @@ SeccompFilter stage_filter(const StageFds& fds) {
       filter.allow(SYS_ioctl, {Where::equals(0, static_cast<std::uint64_t>(fds.tun)), Where::equals(1, request)});
   filter.allow_on_fd(SYS_sendto, fds.rtnetlink).allow_on_fd(SYS_recvfrom, fds.rtnetlink);
   filter.allow_on_fd(SYS_sendmsg, fds.reply).allow_on_fd(SYS_write, fds.reply);
-  filter.allow(SYS_poll, {Where::equals(1, 1)});  // on one fd: the reply's
-  filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_ftruncate, fds.audit).allow_on_fd(SYS_lseek, fds.audit);
-  filter.allow_on_fd(SYS_fstat, fds.audit).allow_on_fd(SYS_newfstatat, fds.audit);
+  filter.allow(SYS_poll, {Where::equals(1, 1)});                       // on one fd: the reply's
+  filter.allow(SYS_poll, {Where::equals(0, 0), Where::equals(1, 0)});  // on nothing: a short sleep
+  filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_lseek, fds.audit).allow_on_fd(SYS_pwrite64, fds.audit);
+  for (const std::uint64_t flags : {O_NONBLOCK, O_NONBLOCK | O_APPEND})
+    filter.allow(SYS_fcntl, {on_audit, Where::equals(1, F_SETFL), Where::equals(2, flags)});
+  filter.allow(SYS_fcntl, {on_audit, Where::equals(1, F_OFD_SETLK)});
+  // To ask for the limit on file sizes, and not to set it.
+  filter.allow(SYS_prlimit64, {Where::equals(0, 0), Where::equals(1, RLIMIT_FSIZE), Where::equals(2, 0)});
+  filter.allow_on_fd(SYS_sendto, fds.journal);
   filter.allow_on_fd(SYS_write, STDERR_FILENO);
   if (fds.session) {
     const SessionFds& session = *fds.session;

@@ -69,7 +69,7 @@ typedef struct umlnet_error {
 } umlnet_error;
 
 /* "UMLNET_REFUSED" and so on; "unknown" for a number that is none. Any thread, any signal handler. */
-const char* umlnet_code_name(umlnet_code code);
+const char* umlnet_code_name(int code);
 
 /* Fills `error` (may be NULL) and returns `code`: for transports of your own. */
 umlnet_code umlnet_error_set(umlnet_error* error, umlnet_code code, int errnum, const char* message);

@@ -1,0 +1,368 @@
+"""The audit log as a file among others: floods of refusals, disks without room, links in its place, and journald."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import unittest
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.support import caller, world
+from tests.support.case import HELPER, HostCase
+from tests.support.crowd import Crowd
+from tests.support.ethertap import ADD, Session
+
+NOBODY, SOMEBODY = 65534, 65533
+MASK = "255.255.255.0"
+SYS_POLL = 7  # x86_64
+LINES = 20  # of one uid in one window of time
+JOURNAL = Path("/run/systemd/journal/socket")
+POLICY = {"version": 1, "rules": [{"name": "guests", "users": [NOBODY], "operations": ["tuntap", "ethertap", "address"],
+                                   "gateways": ["10.99.0.0/16"], "guests": ["10.99.0.0/16"], "devices": ["tap*"]}]}
+
+
+def let_time_pass(windows: int = 1) -> None:
+    """The counters look as they will when that many windows are over: their byte 3 is the number of the window."""
+    words = bytearray(world.REFUSALS.read_bytes())
+    for at in range(0, len(words), 8):
+        if words[at:at + 8] != bytes(8):
+            words[at + 3] = (words[at + 3] - windows) % 256
+    with world.REFUSALS.open("r+b") as file:
+        file.write(words)
+
+
+class AuditCase(HostCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.helper = world.helper_copy(HELPER, "setuid")
+        world.write_policy(POLICY)
+
+    def ask_in_vain(self, user: int = SOMEBODY, **more: Any) -> caller.Reply:
+        return caller.framed(self.helper, "4", "add", "tap0", "10.99.0.1", MASK, user=user, **more)
+
+    def lines_of(self, user: int) -> list[dict[str, Any]]:
+        return [line for line in world.audit_lines() if line["caller"]["uid"] == user]
+
+
+class Floods(AuditCase):
+    def flood(self, calls: int) -> None:
+        crowd = Crowd(self.helper)
+        for _ in range(calls):
+            crowd.add("4", "add", "tap0", "10.99.0.1", MASK, user=SOMEBODY)
+        self.assertEqual(Counter(reply.exit for reply in crowd.go()), {77: calls})
+
+    def count(self, user: int = SOMEBODY) -> tuple[int, int]:
+        """Lines of single refusals, and how many others are counted in summaries."""
+        lines = self.lines_of(user)
+        return sum("suppressed" not in line for line in lines), sum(line.get("suppressed", 0) for line in lines)
+
+    def test_a_flood_of_refusals_ends_in_one_line_that_counts_the_rest(self) -> None:
+        self.flood(100)
+        single, summed = self.count()
+        self.assertIn(single, (LINES, 2 * LINES))  # or two windows, if one ended meanwhile
+        # Nobody else's lines are hidden, and no grant's.
+        self.ask_in_vain(NOBODY)
+        with caller.tuntap_up(self.helper, user=NOBODY) as reply:
+            self.assertEqual(reply.exit, 0)
+        self.assertEqual([line["event"] for line in self.lines_of(NOBODY)], ["reject", "accept", "accept"])
+        let_time_pass()
+        self.assertEqual(caller.run(self.helper, "gc", user=NOBODY).returncode, 0)
+        single, summed = self.count()
+        self.assertEqual(single + summed, 100)
+        (summary,) = [line for line in self.lines_of(SOMEBODY) if "suppressed" in line][-1:]
+        self.assertEqual((summary["event"], summary["caller"]), ("reject", {"uid": SOMEBODY}))
+        self.assertIn("more requests of uid 65533 changed nothing", summary["decision"]["reason"])
+        # And begins anew.
+        self.ask_in_vain()
+        self.assertEqual(self.count(), (single + 1, summed))
+
+    def test_a_summary_that_the_log_does_not_take_is_not_lost(self) -> None:
+        self.flood(50)
+        single, _ = self.count()
+        let_time_pass()
+        world.sh("mount", "-o", "bind", str(world.LOG.parent), str(world.LOG.parent))
+        try:
+            world.sh("mount", "-o", "remount,bind,ro", str(world.LOG.parent))
+            self.assertEqual(self.ask_in_vain().exit, 78)
+        finally:
+            world.sh("umount", str(world.LOG.parent))
+        self.ask_in_vain()
+        _, summed = self.count()
+        self.assertEqual(single + summed, 50)
+
+    def test_a_guest_in_a_session_is_counted_like_everybody(self) -> None:
+        with Session(self.helper, "tap7", user=NOBODY) as session:
+            for _ in range(250):
+                self.assertIn("operation 7 is not known", session.ask(7, "10.99.0.1"))
+            session.close()
+        lines = self.lines_of(NOBODY)
+        self.assertEqual(lines[-1]["event"], "exit")
+        single = sum(line["event"] == "reject" and "suppressed" not in line for line in lines)
+        self.assertIn(single, (LINES, 2 * LINES))
+        self.assertEqual(single + sum(line.get("suppressed", 0) for line in lines), 250)
+
+    def test_what_changes_nothing_leaves_one_line_and_is_counted_too(self) -> None:
+        with caller.tuntap_up(self.helper, "10.99.0.254", user=NOBODY) as tap:
+            for _ in range(2):
+                added = caller.framed(self.helper, "4", "add", tap.name, "10.99.0.1", MASK, user=NOBODY)
+                self.assertEqual(added.exit, 0)
+            self.assertEqual(self.events(), [("accept", "intent"), ("accept", "result")] * 2 + [("accept", "result")])
+            self.assertNotIn("changes", self.last_line()["result"])
+            gone = caller.framed(self.helper, "4", "del", tap.name, "10.99.0.2", MASK, user=NOBODY)
+            self.assert_refused(gone, 69, "nothing to take back")
+            self.assertEqual(self.events()[-1], ("reject", "result"))
+            before = len(world.audit_lines())
+            for _ in range(3 * LINES):
+                again = caller.framed(self.helper, "4", "add", tap.name, "10.99.0.1", MASK, user=NOBODY)
+                self.assertEqual((again.exit, again.text), (0, "10.99.0.1 routed to tap0 already\n"))
+            self.assertLessEqual(len(world.audit_lines()) - before, 2 * LINES + 1)
+            before = len(world.audit_lines())
+            changed = caller.framed(self.helper, "4", "del", tap.name, "10.99.0.1", MASK, user=NOBODY)
+            self.assertEqual((changed.exit, len(world.audit_lines())), (0, before + 2))
+
+    def test_without_a_fit_file_to_count_in_every_refusal_has_its_line(self) -> None:
+        victim = Path("/var/log/victim")
+        victim.write_text("hers")
+
+        def missing() -> None:
+            world.REFUSALS.unlink()
+
+        def symlink() -> None:
+            world.REFUSALS.unlink()
+            world.REFUSALS.symlink_to(victim)
+
+        def hard_link() -> None:
+            world.REFUSALS.unlink()
+            os.link(victim, world.REFUSALS)
+
+        def fifo() -> None:
+            world.REFUSALS.unlink()
+            os.mkfifo(world.REFUSALS)
+
+        def not_roots() -> None:
+            os.chown(world.REFUSALS, SOMEBODY, 0)
+
+        for spoil in (missing, symlink, hard_link, fifo, not_roots):
+            with self.subTest(spoil.__name__):
+                world.reset_log()
+                spoil()
+                for _ in range(LINES + 2):
+                    self.assertEqual(self.ask_in_vain().exit, 77)
+                self.assertEqual(self.count(), (LINES + 2, 0))
+                with caller.tuntap_up(self.helper, user=NOBODY) as reply:
+                    self.assertEqual(reply.exit, 0)
+        self.assertEqual(victim.read_text(), "hers")
+
+    def test_rubbish_to_count_in_grants_and_refuses_nothing(self) -> None:
+        world.REFUSALS.write_bytes(os.urandom(4096))
+        with caller.tuntap_up(self.helper, user=NOBODY) as reply:
+            self.assertEqual(reply.exit, 0)
+        self.assertEqual(self.ask_in_vain().exit, 77)
+
+    def test_limits_of_the_callers_own_do_not_get_it_out_of_being_counted(self) -> None:
+        self.flood(2 * LINES)
+        let_time_pass(-1)  # for longer than this test lasts
+        before = world.LOG.read_bytes()
+        limits = [f"--nofile={number}" for number in range(3, 10)]
+        limits += [f"--as={size}" for size in range(4_000_000, 8_000_000, 100_000)]
+        for limit in limits:
+            done = caller.run("/usr/bin/prlimit", limit, str(self.helper), "4", "add", "tap0", "10.99.0.1", MASK,
+                              user=SOMEBODY)
+            self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(world.LOG.read_bytes(), before)
+
+
+class Disks(AuditCase):
+    def test_no_room_for_a_whole_line(self) -> None:
+        """A real small disk. What of a line got onto it is made an empty object, or spaces where it is shorter."""
+        world.sh("mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(world.LOG.parent))
+        self.addCleanup(world.sh, "umount", str(world.LOG.parent))
+        before = world.snapshot()
+        for room in (0, 1, 2, 3, 100, 200):
+            with self.subTest(room=room):
+                world.reset_log()
+                world.REFUSALS.unlink()
+                filler = '{"filler":true}\n' * ((8192 - room) // 16 - 1)
+                filler += '{"filler":true}'.ljust(8192 - room - len(filler) - 1) + "\n"
+                world.LOG.write_text(filler)
+                self.assert_refused(caller.tuntap_up(self.helper, user=NOBODY), 78, "audit log", "Is the disk full?")
+                self.assertEqual(world.LOG.read_text(), filler + self.blank(room))
+                # With room again, the next line stands whole in a line of its own.
+                world.sh("mount", "-o", "remount,size=64k", str(world.LOG.parent))
+                with caller.tuntap_up(self.helper, user=NOBODY) as reply:
+                    self.assertEqual(reply.exit, 0, reply)
+                lines = [json.loads(line) for line in world.LOG.read_text().splitlines()[-3:]]
+                self.assertEqual([line.get("stage") for line in lines][1:], ["intent", "result"])
+                world.LOG.write_text("")
+                world.sh("mount", "-o", "remount,size=8k", str(world.LOG.parent))
+        world.LOG.write_text("")
+        self.assertEqual(world.snapshot(), before)
+
+    @staticmethod
+    def blank(size: int) -> str:
+        return "{" + " " * (size - 3) + "}\n" if size >= 3 else " " * size
+
+    def test_a_read_only_file_system(self) -> None:
+        world.sh("mount", "-t", "tmpfs", "tmpfs", str(world.LOG.parent))
+        self.addCleanup(world.sh, "umount", str(world.LOG.parent))
+        world.reset_log()
+        world.sh("mount", "-o", "remount,ro", str(world.LOG.parent))
+        before = world.snapshot()
+        self.assert_refused(caller.tuntap_up(self.helper, user=NOBODY), 78, "cannot open the audit log", "EROFS",
+                            "Nothing is granted without a record")
+        self.assertEqual(world.snapshot(), before)
+
+    def test_a_log_that_was_just_renamed_is_waited_for(self) -> None:
+        world.LOG.rename(f"{world.LOG}.1")
+        helper = subprocess.Popen([self.helper, "gc"], stdout=subprocess.PIPE, user=NOBODY, group=NOBODY, extra_groups=[])
+        with helper:
+            sleeping = f"{SYS_POLL} 0x0 0x0 "  # poll() on nothing
+            while not Path(f"/proc/{helper.pid}/syscall").read_text().startswith(sleeping):
+                self.assertIsNone(helper.poll())
+            world.touch_log(world.LOG)
+            self.assertEqual(helper.wait(timeout=caller.TIMEOUT), 0)
+        self.assertEqual(self.events(), [("accept", "result")])
+
+    def test_a_caller_cannot_cut_lines_by_a_limit_on_file_sizes(self) -> None:
+        self.ask_in_vain()
+        before = world.LOG.read_bytes()
+        for limit in (0, len(before) + 100, 1 << 30):
+            done = caller.run("/usr/bin/prlimit", f"--fsize={limit}", str(self.helper), "gc", user=NOBODY)
+            self.assertEqual(done.returncode, 78, done)
+            self.assertIn(b"ulimit -f", done.stderr)
+        self.assertEqual(world.LOG.read_bytes(), before)
+        # A soft limit alone is no matter.
+        self.assertEqual(caller.run("/usr/bin/prlimit", "--fsize=0:", str(self.helper), "gc", user=NOBODY).returncode, 0)
+
+
+class Callers(AuditCase):
+    def test_who_logged_in_stays_on_record_whoever_he_is_now(self) -> None:
+        script = f"echo 1234 >/proc/self/loginuid; exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups {self.helper} gc"
+        self.assertEqual(caller.run("/bin/sh", "-c", script).returncode, 0)
+        self.assertEqual((self.last_line()["caller"]["uid"], self.last_line()["caller"]["loginuid"]), (NOBODY, 1234))
+
+
+class Journald(AuditCase):
+    def setUp(self) -> None:
+        super().setUp()
+        world.write_policy({**POLICY, "audit": {"journald": True}})
+        world.mount_tmpfs(Path("/run/systemd"))
+        self.addCleanup(world.sh, "umount", "/run/systemd")
+        JOURNAL.parent.mkdir()
+
+    def stand_in(self) -> socket.socket:
+        """A datagram socket in journald's place."""
+        sink = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(sink.close)
+        sink.bind(str(JOURNAL))
+        JOURNAL.chmod(0o666)
+        sink.settimeout(5)
+        return sink
+
+    def use(self) -> None:
+        with caller.tuntap_up(self.helper, "10.99.0.254", user=NOBODY) as reply:
+            self.assertEqual(reply.exit, 0, reply)
+            added = caller.framed(self.helper, "4", "add", reply.name, "10.99.0.1", MASK, user=NOBODY)
+            self.assertEqual(added.exit, 0)
+        self.assertEqual(self.ask_in_vain().exit, 77)
+
+    def test_each_line_goes_to_a_socket_in_journalds_place(self) -> None:
+        sink = self.stand_in()
+        self.use()
+        with Session(self.helper, "tap7", user=NOBODY) as session:
+            session.ask(ADD, "10.99.0.2")
+            session.close()
+        lines = world.LOG.read_text().splitlines()
+        entries = [dict(field.split("=", 1) for field in sink.recv(65536).decode("ascii").splitlines()) for _ in lines]
+        self.assertEqual([entry["UMLNET_JSON"] for entry in entries], lines)
+        for entry, line in zip(entries, map(json.loads, lines)):
+            self.assertEqual((entry["UMLNET_ID"], entry["UMLNET_EVENT"], entry["UMLNET_STAGE"]),
+                             (line["id"], line["event"], line["stage"]))
+            self.assertEqual(entry["UMLNET_UID"], str(line["caller"]["uid"]))
+            self.assertEqual(entry["UMLNET_OPERATION"], line["request"]["operation"])
+            self.assertEqual(entry["SYSLOG_IDENTIFIER"], "uml_net")
+            self.assertEqual(entry["PRIORITY"], {"accept": "6", "exit": "6", "reject": "5", "alert": "1"}[line["event"]])
+        added = entries[3]
+        self.assertEqual((added["UMLNET_DEVICE"], added["UMLNET_ADDRESS"], added["UMLNET_RULE"]),
+                         ("tap0", "10.99.0.1", "guests"))
+        self.assertEqual(added["MESSAGE"],
+                         "accept: uid 65534 (nobody) add: 10.99.0.1 routed to tap0, proxy ARP on for tap0")
+
+    def test_a_real_journald_has_what_the_log_has(self) -> None:
+        world.mount_tmpfs(Path("/run/log"))
+        self.addCleanup(world.sh, "umount", "/run/log")
+        journald = subprocess.Popen(["/lib/systemd/systemd-journald"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 30
+            while not JOURNAL.exists():
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.02)
+            self.use()
+            lines = world.LOG.read_text().splitlines()
+            while len(entries := self.entries()) < len(lines):
+                self.assertLess(time.monotonic(), deadline, entries)
+                time.sleep(0.05)
+        finally:
+            journald.terminate()
+            journald.wait()
+        self.assertEqual([entry["UMLNET_JSON"] for entry in entries], lines)
+        # From the kernel, and not from the sender.
+        self.assertEqual([int(entry["_UID"]) for entry in entries],
+                         [json.loads(line)["caller"]["uid"] for line in lines])
+
+    @staticmethod
+    def entries() -> list[dict[str, Any]]:
+        out = world.sh("journalctl", "-D", "/run/log/journal", "-o", "json", "--no-pager", "SYSLOG_IDENTIFIER=uml_net",
+                       check=False)
+        return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+
+    def test_a_journal_that_is_not_there_or_does_not_read_refuses_nothing_and_is_noted(self) -> None:
+        def full() -> None:
+            sink = self.stand_in()
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+                filler.setblocking(False)
+                filler.connect(str(JOURNAL))
+                try:
+                    while True:
+                        filler.send(b"x")
+                except BlockingIOError:
+                    pass
+            self.addCleanup(sink.close)
+
+        def not_roots() -> None:
+            self.stand_in()
+            os.chown(JOURNAL, SOMEBODY, 0)
+
+        def for_everybody() -> None:
+            self.stand_in()
+            JOURNAL.parent.chmod(0o777)
+
+        for spoil, words in ((lambda: None, "there is no /run/systemd/journal/socket"), (full, "EAGAIN"),
+                             (not_roots, "belongs to uid 65533"), (for_everybody, "/run/systemd/journal is writable")):
+            with self.subTest(words):
+                JOURNAL.unlink(missing_ok=True)
+                JOURNAL.parent.chmod(0o755)
+                world.reset_log()
+                spoil()
+                with caller.tuntap_up(self.helper, user=NOBODY) as reply:
+                    self.assertEqual(reply.exit, 0, reply)
+                lines = world.audit_lines()
+                self.assertEqual(Counter(line["event"] for line in lines), {"accept": 2, "alert": 1})
+                (alert,) = [line for line in lines if line["event"] == "alert"]
+                self.assertIn("systemd-journald does not take the lines", alert["decision"]["reason"])
+                self.assertIn(words, alert["decision"]["reason"])
+
+    def test_nothing_goes_there_unless_policy_asks_for_it(self) -> None:
+        sink = self.stand_in()
+        world.write_policy(POLICY)
+        self.use()
+        sink.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            sink.recv(65536)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,71 @@
+#include <doctest/doctest.h>
+
+#include "uml_net/refusal_counters.h"
+
+using umlnet::audit::RefusalCounters;
+
+namespace {
+
+constexpr RefusalCounters::Time kNow{std::chrono::seconds{1'790'000'000}};
+
+// Of one process alone: there is no such file.
+RefusalCounters counters() {
+  auto opened = RefusalCounters::open("/nonexistent/audit.refusals");
+  REQUIRE(opened);
+  return *std::move(opened);
+}
+
+unsigned lines(RefusalCounters& counters, uid_t uid, unsigned requests, RefusalCounters::Time now) {
+  unsigned got = 0;
+  for (unsigned i = 0; i < requests; ++i) got += counters.count(uid, now) ? 1 : 0;
+  return got;
+}
+
+}  // namespace
+
+TEST_CASE("refusals: of each uid the first twenty in a window get a line") {
+  auto all = counters();
+  CHECK(lines(all, 1001, 50, kNow) == RefusalCounters::kLines);
+  CHECK(lines(all, 1002, 5, kNow) == 5);
+  CHECK(lines(all, 0, 50, kNow) == RefusalCounters::kLines);
+  CHECK_MESSAGE(all.take_finished(kNow).empty(), "the window is not over");
+  CHECK_MESSAGE(lines(all, 1001, 50, kNow - RefusalCounters::kWindow) == 0, "nor for who read the clock before");
+
+  const auto later = kNow + RefusalCounters::kWindow;
+  auto finished = all.take_finished(later);
+  REQUIRE(finished.size() == 2);
+  if (finished[0].uid != 1001) std::swap(finished[0], finished[1]);
+  CHECK((finished[0].uid == 1001 && finished[0].number == 80));
+  CHECK((finished[1].uid == 0 && finished[1].number == 30));
+  CHECK(all.take_finished(later).empty());
+  CHECK(lines(all, 1001, 50, later) == RefusalCounters::kLines);
+}
+
+TEST_CASE("refusals: at the end of a session its own are taken, and the window goes on") {
+  auto all = counters();
+  lines(all, 1001, 50, kNow);
+  CHECK(all.take(1001) == 30);
+  CHECK(all.take(1001) == 0);
+  CHECK(all.take(1002) == 0);
+  CHECK(lines(all, 1001, 5, kNow) == 0);
+  CHECK(all.take(1001) == 5);
+}
+
+TEST_CASE("refusals: what could not be recorded is there again") {
+  auto all = counters();
+  all.put_back({1001, 7}, kNow);
+  CHECK_MESSAGE(lines(all, 1001, 3, kNow) == 3, "and suppresses nothing");
+  const auto finished = all.take_finished(kNow);
+  REQUIRE(finished.size() == 1);
+  CHECK((finished[0].uid == 1001 && finished[0].number == 7));
+}
+
+TEST_CASE("refusals: with more uids than counters, lines are written and none is lost") {
+  auto all = counters();
+  constexpr unsigned kUids = 5000;
+  std::uint64_t got = 0, suppressed = 0;
+  for (uid_t uid = 0; uid < kUids; ++uid) got += lines(all, uid, 30, kNow);
+  for (const auto& [uid, number] : all.take_finished(kNow + RefusalCounters::kWindow)) suppressed += number;
+  CHECK(got + suppressed == kUids * 30);
+  CHECK(suppressed > 0);
+}

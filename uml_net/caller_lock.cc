@@ -1,0 +1,44 @@
+#include "uml_net/caller_lock.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <chrono>
+#include <string>
+
+#include "uml_net/try_for.h"
+
+namespace umlnet {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{3000};
+
+bool set_lock(int log, uid_t uid, short type) {
+  struct flock lock{};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = uid;  // the file need not be so long
+  lock.l_len = 1;
+  return ::fcntl(log, F_OFD_SETLK, &lock) == 0;
+}
+
+}  // namespace
+
+Result<CallerLock> CallerLock::take(int log, uid_t uid) {
+  bool locked = false;
+  const bool settled = try_for(kPatience, [&] {
+    locked = set_lock(log, uid, F_WRLCK);
+    return locked || (errno != EAGAIN && errno != EACCES && errno != EINTR);
+  });
+  if (!settled)
+    return fail(
+        Code::busy, "another request of uid " + std::to_string(uid) + " is still under way",
+        "Try again in a moment. If this goes on: is a uml_net of yours stopped (ps -o pid,stat,cmd -C uml_net)?");
+  return CallerLock(locked ? log : -1, uid);
+}
+
+CallerLock::~CallerLock() {
+  if (log_ >= 0) set_lock(log_, uid_, F_UNLCK);
+}
+
+}  // namespace umlnet

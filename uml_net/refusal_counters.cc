@@ -1,0 +1,157 @@
+#include "uml_net/refusal_counters.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "uml_net/roots_file.h"
+
+namespace umlnet::audit {
+namespace {
+
+constexpr std::size_t kSize = RefusalCounters::kSlots * sizeof(std::uint64_t);  // one page
+constexpr std::size_t kPlaces = 8;  // in which a uid's counter may be; with all in use, its lines are not suppressed
+
+// What a slot holds, in one word: whoever changes it changes all of it at once.
+struct Counter {
+  uid_t uid;
+  std::uint8_t window;  // number of the window, modulo 256
+  std::uint32_t count;  // 24 bits, never 0
+
+  static constexpr std::uint32_t kMost = 0xffffff;
+
+  static Counter of(std::uint64_t word) {
+    return {static_cast<uid_t>(word >> 32), static_cast<std::uint8_t>(word >> 24),
+            static_cast<std::uint32_t>(word) & kMost};
+  }
+  std::uint64_t word() const { return std::uint64_t{uid} << 32 | std::uint64_t{window} << 24 | count; }
+  unsigned suppressed() const { return count > RefusalCounters::kLines ? count - RefusalCounters::kLines : 0; }
+};
+
+std::uint8_t window_of(RefusalCounters::Time now) {
+  return static_cast<std::uint8_t>(now.time_since_epoch() / RefusalCounters::kWindow);
+}
+
+// A process that read the clock a moment before must not take the next window for a past one.
+bool is_over(const Counter& counter, std::uint8_t now) {
+  return counter.window != now && counter.window != static_cast<std::uint8_t>(now + 1);
+}
+
+// What the caller could arrange, to get out of being counted.
+bool is_callers_doing(int errnum) {
+  return errnum == EMFILE || errnum == ENFILE || errnum == ENOMEM || errnum == EAGAIN || errnum == EFBIG;
+}
+
+}  // namespace
+
+void RefusalCounters::Unmap::operator()(Slot* slots) const { ::munmap(slots, kSize); }
+
+RefusalCounters::Slots RefusalCounters::map(int fd) {
+  const int kind = fd >= 0 ? MAP_SHARED : MAP_SHARED | MAP_ANONYMOUS;
+  void* memory = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, kind, fd, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  ::madvise(memory, kSize, MADV_DONTFORK);  // the relay process has no business here
+  return Slots(static_cast<Slot*>(memory));
+}
+
+Result<RefusalCounters> RefusalCounters::open(const std::string& path) {
+  const auto in_the_way = [&](int errnum) {
+    return fail_errno(Code::audit, errnum, "cannot count refused requests in " + path,
+                      "A limit on open files, file sizes or memory (ulimit) is too low for uml_net.");
+  };
+  Slots slots;
+  int errnum = 0;
+  if (const auto file = open_roots_file(path, "count of refusals", O_RDWR); !file) {
+    errnum = file.error().errnum;
+  } else {
+    struct stat status{};
+    const bool known = ::fstat(file->get(), &status) == 0;
+    const bool long_enough = known && status.st_size >= static_cast<off_t>(kSize);
+    // With its blocks, so that a disk that is full later does no harm.
+    errnum = long_enough ? 0 : ::posix_fallocate(file->get(), 0, kSize);
+    if (errnum == 0 && !(slots = map(file->get()))) errnum = errno;
+    // The kernel says here, and not by a signal at the first access, that it cannot have the page written to.
+    if (slots && ::madvise(slots.get(), kSize, MADV_POPULATE_WRITE) != 0) slots.reset();
+  }
+  if (!slots && is_callers_doing(errnum)) return in_the_way(errnum);
+  if (!slots) slots = map(-1);
+  if (!slots) return in_the_way(errno);
+  return RefusalCounters(std::move(slots));
+}
+
+std::span<RefusalCounters::Slot> RefusalCounters::slots() const { return {slots_.get(), kSlots}; }
+
+// Where the counter of `uid` may be, always in the same order.
+std::vector<RefusalCounters::Slot*> RefusalCounters::places_of(uid_t uid) const {
+  const std::size_t home = uid * 2654435761U >> 23;  // the upper 9 bits: neighbouring uids go far apart
+  std::vector<Slot*> places;
+  for (std::size_t i = 0; i < kPlaces; ++i) places.push_back(&slots()[(home + i) % kSlots]);
+  return places;
+}
+
+bool RefusalCounters::count(uid_t uid, Time now) {
+  const auto window = window_of(now);
+  const auto places = places_of(uid);
+  for (;;) {
+    Slot* vacant = nullptr;
+    std::uint64_t vacant_word = 0;
+    bool again = false;
+    for (Slot* place : places) {
+      std::uint64_t word = place->load();
+      Counter counter = Counter::of(word);
+      if (word != 0 && counter.uid == uid && !is_over(counter, window)) {
+        counter.count = std::min(counter.count + 1, Counter::kMost);
+        if (place->compare_exchange_strong(word, counter.word())) return counter.count <= kLines;
+        again = true;
+        break;
+      }
+      // What is suppressed there is for take_finished(), and is not lost.
+      const bool is_vacant = word == 0 || (is_over(counter, window) && counter.suppressed() == 0);
+      if (is_vacant && vacant == nullptr) vacant = place, vacant_word = word;
+    }
+    if (again) continue;
+    if (vacant == nullptr) return true;
+    if (vacant->compare_exchange_strong(vacant_word, Counter{uid, window, 1}.word())) return true;
+  }
+}
+
+std::vector<RefusalCounters::Suppressed> RefusalCounters::take_finished(Time now) {
+  std::vector<Suppressed> taken;
+  for (Slot& slot : slots()) {
+    std::uint64_t word = slot.load();
+    const Counter counter = Counter::of(word);
+    if (counter.suppressed() == 0 || !is_over(counter, window_of(now))) continue;
+    if (slot.compare_exchange_strong(word, 0)) taken.push_back({counter.uid, counter.suppressed()});
+  }
+  return taken;
+}
+
+unsigned RefusalCounters::take(uid_t uid) {
+  unsigned taken = 0;
+  for (Slot* place : places_of(uid)) {
+    std::uint64_t word = place->load();
+    Counter counter = Counter::of(word);
+    while (counter.uid == uid && counter.suppressed() != 0) {
+      // The window goes on, and with it the suppressing.
+      if (place->compare_exchange_strong(word, Counter{uid, counter.window, kLines}.word())) {
+        taken += counter.suppressed();
+        break;
+      }
+      counter = Counter::of(word);
+    }
+  }
+  return taken;
+}
+
+void RefusalCounters::put_back(Suppressed suppressed, Time now) {
+  const auto past = static_cast<std::uint8_t>(window_of(now) - 1);
+  for (Slot* place : places_of(suppressed.uid)) {
+    std::uint64_t free = 0;
+    if (place->compare_exchange_strong(free, Counter{suppressed.uid, past, kLines + suppressed.number}.word())) return;
+  }
+}
+
+}  // namespace umlnet::audit

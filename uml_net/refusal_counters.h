@@ -1,0 +1,67 @@
+// How many requests of each uid lately changed nothing: of a flood of them only the first get a line in the audit log.
+//
+// The helper lives for one request, so the counters live in a page of memory that all of its processes share: a small
+// file beside the log. Each counter is one atomic word, so there is no lock that a stopped process could hold; and
+// nothing is ever granted or refused because of what stands there.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "libumlnet/core/error.h"
+
+namespace umlnet::audit {
+
+class RefusalCounters {
+ public:
+  using Time = std::chrono::system_clock::time_point;
+
+  static constexpr unsigned kLines = 20;  // of one uid in one window
+  static constexpr std::chrono::seconds kWindow{10};
+  static constexpr std::size_t kSlots = 512;
+
+  // How many got no line.
+  struct Suppressed {
+    uid_t uid;
+    unsigned number;
+  };
+
+  // Shares the counters in the file at `path`, as open_roots_file() wants it; an empty one is made long enough. Where
+  // the file is not there, or unfit, or the disk full, this process counts for itself alone. An error where the
+  // caller's own limits on files or memory are in the way: it must not get out of being counted by that.
+  static Result<RefusalCounters> open(const std::string& path);
+
+  // One more request of `uid` that changed nothing. Whether it gets a line.
+  bool count(uid_t uid, Time now);
+
+  // Takes what was suppressed in windows that are over, of everybody.
+  std::vector<Suppressed> take_finished(Time now);
+  // Takes what was suppressed of `uid`, in a window that is over or not. 0 where there is nothing.
+  unsigned take(uid_t uid);
+  // What was taken could not be recorded.
+  void put_back(Suppressed suppressed, Time now);
+
+ private:
+  using Slot = std::atomic<std::uint64_t>;  // uid, window, count; 0: free
+  static_assert(Slot::is_always_lock_free && sizeof(Slot) == sizeof(std::uint64_t));
+  struct Unmap {
+    void operator()(Slot* slots) const;
+  };
+  using Slots = std::unique_ptr<Slot, Unmap>;
+
+  explicit RefusalCounters(Slots slots) : slots_(std::move(slots)) {}
+  std::span<Slot> slots() const;
+  std::vector<Slot*> places_of(uid_t uid) const;
+  static Slots map(int fd);
+
+  Slots slots_;
+};
+
+}  // namespace umlnet::audit

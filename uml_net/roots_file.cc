@@ -1,0 +1,68 @@
+#include "uml_net/roots_file.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+
+namespace umlnet {
+namespace {
+
+// errno is read once, before anything else can change it.
+std::unexpected<Unusable> unusable(std::string what, std::string mend, int errnum = 0, bool shown = true) {
+  return std::unexpected(Unusable{{Code::audit, shown ? errnum : 0, std::move(what), std::move(mend)}, errnum});
+}
+
+int open_without_links(const std::string& path, int flags) {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags | O_NOFOLLOW | O_CLOEXEC);
+  how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  return static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how));
+}
+
+std::expected<void, Unusable> check(int fd, const std::string& name, const std::string& path) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0) return unusable("cannot look at " + name, {}, errno);
+  if (S_ISLNK(status.st_mode))
+    return unusable(name + " is a symbolic link", "Put a regular file of root's in its place.");
+  if (!S_ISREG(status.st_mode)) return unusable(name + " is not a regular file", "Replace it.");
+  if (status.st_uid != 0)
+    return unusable(name + " belongs to uid " + std::to_string(status.st_uid) + " and not to root",
+                    "chown root " + path);
+  if (status.st_nlink != 1)
+    return unusable(name + " has " + std::to_string(status.st_nlink) + " links", "Remove the other names of the file.");
+  if ((status.st_mode & S_IWOTH) != 0) return unusable(name + " is writable by everybody", "chmod o-w " + path);
+  return {};
+}
+
+}  // namespace
+
+std::expected<unique_fd, Unusable> open_roots_file(const std::string& path, const std::string& what, int flags) {
+  const std::string name = "the " + what + " " + path;
+  // First as a mere place, to look at what it is: opening a FIFO or a device has effects of its own.
+  const unique_fd place(open_without_links(path, O_PATH));
+  if (!place && errno == ENOENT)
+    return unusable(name + " is not there", "The administrator makes it: install -D -m 0600 /dev/null " + path, ENOENT,
+                    false);
+  if (!place && errno == ELOOP)
+    return unusable(name + " lies behind a symbolic link",
+                    "Use directories only on the way to it, or build uml_net with -Daudit_log=PATH.", ELOOP, false);
+  if (!place) return unusable("cannot open " + name, {}, errno);
+  if (auto fit = check(place.get(), name, path); !fit) return std::unexpected(std::move(fit.error()));
+
+  // Not O_CREAT: whoever could take the file away could otherwise have it made anew, empty.
+  unique_fd fd(open_without_links(path, flags | O_NONBLOCK | O_NOCTTY));
+  if (!fd)
+    return unusable("cannot open " + name,
+                    "Installed with a file capability, uml_net writes it as its group: chgrp umlnet and chmod g+w.",
+                    errno);
+  // It may be another file than the one that was looked at.
+  if (auto fit = check(fd.get(), name, path); !fit) return std::unexpected(std::move(fit.error()));
+  return fd;
+}
+
+}  // namespace umlnet
