@@ -29,6 +29,7 @@ class DoctorCase(HostCase):
         self.umlnet, _ = installed()
         self.lan = world.lan()
         self.addCleanup(self.lan.close)
+        world.LOG.parent.chmod(0o755)  # what was mended before may be stricter
         # A new network has what the first one has.
         for name in ("ip_forward", "conf/all/rp_filter", "conf/eth0/rp_filter"):
             Path("/proc/sys/net/ipv4", name).write_text("0")
@@ -206,7 +207,7 @@ class WhatTheHelperOpens(DoctorCase):
         self.mend("policy", "/etc/umlnet/policy.json is writable by group or others")
         self.assertEqual(self.ask(), 0)
         world.write_policy({**POLICY, "rulez": []})
-        self.assert_finds("policy", "problem", "/etc/umlnet/policy.json:18: key \"rulez\"", user=NOBODY)
+        self.assert_finds("policy", "problem", "/etc/umlnet/policy.json:21: key \"rulez\"", user=NOBODY)
         self.assert_finds("rules", "cannot-tell", "wrong", user=NOBODY)
         world.write_policy({"version": 1, "rules": [{"name": "r", "users": [7, "ghost"], "operations": ["tuntap"]}]})
         self.assert_finds("policy", "warning", "1 rule, right, with 1 warning", user=NOBODY)

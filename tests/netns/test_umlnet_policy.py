@@ -71,7 +71,7 @@ class Check(PolicyCase):
             "writable by group": lambda: world.POLICY.chmod(0o664),
             "/etc/umlnet is writable": lambda: world.POLICY.parent.chmod(0o777),
             "longer than 65536": lambda: world.write_policy(" " * 65537),
-            "policy.json:17: not JSON": lambda: world.write_policy(world.POLICY.read_text()[:-12]),
+            "policy.json:18: not JSON": lambda: world.write_policy(world.POLICY.read_text()[:-12]),
             "there is no such key": lambda: world.write_policy(policy(rule("guests", gatways=[]))),
             "50-more.json:1: not JSON": lambda: self.drop_in("50-more.json", '{"version": 1, "rules": [}'),
             "the name is taken by the rule at /etc/umlnet/policy.json:": lambda: self.drop_in(
@@ -121,7 +121,7 @@ class Check(PolicyCase):
         self.draft(policy(rule("a")), "second.json")
         status, out, _ = self.umlnet_policy("check", first, second, user=NOBODY)
         self.assertEqual(status, 65)
-        self.assertIn(f'error: {second}:6: rule "a": key "name": the name is taken by the rule at {first}:', out)
+        self.assertIn(f'error: {second}:5: rule "a": key "name": the name is taken by the rule at {first}:', out)
 
         # Of each file the first fault.
         self.draft("{", "draft.json"), self.draft("[]", "second.json")
