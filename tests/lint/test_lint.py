@@ -25,7 +25,7 @@ class Lint(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
 
     def test_formatting(self) -> None:
-        self.says_nothing("clang-format-19", "--dry-run", "-Werror", *tracked("*.cc", "*.h"))
+        self.says_nothing("clang-format-19", "--dry-run", "-Werror", *tracked("*.cc", "*.c", "*.h", "*.hpp"))
 
     def test_manual_pages(self) -> None:
         pages = tracked("man/*.[0-9]")
@@ -84,6 +84,17 @@ class Lint(unittest.TestCase):
             self.assertIn(status, page)
         for word in re.findall(r'^    \{"(\w+)", \w', (ROOT / "libumlnet/core/call.cc").read_text(), re.MULTILINE):
             self.assertRegex(page, rf"(?m)^\.(Nm|It|Ic|Cm).*\b{word}\b")
+
+    def test_every_function_and_error_of_the_library_is_in_its_manual(self) -> None:
+        page = (ROOT / "man/libumlnet.3").read_text()
+        functions = re.findall(r"^    (umlnet_\w+);", (ROOT / "libumlnet/libumlnet.map").read_text(), re.MULTILINE)
+        self.assertGreater(len(functions), 20)
+        for function in functions:
+            self.assertRegex(page, rf"(?m)^\.(Fn|Fo) {function}\b", "the synopsis has no such function")
+        header = (ROOT / "libumlnet/include/umlnet/umlnet.h").read_text()
+        for code in re.findall(r"^  (UMLNET_\w+) = \d+", header[:header.index("umlnet_error;")], re.MULTILINE):
+            if code != "UMLNET_OK":
+                self.assertIn(f".It Dv {code}\n", page)
 
 
 if __name__ == "__main__":

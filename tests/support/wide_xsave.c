@@ -1,8 +1,8 @@
 /*
  * For User-Mode Linux 6.1 on processors with AMX, loaded by LD_PRELOAD.
  *
- * The kernel wants the whole XSAVE area in PTRACE_GETREGSET and PTRACE_SETREGSET with NT_X86_XSTATE; UML knows an area of
- * 2,696 bytes and passes that much, so that with AMX's larger area every guest process dies of "ptrace set fp regs
+ * The kernel wants the whole XSAVE area in PTRACE_GETREGSET and PTRACE_SETREGSET with NT_X86_XSTATE; UML knows an area
+ * of 2,696 bytes and passes that much, so that with AMX's larger area every guest process dies of "ptrace set fp regs
  * failed". Here both calls are made with an area of the size that the kernel has, and UML sees its part of it.
  */
 #define _GNU_SOURCE
@@ -23,8 +23,8 @@ long ptrace(enum __ptrace_request request, ...) {
   va_list arguments;
   va_start(arguments, request);
   const pid_t pid = va_arg(arguments, pid_t);
-  void *address = va_arg(arguments, void *);
-  void *data = va_arg(arguments, void *);
+  void* address = va_arg(arguments, void*);
+  void* data = va_arg(arguments, void*);
   va_end(arguments);
 
   /* The C library's own wrapper gives PEEK results by value; the system call stores them. */

@@ -186,12 +186,17 @@ def ping(address: str, size: int = 56, prefix: tuple[str, ...] = ()) -> bool:
     return any(subprocess.run(argv, capture_output=True).returncode == 0 for _ in range(3))
 
 
+def test_bin() -> Path:
+    """A directory that everybody may enter, for programs as an administrator installs them."""
+    directory = Path("/run/umlnet-test-bin")
+    if not os.path.ismount(directory):
+        mount_tmpfs(directory)
+    return directory
+
+
 def helper_copy(binary: Path, how: str, group: int = 0) -> Path:
     """The helper as an administrator installs it: `setuid` (4755 root) or `filecap` (2755 and cap_net_admin=p)."""
-    bin_dir = Path("/run/umlnet-test-bin")
-    if not os.path.ismount(bin_dir):
-        mount_tmpfs(bin_dir)
-    copy = bin_dir / how / "uml_net"
+    copy = test_bin() / how / "uml_net"
     copy.parent.mkdir(exist_ok=True)
     copy.parent.chmod(0o755)
     shutil.copyfile(binary, copy)

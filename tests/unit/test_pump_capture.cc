@@ -121,22 +121,25 @@ TEST_CASE("capture: a file has every frame as it was read, its direction, and wh
   send_all(b.peer.get(), Bytes(12));                          // too short for anything
   send_all(b.peer.get(), joined(Bytes(10), frame(60, 3)));
   CHECK(receive(a.peer.get()).size() == 62);
+  send_all(b.peer.get(), joined(Bytes(10), frame(70, 4)));
+  CHECK(receive(a.peer.get()).size() == 72);
   umlnet_pump_stop(pump.get());
   CHECK(pump.join() == UMLNET_OK);
 
   const Parsed parsed = parse(contents(file.get()));
   CHECK_FALSE(parsed.is_torn);
-  CHECK(parsed.types == std::vector<std::uint32_t>{0x0a0d0d0a, 1, 6, 6, 6, 5});
-  REQUIRE(parsed.records.size() == 3);
+  CHECK(parsed.types == std::vector<std::uint32_t>{0x0a0d0d0a, 1, 6, 6, 6, 6, 5});
+  REQUIRE(parsed.records.size() == 4);
   CHECK(parsed.records[0].frame == frame(101, 1));
   CHECK(parsed.records[0].flags == 1);
   CHECK(parsed.records[0].dropped == 0);
   CHECK(parsed.records[1].frame == frame(2000, 2));
   CHECK(parsed.records[1].flags == 2);
   CHECK(parsed.records[2].frame == frame(60, 3));
-  // The short one, and, of the frames recorded before, the one that was dropped after that.
-  CHECK(parsed.records[1].dropped + parsed.records[2].dropped == 2);
-  CHECK(pump.counters().captured == 3);
+  CHECK(parsed.records[3].frame == frame(70, 4));
+  // The short one, and the long one, which was recorded before it was dropped.
+  CHECK(parsed.records[1].dropped + parsed.records[2].dropped + parsed.records[3].dropped == 2);
+  CHECK(pump.counters().captured == 4);
   CHECK(pump.counters().not_captured == 0);
 }
 

@@ -7,10 +7,9 @@ import unittest
 from pathlib import Path
 
 from tests.support import caller, world
-from tests.support.case import HELPER, ROOT, HostCase
+from tests.support.case import ROOT
+from tests.support.install import PREFIX, InstallCase
 
-BUILD = HELPER.parents[1]
-PREFIX = Path("/usr/local")
 NOBODY = 65534
 POLICY = {"version": 1, "rules": [{"name": "guests", "users": [NOBODY], "operations": ["tuntap"], "gateways": ["10.0.0.0/8"]}]}
 
@@ -19,28 +18,8 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-class Install(HostCase):
+class Install(InstallCase):
     tun_mode = 0o666
-
-    def setUp(self) -> None:
-        super().setUp()
-        world.LOG.unlink()
-        world.REFUSALS.unlink()
-        world.LOG.parent.rmdir()
-        world.POLICY.parent.rmdir()
-        Path("/etc/logrotate.d/umlnet").unlink(missing_ok=True)
-        world.sh("mount", "-t", "tmpfs", "tmpfs", str(PREFIX))
-        self.addCleanup(self.restore)
-
-    def restore(self) -> None:
-        world.sh("umount", str(PREFIX))
-        for path in (world.LOG.parent, world.POLICY.parent):
-            path.mkdir(mode=0o755, exist_ok=True)
-
-    def install(self, **environment: str) -> None:
-        done = subprocess.run(["/usr/bin/meson", "install", "-C", str(BUILD), "--no-rebuild"],
-                              capture_output=True, text=True, env={**os.environ, **environment})
-        self.assertEqual(done.returncode, 0, done)
 
     def use(self, helper: Path, groups: list[int]) -> None:
         before = world.snapshot()
@@ -66,7 +45,9 @@ class Install(HostCase):
         with self.assertRaises(PermissionError):
             caller.tuntap_up(helper, user=NOBODY)  # not a member of the group
         for name in ("man/man8/uml_net.8", "man/man5/umlnet-policy.5", "man/man5/umlnet-audit.5",
-                     "umlnet/policy.schema.json", "umlnet/audit.schema.json", "doc/umlnet/examples/policy.json"):
+                     "man/man3/libumlnet.3", "umlnet/policy.schema.json", "umlnet/audit.schema.json", "doc/umlnet/examples/policy.json",
+                     "doc/umlnet/examples/answer.c", "doc/umlnet/examples/answer.cc", "doc/umlnet/examples/two_guests.c",
+                     "doc/umlnet/examples/guest.h"):
             self.assertTrue((PREFIX / "share" / name).is_file(), name)
 
     def test_again_leaves_policy_and_log_alone(self) -> None:
