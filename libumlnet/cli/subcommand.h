@@ -15,5 +15,7 @@ extern const Subcommand kRun;
 extern const Subcommand kPump;
 extern const Subcommand kLs;
 extern const Subcommand kLog;
+extern const Subcommand kPolicy;
+extern const Subcommand kDoctor;
 
 }  // namespace umlnet::cli
