@@ -14,7 +14,9 @@ using Json = nlohmann::ordered_json;
 using Row = AuditStatistics::Row;
 
 std::string latency(const std::optional<std::uint64_t>& microseconds) {
-  return microseconds ? duration_in_words(*microseconds) : "-";
+  std::string text = microseconds ? duration_in_words(*microseconds) : "-";
+  std::erase(text, ' ');
+  return text;
 }
 
 std::vector<std::string> cells(const std::string& user, const std::string& operation, const Row& row) {
@@ -24,6 +26,7 @@ std::vector<std::string> cells(const std::string& user, const std::string& opera
           std::to_string(row.accepted),
           std::to_string(row.refused),
           std::to_string(row.failed),
+          std::to_string(row.alerts),
           std::to_string(row.suppressed),
           latency(row.latencies.percentile(50)),
           latency(row.latencies.percentile(95)),
@@ -35,6 +38,7 @@ Json counts(Json json, const Row& row) {
   json["accepted"] = row.accepted;
   json["refused"] = row.refused;
   json["failed"] = row.failed;
+  json["alerts"] = row.alerts;
   json["suppressed"] = row.suppressed;
   if (const auto longest = row.latencies.longest())
     json["latency_us"] = {
@@ -49,6 +53,7 @@ void AuditStatistics::Row::add(const Row& other) {
   accepted += other.accepted;
   refused += other.refused;
   failed += other.failed;
+  alerts += other.alerts;
   suppressed += other.suppressed;
   latencies.add(other.latencies);
 }
@@ -68,9 +73,13 @@ void AuditStatistics::add(const AuditEntry& entry) {
   Row& row = row_for(entry);
   row.suppressed += entry.suppressed;
   if (entry.session || entry.is_summary()) return;
+  if (entry.event == AuditEntry::Event::alert) {
+    ++row.alerts;
+    return;
+  }
   ++row.requests;
   const auto outcome = outcome_of(entry);
-  ++(outcome == "accepted" ? row.accepted : outcome == "refused" || outcome == "alert" ? row.refused : row.failed);
+  ++(outcome == "accepted" ? row.accepted : outcome == "refused" ? row.refused : row.failed);
   if (entry.duration_us) row.latencies.add(*entry.duration_us);
 }
 
@@ -88,18 +97,19 @@ std::string AuditStatistics::name_of(std::uint64_t uid) const {
 std::string AuditStatistics::table() const {
   if (rows_.empty()) return "";
   TextTable table({{"USER"},
-                   {"OPERATION"},
-                   {"REQUESTS", true},
-                   {"ACCEPTED", true},
+                   {"REQUEST"},
+                   {"COUNT", true},
+                   {"OK", true},
                    {"REFUSED", true},
                    {"FAILED", true},
-                   {"SUPPR.", true},
+                   {"ALERT", true},
+                   {"SUPPR", true},
                    {"P50", true},
                    {"P95", true},
                    {"MAX", true}});
   for (const auto& [key, row] : rows_)
     table.add(cells(name_of(key.uid), key.operation.empty() ? "-" : printable(key.operation), row));
-  if (others_.requests + others_.suppressed != 0) table.add(cells("(others)", "", others_));
+  if (others_.requests + others_.alerts + others_.suppressed != 0) table.add(cells("(others)", "", others_));
   table.add(cells("(all)", "", sum()));
   return table.str();
 }
@@ -116,7 +126,7 @@ std::string AuditStatistics::json() const {
   if (first_) json["first"] = rfc3339(*first_);
   if (last_) json["last"] = rfc3339(*last_);
   json["rows"] = std::move(rows);
-  if (others_.requests + others_.suppressed != 0) json["others"] = counts(Json::object(), others_);
+  if (others_.requests + others_.alerts + others_.suppressed != 0) json["others"] = counts(Json::object(), others_);
   json["all"] = counts(Json::object(), sum());
   return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
 }

@@ -18,8 +18,9 @@ class AuditStatistics {
   struct Row {
     std::uint64_t requests = 0;  // with a line of their own: accepted, refused and failed
     std::uint64_t accepted = 0, refused = 0, failed = 0;
-    std::uint64_t suppressed = 0;  // more, refused, without a line of their own
-    Latencies latencies;           // of those with a line; how long sessions last is none
+    std::uint64_t alerts = 0;      // lines, and no requests: a bad policy refuses one, a bad journal does not
+    std::uint64_t suppressed = 0;  // more, which changed nothing and have no line of their own
+    Latencies latencies;           // of `requests`; how long sessions last is none
 
     void add(const Row& other);
   };

@@ -1,5 +1,7 @@
 #include "libumlnet/cli/audit_story.h"
 
+#include <utility>
+
 #include "libumlnet/cli/audit_words.h"
 #include "libumlnet/cli/terminal.h"
 #include "libumlnet/core/plain_text.h"
@@ -29,7 +31,7 @@ std::string result_in_words(const AuditEntry& entry) {
     case AuditEntry::Event::accept: return request + ": done" + lasted;
     case AuditEntry::Event::exit: return request + ": done, and undone" + lasted;
     case AuditEntry::Event::reject: return request + (entry.error.empty() ? ": refused" : ": failed" + lasted);
-    case AuditEntry::Event::alert: return request + ": refused, because the policy is bad or was tampered with";
+    case AuditEntry::Event::alert: return request + ": alert";
   }
   return request;
 }
@@ -47,6 +49,8 @@ void AuditStory::begin(const AuditEntry& entry) {
   for (const auto& text : wrapped(by, width_)) std::fprintf(out_, "%s\n", text.c_str());
   id_ = entry.id;
   day_.clear();
+  for (const auto& summary : std::exchange(in_front_, {}))
+    if (summary.id == id_) tell(summary);
 }
 
 void AuditStory::line(const std::string& text) {
@@ -63,25 +67,33 @@ void AuditStory::detail(const std::string& text) {
 }
 
 void AuditStory::add(const AuditEntry& entry) {
+  if (entry.id != id_ && entry.is_summary()) {
+    in_front_.push_back(entry);
+    return;
+  }
   // A beginning of an id may fit several.
   if (entry.id != id_) {
     end();
     begin(entry);
   }
+  tell(entry);
+}
+
+void AuditStory::tell(const AuditEntry& entry) {
   if (std::string day = date_text(entry.time, zone_); day != day_) {
     std::fprintf(out_, "\n%s, %s\n", day.c_str(), zone_text(entry.time, zone_).c_str());
     day_ = std::move(day);
   }
   std::fprintf(out_, "%-*s", static_cast<int>(kIndent), fine_clock_text(entry.time, zone_).c_str());
 
+  if (entry.is_summary()) {
+    line("before this, of " + who(entry) + ": " + entry_in_words(entry));
+    return;
+  }
   if (entry.intent) {
     line(request_in_words(entry) + ": granted");
     detail(printable(entry.reason));
     begun_.insert(entry.operation);
-    return;
-  }
-  if (entry.is_summary()) {
-    line(entry_in_words(entry));
     return;
   }
   const bool had_intent = begun_.erase(entry.operation) != 0 || entry.session;
@@ -103,7 +115,7 @@ void AuditStory::add(const AuditEntry& entry) {
   for (const auto& change : entry.changes) detail(printable(change));
   if (entry.changes.empty() && entry.event == AuditEntry::Event::accept) detail("nothing to change");
   if (entry.suppressed != 0)
-    detail(std::to_string(entry.suppressed) + " more were refused, without lines of their own");
+    detail(std::to_string(entry.suppressed) + " more requests that changed nothing have no line of their own");
 }
 
 void AuditStory::end() {

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "libumlnet/cli/audit_entry.h"
 #include "libumlnet/cli/wall_clock.h"
@@ -23,6 +24,7 @@ class AuditStory {
   void begin(const AuditEntry& entry);
   void line(const std::string& text);
   void detail(const std::string& text);
+  void tell(const AuditEntry& entry);
 
   std::FILE* out_;
   Zone zone_;
@@ -30,6 +32,8 @@ class AuditStory {
   std::string id_;
   std::string day_;
   std::set<std::string> begun_;  // operations without a result so far
+  // Counts of what was suppressed, of any user, in front of all others: the call that has this id wrote them.
+  std::vector<AuditEntry> in_front_;
 };
 
 }  // namespace umlnet::cli

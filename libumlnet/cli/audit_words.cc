@@ -44,31 +44,40 @@ std::string unescaped_request(const AuditEntry& entry) {
 }
 
 std::string unescaped_words(const AuditEntry& entry) {
-  if (entry.is_summary())
-    return std::to_string(entry.suppressed) + " more without lines of their own" +
-           (entry.reason.empty() ? "" : ": " + entry.reason);
-  const std::string request = unescaped_request(entry);
-  if (entry.intent) return request;
+  const auto suppressed = [&] {
+    return std::to_string(entry.suppressed) + " more requests that changed nothing have no line of their own";
+  };
+  if (entry.is_summary()) return entry.reason.empty() ? suppressed() : entry.reason;
+  std::string text = unescaped_request(entry);
+  if (entry.intent) return text;
+  const auto add = [&](const char* between, const std::string& more) {
+    if (!more.empty()) text += between + more;
+  };
   switch (entry.event) {
-    case AuditEntry::Event::accept: {
-      const bool is_gc = entry.operation == "gc";
-      if (is_gc && !entry.changes.empty()) return request + ": " + joined(entry.changes, "; ");
-      return request + (entry.changes.empty() ? ", all there already" : "") +
-             (entry.rule.empty() || is_gc ? "" : " (rule " + entry.rule + ")");
-    }
+    case AuditEntry::Event::accept:
+      if (entry.changes.empty())
+        text += ", nothing to change";
+      else if (entry.operation == "gc")
+        add(": ", joined(entry.changes, "; "));
+      if (!entry.rule.empty() && entry.operation != "gc") text += " (rule " + entry.rule + ")";
+      break;
     case AuditEntry::Event::reject:
-    case AuditEntry::Event::alert: return request + ": " + (entry.error.empty() ? entry.reason : failure(entry));
-    case AuditEntry::Event::exit: {
-      if (!entry.session) return request + ": " + failure(entry) + "; " + joined(entry.changes, "; ");
-      const std::string lasted = entry.duration_us ? " after " + duration_in_words(*entry.duration_us) : "";
-      return request + lasted + ": " + (entry.error.empty() ? entry.session->ended : failure(entry)) +
-             (entry.suppressed == 0 ? ""
-                                    : "; " + std::to_string(entry.suppressed) +
-                                          " more refusals without lines of "
-                                          "their own");
-    }
+    case AuditEntry::Event::alert:
+      add(": ", entry.error.empty() ? entry.reason : failure(entry));
+      add("; ", joined(entry.changes, "; "));
+      break;
+    case AuditEntry::Event::exit:
+      if (entry.session) {
+        if (entry.duration_us) text += " after " + duration_in_words(*entry.duration_us);
+        add(": ", entry.error.empty() ? entry.session->ended : failure(entry));
+        if (entry.suppressed != 0) add("; ", suppressed());
+      } else {
+        add(": ", failure(entry));
+        add("; ", joined(entry.changes, "; "));
+      }
+      break;
   }
-  return request;
+  return text;
 }
 
 }  // namespace

@@ -38,10 +38,12 @@ _umlnet() {
   local run='--gateway --net --address --pcap --as --snaplen --json --quiet --timeout --helper --pump-program --help'
   local pump='--address --pcap --snaplen --json --quiet --no-sandbox --timeout --helper --pump-program --help'
   local doctor='--helper --lan --quiet --json --help'
+  local ls='--json --dot --utc --help'
+  local log='--since --user --device --id --denied --file --follow --stats --json --utc --help'
   COMPREPLY=()
 
   if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W 'run pump policy doctor help --help --version' -- "$cur"))
+    COMPREPLY=($(compgen -W 'run pump ls log policy doctor help --help --version' -- "$cur"))
     return
   fi
   # Where readline takes --as=stream for three words.
@@ -53,7 +55,7 @@ _umlnet() {
 
   case $subcommand in
     help)
-      ((COMP_CWORD == 2)) && COMPREPLY=($(compgen -W 'run pump policy doctor' -- "$cur"))
+      ((COMP_CWORD == 2)) && COMPREPLY=($(compgen -W 'run pump ls log policy doctor' -- "$cur"))
       return
       ;;
     run)
@@ -82,6 +84,20 @@ _umlnet() {
         COMPREPLY=($(compgen -c -- "$cur"))
         return
       fi
+      ;;
+    ls | log)
+      case $subcommand$prev in
+        log--since | log-s) COMPREPLY=($(compgen -W 'today yesterday 10m 2h 7d' -- "$cur")) ;;
+        log--user | log-u) COMPREPLY=($(compgen -u -- "$cur")) ;;
+        log--file | log-F)
+          compopt -o filenames 2>/dev/null
+          COMPREPLY=($(compgen -f -- "$cur"))
+          ;;
+        log--device | log-d) COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur")) ;;
+        log--id | log-i) ;;
+        *) COMPREPLY=($(compgen -W "${!subcommand}" -- "$cur")) ;;
+      esac
+      return
       ;;
     pump) ;;
     policy)
