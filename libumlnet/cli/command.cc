@@ -31,6 +31,7 @@ std::optional<std::size_t> index_of(std::string_view token, std::string_view nam
                          int report) {
   for (const int fd : fds) ::fcntl(fd, F_SETFD, 0);
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (auto& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   signals.restore();

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -92,10 +94,14 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
   return options;
 }
 
-// Where the library would find it (libumlnet/client/helper_program.h).
-std::string find_helper(const HostView& host) {
-  if (host.look_at(UMLNET_HELPER)) return UMLNET_HELPER;
-  return host.find_in_path("uml_net").value_or("");
+// Where the library would find it (libumlnet/client/helper_program.h), and what a symbolic link there leads to.
+std::string find_helper(const HostView& host, const std::string& said) {
+  std::string path = said;
+  if (path.empty() && host.look_at(UMLNET_HELPER)) path = UMLNET_HELPER;
+  if (path.empty()) path = host.find_in_path("uml_net").value_or("");
+  std::error_code missing;
+  const auto resolved = std::filesystem::canonical(path, missing);
+  return missing ? path : resolved.string();
 }
 
 using Examined = std::pair<const Check*, Finding>;
@@ -143,9 +149,7 @@ int doctor_main(int argc, char** argv) {
     return EX_OK;
   }
   const ThisHost host;
-  const Examination examination{.host = host,
-                                .helper = (*options)->helper.empty() ? find_helper(host) : (*options)->helper,
-                                .lan = (*options)->lan};
+  const Examination examination{.host = host, .helper = find_helper(host, (*options)->helper), .lan = (*options)->lan};
   std::vector<Examined> results;
   for (const auto& check : all_checks()) results.emplace_back(&check, check.examine(examination));
   (*options)->json ? print_json(results) : print_lines(results, (*options)->quiet);

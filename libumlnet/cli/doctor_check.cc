@@ -21,6 +21,7 @@ std::span<const Check> all_checks() {
       {"rules", examine_rules},
       {"audit-log", examine_audit_log},
       {"refusals", examine_refusals},
+      {"journal", examine_journal},
       {"lan", examine_lan},
       {"forwarding", examine_forwarding},
       {"firewall", examine_firewall},

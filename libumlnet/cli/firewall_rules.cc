@@ -41,9 +41,12 @@ std::vector<std::string> iptables_commands(const std::string& program, const std
   return {program + " -I " + chain + " -i tap+ -j ACCEPT", program + " -I " + chain + " -o tap+ -j ACCEPT"};
 }
 
+// In quotes for the shell, which would take the star for a pattern of its own.
 std::vector<std::string> nft_commands(const std::string& chain) {
-  return {"nft insert rule " + chain + " iifname \"tap*\" accept",
-          "nft insert rule " + chain + " oifname \"tap*\" accept"};
+  const auto accept = [&](const std::string& key) {
+    return "nft 'insert rule " + chain + " " + key + " \"tap*\" accept'";
+  };
+  return {accept("iifname"), accept("oifname")};
 }
 
 struct NftChain {

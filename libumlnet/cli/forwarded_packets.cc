@@ -106,6 +106,8 @@ Finding firewall_unseen(const Firewall& firewall) {
   return cannot_tell("only root may list the firewall's rules (" + firewall.silent.front() + ")");
 }
 
+Finding network_unseen(const Error& error) { return cannot_tell(error.line(), "see whether ip link says more"); }
+
 std::optional<int> number_in(const HostView& host, const std::string& path) {
   const auto text = host.read(path);
   if (!text || text->empty() || (*text)[0] < '0' || (*text)[0] > '9') return std::nullopt;
@@ -116,7 +118,7 @@ std::optional<int> number_in(const HostView& host, const std::string& path) {
 
 Finding examine_lan(const Examination& examination) {
   const auto host = examination.host.network();
-  if (!host) return cannot_tell(host.error().line(), {});
+  if (!host) return network_unseen(host.error());
   const auto lans = lans_of(examination, *host);
   for (const auto& name : lans.said)
     if (host->link(name) == nullptr) return problem("there is no device " + name + " on this host", "ip -br link");
@@ -135,7 +137,7 @@ Finding examine_lan(const Examination& examination) {
 
 Finding examine_forwarding(const Examination& examination) {
   const auto host = examination.host.network();
-  if (!host) return cannot_tell(host.error().line(), {});
+  if (!host) return network_unseen(host.error());
   const auto lans = lans_of(examination, *host);
   for (const auto& name : lans.published)
     if (const auto* link = host->link(name); link != nullptr && !link->ipv4.forwarding)
@@ -194,7 +196,7 @@ Finding examine_bridge_filter(const Examination& examination) {
 
 Finding examine_reverse_path(const Examination& examination) {
   const auto host = examination.host.network();
-  if (!host) return cannot_tell(host.error().line(), {});
+  if (!host) return network_unseen(host.error());
   auto names = lans_of(examination, *host).all();
   if (names.empty())
     for (const auto& route : host->routes)
@@ -214,7 +216,7 @@ Finding examine_reverse_path(const Examination& examination) {
 
 Finding examine_leftovers(const Examination& examination) {
   const auto host = examination.host.network();
-  if (!host) return cannot_tell(host.error().line(), {});
+  if (!host) return network_unseen(host.error());
   std::set<std::string> left;
   for (const auto& link : host->links)
     if (policy::is_abandoned(link)) left.insert("device " + link.name);

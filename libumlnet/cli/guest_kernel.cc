@@ -19,10 +19,10 @@ Finding examine_guest_kernel(const Examination& examination) {
   const auto processor = host.read("/proc/cpuinfo");
   if (!processor) return cannot_tell(processor.error().line());
   const auto output = host.run({*kernel, "--version"});
-  if (!output) return cannot_tell(output.error().line(), {});
+  if (!output) return cannot_tell(output.error().line(), "see what it says: " + *kernel + " --version");
   unsigned major = 0, minor = 0;
   if (std::sscanf(output->out.c_str(), "%u.%u", &major, &minor) != 2)  // NOLINT(cert-err34-c): both are checked
-    return cannot_tell(*kernel + " does not say its version", {});
+    return cannot_tell(*kernel + " does not say its version", "see what it says: " + *kernel + " --version");
   const auto version = escaped(output->out.substr(0, output->out.find('\n')), 40);
   const bool old = major < kMajor || (major == kMajor && minor < kMinor);
   if (!old || !processor->contains("amx_tile"))

@@ -238,7 +238,7 @@ HostState assumed_host(const Caller& caller, const Request& request) {
   link.name = device->str();
   link.kind = "tun";
   link.tap = link.up = link.carrier = true;
-  link.alias = DeviceTag{caller.uid, RequestId({}), "assumed"}.str();
+  link.alias = DeviceTag{.uid = caller.uid, .id = RequestId({}), .since = {}, .request = "assumed"}.str();
   link.tun_owner = caller.uid;
   host.links.push_back(std::move(link));
   return host;

@@ -25,8 +25,10 @@ Outcome<PumpProcess> PumpProcess::start(umlnet_end a, const std::string& a_name,
   process.pump_.reset(pump);
   process.started_ = std::chrono::steady_clock::now();
   if (options.sandbox) {
-    if (umlnet_pump_start(pump, &error) != UMLNET_OK) return trouble(error);
-    return process;
+    if (umlnet_pump_start(pump, &error) == UMLNET_OK) return process;
+    auto failure = trouble(error);
+    if (error.code == UMLNET_NO_HELPER) failure.error().text += ". --pump-program PATH says where it is";
+    return failure;
   }
 
   int pipe[2];

@@ -119,9 +119,11 @@ class ListeningStream : public End {
     const std::string doing = std::string("cannot wait for a connection to ") + path_.c_str();
     if (::listen(listener_.fd(), 1) != 0) return trouble_errno(EX_OSERR, doing, errno);
     while (wait_for(listener_.fd(), signals, -1)) {
-      fd_.reset(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (fd_) return true;
-      if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) return trouble_errno(EX_OSERR, doing, errno);
+      const int fd = ::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC);
+      if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)) continue;
+      if (fd < 0) return trouble_errno(EX_OSERR, doing, errno);
+      fd_.reset(fd);
+      return true;
     }
     return false;
   }

@@ -111,7 +111,7 @@ Result<ProgramOutput> run_program(const std::vector<std::string>& words) {
   err->write.reset();
   ProgramOutput output;
   const bool in_time = gather(*out, *err, output);
-  if (!in_time) ::kill(*pid, SIGKILL);  // in vain where it is set-user-ID; the pipes are closed all the same
+  if (!in_time) ::kill(*pid, SIGKILL);  // its real uid is ours, whatever privilege it has
   out->read.reset();
   err->read.reset();
   int status = 0;

@@ -30,10 +30,12 @@ const Meaning& meaning_of(umlnet_code code) {
   return kUnknown;
 }
 
-// A busy or missing device is not a matter of permission.
 int status_of_refusal(const umlnet_error& error) {
   // The helper knows better than the code: no such device, address in use, bad policy...
   if (error.exit_status >= EX__BASE && error.exit_status <= EX__MAX) return error.exit_status;
+  // What ended without a word is no uml_net.
+  if (error.exit_status >= 0 && error.helper[0] == '\0') return EX_UNAVAILABLE;
+  // A busy or missing device is not a matter of permission.
   switch (error.errnum) {
     case EBUSY:
     case ENODEV:

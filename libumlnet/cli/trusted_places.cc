@@ -15,6 +15,7 @@ namespace {
 
 constexpr const char* kTun = "/dev/net/tun";
 constexpr const char* kMakeTun = "mkdir -p /dev/net && mknod /dev/net/tun c 10 200 && chmod 0666 /dev/net/tun";
+constexpr const char* kJournal = "/run/systemd/journal/socket";
 constexpr std::uint64_t kLongestLine = 4096;  // of the audit log, in bytes
 
 bool is_hidden_errno(int number) { return number == EACCES || number == EPERM; }
@@ -180,6 +181,17 @@ Finding examine_refusals(const Examination& examination) {
     finding->found += ": a flood of refused requests would all be in the audit log";
   }
   return *std::move(finding);
+}
+
+Finding examine_journal(const Examination& examination) {
+  const auto facts = examination.host.policy();
+  if (!facts) return cannot_tell("the policy cannot be read, or is wrong", "see policy");
+  if (!facts->policy.journald) return ok("the policy sends no copy of the audit log to journald");
+  const auto socket = examination.host.look_at(kJournal);
+  if (socket && S_ISSOCK(socket->mode) && socket->uid == 0) return ok("journald takes a copy of the audit log");
+  return warning("the policy sends a copy of the audit log to journald, and " + std::string(kJournal) +
+                     (socket ? " is no socket of root's" : " is not there"),
+                 "systemctl start systemd-journald.socket, or take \"journald\" out of the policy");
 }
 
 }  // namespace umlnet::cli

@@ -12,5 +12,7 @@ Finding examine_rules(const Examination& examination);
 Finding examine_audit_log(const Examination& examination);
 // The file beside the log in which refused requests are counted.
 Finding examine_refusals(const Examination& examination);
+// Journald, where the policy sends it a copy.
+Finding examine_journal(const Examination& examination);
 
 }  // namespace umlnet::cli

@@ -11,7 +11,9 @@ from tests.support.case import HELPER, ROOT
 
 UMLNET = HELPER.parents[1] / "libumlnet/cli/umlnet"
 COMPLETIONS = ROOT / "libumlnet/cli/completions"
-SUBCOMMANDS = ("run", "pump", "ls", "log")
+SUBCOMMANDS = ("run", "pump", "ls", "log", "policy", "doctor")
+# `policy` has no options of its own, its subcommands have.
+WITH_OPTIONS = ("run", "pump", "ls", "log", "policy check", "policy explain", "doctor")
 
 
 def output(*argv: str) -> str:
@@ -22,7 +24,7 @@ def output(*argv: str) -> str:
 
 def options(subcommand: str) -> set[str]:
     """As its help lists them."""
-    found = set(re.findall(r"^ {2,6}(?:-\w, )?(--[a-z-]+)", output(str(UMLNET), subcommand, "--help"), re.MULTILINE))
+    found = set(re.findall(r"^ {2,6}(?:-\w, )?(--[a-z-]+)", output(str(UMLNET), *subcommand.split(), "--help"), re.MULTILINE))
     assert len(found) > 3, found
     return found
 
@@ -36,7 +38,7 @@ def completed_by_bash(*words: str) -> list[str]:
 class Completions(unittest.TestCase):
     def test_every_option_is_in_every_completion_and_in_the_manual(self) -> None:
         manual = (ROOT / "man/umlnet.1").read_text()
-        for subcommand in SUBCOMMANDS:
+        for subcommand in WITH_OPTIONS:
             for option in options(subcommand):
                 self.assertIn(f"{option}", (COMPLETIONS / "umlnet.bash").read_text())
                 self.assertRegex((COMPLETIONS / "_umlnet").read_text(), rf"{option}\b")
@@ -76,8 +78,8 @@ class Completions(unittest.TestCase):
                 self.assertEqual(completed_by_bash(*words), expected)
         for command in (("run", "--", "bas"), ("run", "-g", "10.0.0.1", "bas")):
             self.assertIn("bash", completed_by_bash(*command))
-        for subcommand in SUBCOMMANDS:
-            self.assertEqual(set(completed_by_bash(subcommand, "--")), options(subcommand))
+        for subcommand in WITH_OPTIONS:
+            self.assertEqual(set(completed_by_bash(*subcommand.split(), "--")), options(subcommand))
 
     @unittest.skipUnless(shutil.which("fish"), "fish is not installed (tests/support/install-packages test)")
     def test_fish(self) -> None:
@@ -92,7 +94,7 @@ class Completions(unittest.TestCase):
         self.assertEqual(completed("umlnet "), {*SUBCOMMANDS, "help"})
         self.assertEqual(completed("umlnet run --as "), {"tap", "stream", "dgram"})
         self.assertEqual(completed("umlnet pump stream"), {"stream:", "stream-listen:"})
-        for subcommand in SUBCOMMANDS:
+        for subcommand in WITH_OPTIONS:
             self.assertEqual(completed(f"umlnet {subcommand} --"), options(subcommand))
 
     @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed (tests/support/install-packages test)")

@@ -294,10 +294,15 @@ class AsNobody(Granted, CliCase):
                 running.terminate()
                 self.assertEqual(running.finish()[1], "")
 
-    def test_a_helper_that_is_not_there(self) -> None:
-        status, _, err = self.run_to_end("run", "--helper", "/nonexistent/uml_net", *NET, "--", "true", "{fd}")
-        self.assertEqual(status, 69, err)
-        self.assertIn("/nonexistent/uml_net", err)
+    def test_a_program_that_is_not_there_or_another_one(self) -> None:
+        for option, path, words in (("--helper", "/nonexistent/uml_net", "/nonexistent/uml_net"),
+                                    ("--helper", "/bin/false", "/bin/false ended with status 1 and said nothing"),
+                                    ("--pump-program", "/nonexistent/pump", "--pump-program PATH says where it is")):
+            with self.subTest(path):
+                status, _, err = self.run_to_end("run", option, path, "--as", "dgram", *NET, "--", "true", "{fd}")
+                self.assertEqual(status, 69, err)
+                self.assertIn(words, err)
+                self.assert_nothing_left()
 
     def test_what_a_killed_umlnet_leaves_goes_with_the_command(self) -> None:
         with self.start("run", *NET, "--", *WAIT) as running:

@@ -321,6 +321,14 @@ TEST_CASE("doctor: the policy") {
       {"rules", [](auto& host) { host.who.groups.clear(); }, Health::warning, "alice gets no device: no rule",
        "umlnet policy explain tuntap"},
       {"rules", [](auto& host) { host.policy_now = std::unexpected(Error{}); }, Health::cannot_tell, "cannot be read"},
+      {"journal", [](auto& host) { host.policy_now->policy.journald = true; }, Health::warning, "socket is not there",
+       "systemctl start systemd-journald.socket"},
+      {"journal",
+       [](auto& host) {
+         host.policy_now->policy.journald = true;
+         host.files["/run/systemd/journal/socket"] = {.mode = S_IFSOCK | 0666};
+       },
+       Health::ok, "takes a copy"},
   });
 }
 
@@ -427,7 +435,7 @@ TEST_CASE("doctor: the firewall") {
   };
   go_through({
       {"firewall", [](auto& host) { drop_forwarded(host); }, Health::problem, "(ip filter FORWARD)",
-       "nft insert rule ip filter FORWARD iifname \"tap*\" accept && nft insert"},
+       "nft 'insert rule ip filter FORWARD iifname \"tap*\" accept' && nft 'insert"},
       {"firewall",
        [](auto& host) {
          drop_forwarded(host);

@@ -102,6 +102,12 @@ TEST_CASE("wrapper: a text with a zero byte is not cut") {
   CHECK(failure_of([&] { abi::Nic("tuntap", options); }).code() == UMLNET_INVALID);
 }
 
+TEST_CASE("wrapper: what is no TAP device to attach to") {
+  CHECK(failure_of([] { abi::tap_attach("tap/0"); }).code() == UMLNET_INVALID);
+  CHECK(failure_of([] { abi::tap_attach("tap0", 11); }).code() == UMLNET_INVALID);
+  CHECK(umlnet_tap_attach("tap0", 0, nullptr, nullptr) == UMLNET_INVALID);
+}
+
 TEST_CASE("wrapper: a transport in C++, from one end to the other") {
   register_loop();
   const auto names = abi::transports();

@@ -162,39 +162,69 @@ class Limits(ConcurrentCase):
     def test_a_stopped_helper_holds_up_its_own_user_and_nobody_else(self) -> None:
         world.write_policy(policy())
         before = world.snapshot()
-        trace = Path("/run/umlnet-test-bin/trace")
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with ours:
-            # Between counting and the device: at the first ioctl.
-            with theirs:
-                tracer = subprocess.Popen(["strace", "-qq", "-o", trace, "-u", "nobody", "-e", "trace=ioctl", "-e",
-                                           "inject=ioctl:signal=SIGSTOP:when=1", self.helper, "4", "tuntap", "up"],
-                                          stdin=subprocess.DEVNULL, stdout=theirs)
-            with tracer:
-                stopped = self.wait_for_a_stopped_child(tracer, trace)
-                refused = caller.tuntap_up(self.helper, user=NOBODY)
-                self.assert_refused(refused, BUSY, "another request of uid 65534 is still under way", "Try again")
-                with caller.tuntap_up(self.helper, user=SOMEBODY) as other, caller.tuntap_up(self.helper) as roots:
-                    self.assertEqual((other.exit, roots.exit), (0, 0))
-                # What is no matter of limits is not held up.
-                self.assertEqual(caller.run(self.helper, "gc", user=NOBODY).returncode, 0)
-                os.kill(stopped, signal.SIGCONT)
-                self.assertEqual(tracer.wait(timeout=30), 0)
-            data, fds, _, _ = socket.recv_fds(ours, 4096, 1)
-            self.assertEqual((data[:3], len(fds)), (b"tap", 1))
-            os.close(fds[0])
+        with StoppedRequest(self) as stopped:
+            refused = caller.tuntap_up(self.helper, user=NOBODY)
+            self.assert_refused(refused, BUSY, "another request of uid 65534 is still under way", "Try again")
+            with caller.tuntap_up(self.helper, user=SOMEBODY) as other, caller.tuntap_up(self.helper) as roots:
+                self.assertEqual((other.exit, roots.exit), (0, 0))
+            # What is no matter of limits is not held up.
+            self.assertEqual(caller.run(self.helper, "gc", user=NOBODY).returncode, 0)
+            with stopped.go_on() as reply:
+                self.assertEqual((reply.exit, reply.name, len(reply.fds)), (0, "tap0", 1))
         with caller.tuntap_up(self.helper, user=NOBODY) as again:
             self.assertEqual(again.exit, 0)
         self.assertEqual(world.snapshot(), before)
 
-    def wait_for_a_stopped_child(self, tracer: "subprocess.Popen[bytes]", trace: Path) -> int:
+    def test_a_request_overtaken_by_another_is_over_the_limit_and_taken_back(self) -> None:
+        """The log is rotated between counting and changing, so that the lock in it keeps nobody apart."""
+        world.write_policy(policy(max_devices=1))
+        with StoppedRequest(self) as stopped:
+            world.LOG.rename(f"{world.LOG}.1")
+            world.touch_log(world.LOG)
+            quicker = self.up()
+            before = world.snapshot()
+            reply = stopped.go_on()
+            self.assert_refused(reply, DENIED, "max_devices 1: other requests of uid 65534 were quicker", "taken back")
+        del before["links"]["tap0"], before["settings"]["tap0"]  # half made when the snapshot was taken
+        self.assertEqual(world.snapshot(), before)
+        self.assertEqual((quicker.name, taps()), ("tap1", 1))
+        overtaken = [line for line in self.all_lines() if "result" in line and "error" in line["result"]]
+        self.assertEqual([(line["event"], line["decision"]["rule"]) for line in overtaken], [("reject", "guests")])
+
+
+class StoppedRequest:
+    """`tuntap up` of NOBODY, stopped between counting and changing: at its first ioctl, which is done by then."""
+
+    def __init__(self, case: ConcurrentCase) -> None:
+        self.trace = Path("/run/umlnet-test-bin/trace")
+        self.ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with theirs:
+            self.tracer = subprocess.Popen(["strace", "-qq", "-o", self.trace, "-u", "nobody", "-e", "trace=ioctl", "-e",
+                                            "inject=ioctl:signal=SIGSTOP:when=1", case.helper, "4", "tuntap", "up"],
+                                           stdin=subprocess.DEVNULL, stdout=theirs, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 30
-        while "--- stopped by SIGSTOP" not in (trace.read_text() if trace.exists() else ""):
-            self.assertIsNone(tracer.poll())
-            self.assertLess(time.monotonic(), deadline)
+        while "--- stopped by SIGSTOP" not in (self.trace.read_text() if self.trace.exists() else ""):
+            case.assertIsNone(self.tracer.poll())
+            case.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
-        (pid,) = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()
-        return int(pid)
+        (pid,) = Path(f"/proc/{self.tracer.pid}/task/{self.tracer.pid}/children").read_text().split()
+        self.pid = int(pid)
+
+    def go_on(self) -> caller.Reply:
+        os.kill(self.pid, signal.SIGCONT)
+        reply = caller.Reply(self.tracer.wait(timeout=30))
+        reply.data, reply.fds, _, _ = socket.recv_fds(self.ours, 8192, 1)
+        return reply
+
+    def __enter__(self) -> "StoppedRequest":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self.tracer.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.tracer.wait()
+        self.ours.close()
+        self.trace.unlink()
 
 
 class Conflicts(ConcurrentCase):

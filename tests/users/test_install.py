@@ -47,8 +47,18 @@ class Install(InstallCase):
         for name in ("man/man8/uml_net.8", "man/man5/umlnet-policy.5", "man/man5/umlnet-audit.5",
                      "man/man3/libumlnet.3", "umlnet/policy.schema.json", "umlnet/audit.schema.json", "doc/umlnet/examples/policy.json",
                      "doc/umlnet/examples/answer.c", "doc/umlnet/examples/answer.cc", "doc/umlnet/examples/two_guests.c",
-                     "doc/umlnet/examples/guest.h"):
+                     "doc/umlnet/examples/guest.h", "man/man1/umlnet.1", "bash-completion/completions/umlnet",
+                     "zsh/site-functions/_umlnet", "fish/vendor_completions.d/umlnet.fish"):
             self.assertTrue((PREFIX / "share" / name).is_file(), name)
+
+    def test_the_command_finds_library_helper_and_pump_where_they_were_installed(self) -> None:
+        self.install()
+        world.write_policy(POLICY)
+        group = (PREFIX / "bin" / "uml_net").stat().st_gid
+        for kind in ("tap", "stream"):
+            done = subprocess.run([PREFIX / "bin" / "umlnet", "run", "-g", "10.99.0.254", "--as", kind, "echo", "{dev}"],
+                                  capture_output=True, text=True, user=NOBODY, group=NOBODY, extra_groups=[group], env={})
+            self.assertEqual((done.returncode, done.stdout), (0, "tap0\n"), done)
 
     def test_again_leaves_policy_and_log_alone(self) -> None:
         self.install()

@@ -41,8 +41,8 @@ SeccompFilter stage_filter(const StageFds& fds) {
   filter.allow(SYS_poll, {Where::equals(1, 1)});                       // on one fd: the reply's
   filter.allow(SYS_poll, {Where::equals(0, 0), Where::equals(1, 0)});  // on nothing: a short sleep
   filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_lseek, fds.audit).allow_on_fd(SYS_pwrite64, fds.audit);
-  for (const std::uint64_t flags : {O_NONBLOCK, O_NONBLOCK | O_APPEND})
-    filter.allow(SYS_fcntl, {on_audit, Where::equals(1, F_SETFL), Where::equals(2, flags)});
+  for (const int flags : {O_NONBLOCK, O_NONBLOCK | O_APPEND})
+    filter.allow(SYS_fcntl, {on_audit, Where::equals(1, F_SETFL), Where::equals(2, static_cast<std::uint64_t>(flags))});
   filter.allow(SYS_fcntl, {on_audit, Where::equals(1, F_OFD_SETLK)});
   // To ask for the limit on file sizes, and not to set it.
   filter.allow(SYS_prlimit64, {Where::equals(0, 0), Where::equals(1, RLIMIT_FSIZE), Where::equals(2, 0)});

@@ -182,10 +182,11 @@ umlnet_code umlnet_nic_read(umlnet_nic* nic, void* frame, size_t room, size_t* s
 umlnet_code umlnet_nic_write(umlnet_nic* nic, const void* frame, size_t size);
 
 /*
- * An fd of the TAP device `device`, which is there already and must be the caller's (ip tuntap add dev tap0 mode tap user
- * NAME); uml_net is not called. For VM managers that want what a setup string cannot say: `vnet_hdr` is the size of the
- * virtio-net header before each frame, 0 (none), 10 or 12. One queue, IFF_NO_PI, non-blocking, close-on-exec; *fd belongs
- * to the caller. UMLNET_REFUSED: not there, not the caller's, or in somebody's hands; UMLNET_INVALID. Any thread.
+ * An fd of the TAP device `device`, which is there already and must be the caller's (ip tuntap add dev tap0 mode tap
+ * user NAME); uml_net is not called. For VM managers that want what a setup string cannot say: `vnet_hdr` is the size
+ * of the virtio-net header before each frame, 0 (none), 10 or 12. One queue, IFF_NO_PI, non-blocking, close-on-exec;
+ * *fd belongs to the caller. UMLNET_REFUSED: not there, not the caller's, or in somebody's hands; UMLNET_INVALID. Any
+ * thread.
  */
 umlnet_code umlnet_tap_attach(const char* device, unsigned vnet_hdr, int* fd, umlnet_error* error);
 

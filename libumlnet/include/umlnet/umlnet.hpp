@@ -420,6 +420,15 @@ inline std::vector<std::string> transports() {
   return names;
 }
 
+/* umlnet_tap_attach(): an fd of the TAP device `device`, which is there already. The caller closes it. Throws
+ * UMLNET_REFUSED, UMLNET_INVALID. Any thread. */
+inline int tap_attach(const std::string& device, unsigned vnet_hdr = 0) {
+  int fd = -1;
+  umlnet_error error = {};
+  detail::check(umlnet_tap_attach(detail::c_string(device), vnet_hdr, &fd, &error), error);
+  return fd;
+}
+
 /* ---------------------------------------------------------------------------------------------------------- pump -- */
 
 /* One end of a pump: umlnet_end. A value that can be copied; it owns no fd. */
