@@ -15,11 +15,11 @@ struct AuditFilter {
     std::optional<std::uint64_t> uid;  // where the name has one here, or is one
   };
 
-  std::optional<Microseconds> since;
-  std::vector<User> users;           // any of them; none: everybody
-  std::vector<std::string> devices;  // any of them, by name
-  std::string id;                    // or its beginning
-  bool denied = false;               // what was refused, or failed
+  std::optional<Microseconds> since = {};
+  std::vector<User> users = {};           // any of them; none: everybody
+  std::vector<std::string> devices = {};  // any of them, by name
+  std::string id = {};                    // or its beginning
+  bool denied = false;                    // what was refused, or failed
 
   bool matches(const AuditEntry& entry) const;
 };
