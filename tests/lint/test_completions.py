@@ -55,7 +55,7 @@ class Completions(unittest.TestCase):
     def test_bash(self) -> None:
         for words, expected in (
             (("",), [*SUBCOMMANDS, "help", "--help", "--version"]),
-            (("p",), ["pump"]),
+            (("p",), ["pump", "policy"]),
             (("help", ""), [*SUBCOMMANDS]),
             (("run", "--as", ""), ["tap", "stream", "dgram"]),
             (("run", "--as", "=", "s"), ["stream"]),
