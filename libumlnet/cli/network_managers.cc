@@ -63,7 +63,7 @@ std::map<std::string, std::string> files_by_name(const HostView& host, const std
   std::map<std::string, std::string> files;
   for (const auto& directory : directories)
     for (const auto& name : host.list(directory))
-      if (name.ends_with(suffix)) files.emplace(name, directory + "/" + name);
+      if (name.ends_with(suffix)) files.emplace(name, std::string(directory).append("/").append(name));
   return files;
 }
 

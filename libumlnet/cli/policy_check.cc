@@ -167,7 +167,7 @@ Outcome<Findings> find(const Options& options) {
     if (!draft) return trouble_of(draft.error());
     drafts.push_back(*std::move(draft));
     auto why = why_untrusted(path);
-    if (!why.empty()) why = "uml_net would not take it from there: " + why;
+    if (!why.empty()) why.insert(0, "uml_net would not take it from there: ");
     // Of several files in one place, it is the place.
     if (!why.empty() && std::ranges::find(findings.notes, why) == findings.notes.end()) findings.notes.push_back(why);
   }

@@ -36,7 +36,7 @@ std::optional<std::string> find_in(const std::string& directories, const std::st
   for (const auto& directory : split(directories, ':')) {
     // An empty part means the current directory; no program of the host's is looked for there.
     if (!directory.starts_with('/')) continue;
-    auto path = directory + "/" + name;
+    auto path = std::string(directory).append("/").append(name);
     struct stat status{};
     if (::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) && ::access(path.c_str(), X_OK) == 0) return path;
   }
@@ -56,6 +56,7 @@ struct Pipe {
 // The program's first words are its path. With the environment of this process, but for the language of messages.
 Result<pid_t> spawn(const std::vector<std::string>& words, int out, int err) {
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   char language[] = "LC_ALL=C";
