@@ -30,11 +30,18 @@ rule makes of it. Nothing is asked of uml_net, and nothing is changed.
   umlnet policy explain --user alice tuntap --gateway 10.99.0.254
   umlnet policy explain --user alice address --device tap0 --address 10.99.0.1
 
-Operations:
-  tuntap [--gateway ADDR]
-  ethertap --device DEV [--gateway ADDR]
-  address --device DEV --address ADDR[/LEN] [--netmask MASK] [--del]
+Operations, and what they name:
+  tuntap      a TAP device, with --gateway or without
+  ethertap    a session on --device, with --gateway or without
+  address     a guest's --address on --device, under --netmask
 
+      --gateway ADDR        the host's address on the device
+      --device DEV          the device by name
+      --address ADDR[/LEN]  the guest's address, and the bits of its network
+      --netmask MASK        the same bits as a mask (default: all 32)
+      --del                 the address is taken back, and not added
+
+Options:
       --user NAME|UID       who asks (default: you, with the groups you have)
       --group NAME|GID      is in this group besides the own one, in place of
                             those of /etc/group; may be given again
@@ -268,7 +275,7 @@ std::string names_in(const std::vector<policy::Principal>& principals) {
   for (const auto& one : principals) {
     text += text.empty() ? "" : ", ";
     if (const auto* name = std::get_if<std::string>(&one.written))
-      text += *name + (one.id ? "" : " (who does not exist)");
+      text += *name + (one.id ? "" : " (does not exist)");
     else if (const auto* id = std::get_if<id_t>(&one.written))
       text += std::to_string(*id);
     else

@@ -22,7 +22,7 @@ EndState CallbackEnd::read(FrameBatch& batch, std::size_t most, std::size_t gap,
       counters.malformed.add();
     } else if (code != UMLNET_OK) {
       if (batch.count != 0) break;  // it is said again
-      return {.flow = code == UMLNET_CLOSED ? EndState::gone : EndState::failed, .code = code};
+      return {.flow = code == UMLNET_CLOSED ? EndState::gone : EndState::broken, .code = code};
     } else if (size < kShortestFrame) {
       counters.too_short.add();
     } else if (size > room.size()) {
@@ -42,7 +42,7 @@ EndState CallbackEnd::write(std::span<const Frame> frames, std::size_t& taken, D
       case UMLNET_PROTOCOL: counters.refused.add(); break;
       case UMLNET_AGAIN: return {.flow = EndState::wait};
       case UMLNET_CLOSED: return {.flow = EndState::gone};
-      default: return {.flow = EndState::failed, .code = code};
+      default: return {.flow = EndState::broken, .code = code};
     }
   }
   return {};

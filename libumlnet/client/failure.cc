@@ -58,7 +58,8 @@ umlnet_code umlnet_error_set(umlnet_error* error, umlnet_code code, int errnum, 
   return code;
 }
 
-const char* umlnet_code_name(int code) {
+// A caller's number may be none of the enumeration's, which is what this function is asked to say.
+__attribute__((no_sanitize("enum"))) const char* umlnet_code_name(umlnet_code code) {
   switch (code) {
     case UMLNET_OK: return "UMLNET_OK";
     case UMLNET_INVALID: return "UMLNET_INVALID";

@@ -18,12 +18,12 @@ struct EndState {
     more,    // there may be more to read; all was written
     wait,    // nothing more to read now; no room for the rest now
     gone,    // the other side, or the device, is no more
-    failed,  // `code` and `errnum` say how
+    broken,  // `code` and `errnum` say how
   } flow = more;
   umlnet_code code = UMLNET_OK;
   int errnum = 0;
 
-  static EndState failed_with(int errnum) { return {.flow = failed, .code = UMLNET_SYSTEM, .errnum = errnum}; }
+  static EndState failed_with(int errnum) { return {.flow = broken, .code = UMLNET_SYSTEM, .errnum = errnum}; }
 };
 
 class FrameEnd {

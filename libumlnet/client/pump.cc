@@ -43,13 +43,14 @@ Pump::Pump(const PumpConfig& config, const Callbacks& callbacks, PumpCounters& c
       a_to_b_(*a_, *b_, config.b.offloads, counters.a_to_b, capture_.get(), CaptureWay::from_a),
       b_to_a_(*b_, *a_, config.a.offloads, counters.b_to_a, capture_.get(), CaptureWay::from_b) {}
 
-SandboxFds Pump::fds(int channel) const {
+SandboxFds Pump::fds(const Owner& owner) const {
   return {.a = config_.a,
           .b = config_.b,
           .stop = stop_,
           .capture = config_.capture_fd,
           .capture_kind = config_.capture_kind,
-          .channel = channel};
+          .channel = owner.channel,
+          .owner = owner.pidfd};
 }
 
 // What to ask poll() about an end: `from` is the direction that reads it, `to` the one that writes to it.
@@ -87,9 +88,9 @@ std::optional<PumpOutcome> Pump::move(PumpDirection& direction, bool from_b) {
         if (rest.move().state.flow != EndState::more) break;
       return gone(is_b);
     }
-    case EndState::failed: break;
+    case EndState::broken: break;
   }
-  return PumpOutcome{.how = PumpOutcome::failed,
+  return PumpOutcome{.how = PumpOutcome::broke,
                      .doing = reading ? PumpOutcome::reading : PumpOutcome::writing,
                      .is_b = is_b,
                      .code = static_cast<std::uint32_t>(state.code),
@@ -98,8 +99,8 @@ std::optional<PumpOutcome> Pump::move(PumpDirection& direction, bool from_b) {
 
 PumpOutcome Pump::gone(bool is_b) { return {.how = is_b ? PumpOutcome::b_gone : PumpOutcome::a_gone}; }
 
-std::optional<PumpOutcome> Pump::round(int channel) {
-  std::array<pollfd, 5> polls;
+std::optional<PumpOutcome> Pump::round(const Owner& owner) {
+  std::array<pollfd, 6> polls;
   std::size_t count = 0;
   const auto ask = [&](int fd, short events) { polls[count++] = {.fd = fd, .events = events, .revents = 0}; };
   const auto ask_end = [&](const FrameEnd& end, bool& hung_up, const PumpDirection& from, const PumpDirection& to) {
@@ -111,23 +112,26 @@ std::optional<PumpOutcome> Pump::round(int channel) {
   ask_end(*a_, a_hung_up_, a_to_b_, b_to_a_);
   ask_end(*b_, b_hung_up_, b_to_a_, a_to_b_);
   if (capture_) ask(capture_->fd(), POLLOUT);
-  if (channel >= 0) ask(channel, POLLIN);
+  const std::size_t owners = count;
+  if (owner.channel >= 0) ask(owner.channel, POLLIN);
+  if (owner.pidfd >= 0) ask(owner.pidfd, POLLIN);
 
   if (::poll(polls.data(), count, longest_wait()) < 0) {
     if (errno == EINTR) return std::nullopt;
     return PumpOutcome{
-        .how = PumpOutcome::failed, .doing = PumpOutcome::waiting, .code = UMLNET_SYSTEM, .errnum = errno};
+        .how = PumpOutcome::broke, .doing = PumpOutcome::waiting, .code = UMLNET_SYSTEM, .errnum = errno};
   }
   if (polls[0].revents != 0) {
     std::uint64_t orders = 0;
     (void)!::read(stop_, &orders, sizeof orders);
     return PumpOutcome{.how = PumpOutcome::stopped};
   }
-  if (channel >= 0 && polls[count - 1].revents != 0) return PumpOutcome{.how = PumpOutcome::owner_gone};
+  for (std::size_t i = owners; i < count; ++i)
+    if (polls[i].revents != 0) return PumpOutcome{.how = PumpOutcome::owner_gone};
 
   const short a = polls[1].revents, b = polls[2].revents;
   if (((a | b) & POLLNVAL) != 0)
-    return PumpOutcome{.how = PumpOutcome::failed,
+    return PumpOutcome{.how = PumpOutcome::broke,
                        .doing = PumpOutcome::reading,
                        .is_b = (b & POLLNVAL) != 0,
                        .code = UMLNET_SYSTEM,
@@ -146,10 +150,10 @@ std::optional<PumpOutcome> Pump::round(int channel) {
   return end;
 }
 
-PumpOutcome Pump::run(int channel) {
+PumpOutcome Pump::run(const Owner& owner) {
   if (capture_) capture_->begin(in_sandbox_);
   std::optional<PumpOutcome> end;
-  while (!end) end = round(channel);
+  while (!end) end = round(owner);
   if (capture_) capture_->finish();
   return *end;
 }

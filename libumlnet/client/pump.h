@@ -26,14 +26,19 @@ class Pump {
   // ends run(), be it before. All fds are borrowed; `counters` stay where they are. Allocates all that run() needs.
   Pump(const PumpConfig& config, const Callbacks& callbacks, PumpCounters& counters, int stop);
 
-  // All that a process needs open which pumps and does nothing else. `channel` as for run().
-  SandboxFds fds(int channel) const;
+  // What shows that whoever owns the pump, in another process, is gone, or has become another program: a socket to it,
+  // and its pidfd. A socket alone would not do: every child of it has a copy. -1: there is no such process.
+  struct Owner {
+    int channel = -1, pidfd = -1;
+  };
+
+  // All that a process needs open which pumps and does nothing else.
+  SandboxFds fds(const Owner& owner) const;
   // The process is in the sandbox, and SIGPIPE and SIGXFSZ are ignored for good.
   void is_in_sandbox() { in_sandbox_ = true; }
 
-  // Pumps in this thread. `channel` is -1, or an fd that becomes readable, or hangs up, when the owner is gone. What
-  // has been read and not written by the end is kept for the next time.
-  PumpOutcome run(int channel = -1);
+  // Pumps in this thread. What has been read and not written by the end is kept for the next time.
+  PumpOutcome run(const Owner& owner);
 
  private:
   static short wanted(const FrameEnd& end, const PumpDirection& from, const PumpDirection& to);
@@ -42,7 +47,7 @@ class Pump {
                      short to_events);
   std::optional<PumpOutcome> move(PumpDirection& direction, bool from_b);
   static PumpOutcome gone(bool is_b);
-  std::optional<PumpOutcome> round(int channel);
+  std::optional<PumpOutcome> round(const Owner& owner);
 
   PumpConfig config_;
   int stop_;

@@ -133,7 +133,7 @@ void store(umlnet_pump_end* target, umlnet_pump_end end) {
 Outcome<void> run(umlnet_pump& pump, umlnet_pump_end* end) {
   const Running running(pump);
   if (auto may = running.check(); !may) return may;
-  const auto outcome = told(pump.here->run(), pump.config);
+  const auto outcome = told(pump.here->run({}), pump.config);
   if (!outcome) return std::unexpected(outcome.error());
   store(end, *outcome);
   return {};
@@ -144,7 +144,7 @@ Outcome<void> sandbox(umlnet_pump& pump) {
   if (auto may = running.check(); !may) return may;
   if (pump.in_sandbox) return failed(UMLNET_STATE, "the process is in the pump's sandbox already");
   if (has_callbacks(pump)) return failed(UMLNET_UNSUPPORTED, "a pump with callbacks cannot be in a sandbox");
-  if (auto entered = enter_sandbox(pump.here->fds(-1), pump.memory->violation); !entered) return entered;
+  if (auto entered = enter_sandbox(pump.here->fds({}), pump.memory->violation); !entered) return entered;
   pump.here->is_in_sandbox();
   pump.in_sandbox = true;
   return {};

@@ -39,7 +39,7 @@ Outcome<umlnet_pump_end> told(const PumpOutcome& outcome, const PumpConfig& conf
     case PumpOutcome::b_gone: return UMLNET_PUMP_B_GONE;
     case PumpOutcome::owner_gone: return failed(UMLNET_CLOSED, "the pump's owner is gone");
     case PumpOutcome::nothing_yet: return failed(UMLNET_STATE, "the pump has not ended");
-    case PumpOutcome::failed: break;
+    case PumpOutcome::broke: break;
   }
   const bool is_known = outcome.code > UMLNET_OK && outcome.code <= UMLNET_MEMORY;
   const auto code = is_known ? static_cast<umlnet_code>(outcome.code) : UMLNET_SYSTEM;

@@ -18,7 +18,7 @@ namespace umlnet::client {
 
 // How a pump ended, as numbers.
 struct PumpOutcome {
-  enum How : std::uint32_t { nothing_yet, stopped, a_gone, b_gone, owner_gone, failed } how = nothing_yet;
+  enum How : std::uint32_t { nothing_yet, stopped, a_gone, b_gone, owner_gone, broke } how = nothing_yet;
   // Where it failed: in doing what, for which end, and why.
   enum Doing : std::uint32_t { waiting, reading, writing, starting, entering_sandbox } doing = waiting;
   std::uint32_t is_b = 0;

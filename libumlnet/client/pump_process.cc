@@ -22,9 +22,17 @@ namespace {
 constexpr int kPatience = 10'000;  // milliseconds for the program's start
 
 // Numbers of the program's descriptors, as it is started; 2 is /dev/null, for what the dynamic linker has to say.
-enum Started : int { kA = 0, kB = 1, kMemory = 3, kChannelAtFirst = 4, kStopAtFirst = 5, kCaptureAtFirst = 6 };
+enum Started : int {
+  kA = 0,
+  kB = 1,
+  kMemory = 3,
+  kChannelAtFirst = 4,
+  kStopAtFirst = 5,
+  kOwnerAtFirst = 6,
+  kCaptureAtFirst = 7
+};
 // And while it pumps: none free below the limit on open files.
-enum Pumping : int { kStop = 2, kChannel = 3, kCapture = 4 };
+enum Pumping : int { kStop = 2, kChannel = 3, kOwner = 4, kCapture = 5 };
 
 PumpConfig with_its_numbers(PumpConfig config) {
   config.a.fd = kA;
@@ -38,7 +46,7 @@ PumpConfig with_its_numbers(PumpConfig config) {
 }
 
 [[noreturn]] void leave_failed(PumpMemory& memory, PumpOutcome::Doing doing, const Failure& failure) {
-  memory.outcome = {.how = PumpOutcome::failed,
+  memory.outcome = {.how = PumpOutcome::broke,
                     .doing = doing,
                     .is_b = 0,
                     .code = static_cast<std::uint32_t>(failure.code),
@@ -48,7 +56,7 @@ PumpConfig with_its_numbers(PumpConfig config) {
 
 bool settle_numbers(bool has_capture) {
   return ::dup2(kStopAtFirst, kStop) >= 0 && ::dup2(kChannelAtFirst, kChannel) >= 0 &&
-         (!has_capture || ::dup2(kCaptureAtFirst, kCapture) >= 0);
+         ::dup2(kOwnerAtFirst, kOwner) >= 0 && (!has_capture || ::dup2(kCaptureAtFirst, kCapture) >= 0);
 }
 
 }  // namespace
@@ -61,6 +69,7 @@ void be_the_pump_process(void (*in_the_sandbox)()) {
     (void)!::write(STDERR_FILENO, kText, sizeof kText - 1);
     leave(EX_USAGE);
   }
+  constexpr Pump::Owner kItsOwner{.channel = kChannel, .pidfd = kOwner};
   PumpMemory& memory = **shared;
   // What is used is what was checked, whatever becomes of the memory.
   const PumpConfig config = memory.config;
@@ -72,13 +81,13 @@ void be_the_pump_process(void (*in_the_sandbox)()) {
   if (const auto checked = check_config(config); !checked) leave_failed(memory, PumpOutcome::starting, checked.error());
 
   Pump pump(config, {}, memory.counters, kStop);
-  if (const auto entered = enter_sandbox(pump.fds(kChannel), memory.violation); !entered)
+  if (const auto entered = enter_sandbox(pump.fds(kItsOwner), memory.violation); !entered)
     leave_failed(memory, PumpOutcome::entering_sandbox, entered.error());
   pump.is_in_sandbox();
   if (in_the_sandbox != nullptr) in_the_sandbox();
   const char ready = 1;
   ::send(kChannel, &ready, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-  memory.outcome = pump.run(kChannel);
+  memory.outcome = pump.run(kItsOwner);
   leave(0);
 }
 
@@ -88,14 +97,19 @@ Outcome<PumpProcess> PumpProcess::start(const std::string& program, const PumpCo
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
     return failed_errno(errno, "cannot make a channel to the pump process");
   unique_fd ours(pair[0]), theirs(pair[1]);
+  const unique_fd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  if (!self) return failed_errno(errno, "cannot show the pump process who owns it (pidfd_open)");
   memory->config = with_its_numbers(config);
+  memory->outcome = {};
+  memory->violation.happened = 0;
   Program started{.path = program,
                   .arguments = {"umlnet-pump"},
                   .fds = {{kA, config.a.fd},
                           {kB, config.b.fd},
                           {kMemory, memory.fd()},
                           {kChannelAtFirst, theirs.get()},
-                          {kStopAtFirst, stop}}};
+                          {kStopAtFirst, stop},
+                          {kOwnerAtFirst, self.get()}}};
   if (config.capture_fd >= 0) started.fds.push_back({kCaptureAtFirst, config.capture_fd});
   auto process = WatchedProcess::start(started);
   if (!process) return std::unexpected(std::move(process.error()));
@@ -138,7 +152,7 @@ Outcome<umlnet_pump_end> PumpProcess::end_of(std::optional<int> status) const {
   }
   const PumpOutcome outcome = memory_->outcome;
   const int exit_status = WEXITSTATUS(*status);
-  if (outcome.how == PumpOutcome::nothing_yet || (exit_status != 0 && outcome.how != PumpOutcome::failed))
+  if (outcome.how == PumpOutcome::nothing_yet || (exit_status != 0 && outcome.how != PumpOutcome::broke))
     return failed(UMLNET_SYSTEM, process + "ended with exit status " + std::to_string(exit_status));
   return told(outcome, config_);
 }

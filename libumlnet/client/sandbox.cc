@@ -106,7 +106,7 @@ Outcome<void> lower_limits(const SandboxFds& fds) {
     rlim_t most;
   };
   const Limit limits[] = {
-      {RLIMIT_NOFILE, fds.count()},  // poll() takes no more than that
+      {RLIMIT_NOFILE, fds.count()},  // poll() takes no more than that, and wants as many
       {RLIMIT_NPROC, 0},
       {RLIMIT_CORE, 0},
       {RLIMIT_MEMLOCK, 0},
@@ -157,7 +157,7 @@ Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation) {
   if (auto alone = check_alone(); !alone) return alone;
   const SeccompFilter filter = pump_filter(fds);
 
-  const std::array<int, 5> all = {fds.a.fd, fds.b.fd, fds.stop, fds.capture, fds.channel};
+  const std::array<int, 6> all = {fds.a.fd, fds.b.fd, fds.stop, fds.capture, fds.channel, fds.owner};
   std::vector<int> kept;
   for (const int fd : all)
     if (fd >= 0) kept.push_back(fd);

@@ -13,14 +13,14 @@ struct SandboxFds {
   int stop = -1;     // an eventfd
   int capture = -1;  // or -1
   CaptureKind capture_kind = CaptureKind::none;
-  int channel = -1;  // to the owner, or -1
+  // To an owner in another process, or both -1: a socket, and its pidfd.
+  int channel = -1, owner = -1;
 
-  // How many poll() is given at once.
-  unsigned count() const { return 3U + (capture >= 0 ? 1 : 0) + (channel >= 0 ? 1 : 0); }
+  unsigned count() const { return 3U + (capture >= 0 ? 1 : 0) + (channel >= 0 ? 1 : 0) + (owner >= 0 ? 1 : 0); }
 };
 
 // What the pump may do, and with which file:
-//   poll      on count() files; with a capture into a pipe or socket also on one
+//   poll      on all of them; with a capture into a pipe or socket also on one
 //   read      stop; a TAP (readv where there is a virtio-net header)
 //   write     a TAP; a capture that is no socket
 //   sockets   of the ends: recvfrom, or recvmmsg for datagrams, and sendto, each non-blocking and without address; of

@@ -59,7 +59,7 @@ EndState StreamEnd::read(FrameBatch& batch, std::size_t most, std::size_t /*gap*
     decoder_.took(static_cast<std::size_t>(got));
     decode(batch, most, counters);
   }
-  if (batch.count == 0 && decoder_.broken()) return {.flow = EndState::failed, .code = UMLNET_PROTOCOL};
+  if (batch.count == 0 && decoder_.broken()) return {.flow = EndState::broken, .code = UMLNET_PROTOCOL};
   const bool may_hold_more = batch.count == most || decoder_.broken();
   return {.flow = may_hold_more || filled_ ? EndState::more : EndState::wait};
 }

@@ -81,7 +81,7 @@ static int vm_serve(struct vm* vm) {
     if (code == UMLNET_PROTOCOL) continue; /* no frame that anybody could use */
     if (code != UMLNET_OK) {
       fprintf(stderr, "%s: the device %s failed: %s\n", vm->address, umlnet_nic_device(vm->nic),
-              umlnet_code_name((int)code));
+              umlnet_code_name(code));
       return 0;
     }
     size = guest_answer(&vm->guest, frame, size);

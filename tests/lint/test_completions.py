@@ -55,7 +55,7 @@ class Completions(unittest.TestCase):
     def test_bash(self) -> None:
         for words, expected in (
             (("",), [*SUBCOMMANDS, "help", "--help", "--version"]),
-            (("p",), ["pump"]),
+            (("p",), ["pump", "policy"]),
             (("help", ""), [*SUBCOMMANDS]),
             (("run", "--as", ""), ["tap", "stream", "dgram"]),
             (("run", "--as", "=", "s"), ["stream"]),
@@ -73,6 +73,15 @@ class Completions(unittest.TestCase):
             (("log", "--file", "umlnet.f"), ["umlnet.fish"]),
             (("log", "--since", "to"), ["today"]),
             (("ls", "--d"), ["--dot"]),
+            (("policy", ""), ["check", "explain", "--help"]),
+            (("policy", "check", "umlnet.f"), ["umlnet.fish"]),
+            (("policy", "explain", "--host-state", ""), ["live", "none"]),
+            (("policy", "explain", "--user", "nobod"), ["nobody"]),
+            (("policy", "explain", "t"), ["tuntap"]),
+            (("policy", "fly", "-"), []),
+            (("doctor", "--la"), ["--lan"]),
+            (("doctor", "--lan", "l"), ["lo"]),
+            (("doctor", ""), []),
         ):
             with self.subTest(words):
                 self.assertEqual(completed_by_bash(*words), expected)
@@ -94,6 +103,9 @@ class Completions(unittest.TestCase):
         self.assertEqual(completed("umlnet "), {*SUBCOMMANDS, "help"})
         self.assertEqual(completed("umlnet run --as "), {"tap", "stream", "dgram"})
         self.assertEqual(completed("umlnet pump stream"), {"stream:", "stream-listen:"})
+        self.assertEqual(completed("umlnet policy "), {"check", "explain"})
+        self.assertEqual(completed("umlnet policy explain --host-state "), {"live", "none"})
+        self.assertEqual(completed("umlnet policy explain t"), {"tuntap"})
         for subcommand in WITH_OPTIONS:
             self.assertEqual(completed(f"umlnet {subcommand} --"), options(subcommand))
 

@@ -47,7 +47,6 @@ MAY_INCLUDE = {
 }
 
 
-
 class Rooms(unittest.TestCase):
     def test_there_is_something_to_look_at(self) -> None:
         self.assertGreater(len(SOURCES), 50)
@@ -70,6 +69,12 @@ class Rooms(unittest.TestCase):
             room = max((room for room in MAY_INCLUDE if name.startswith(f"{room}/")), key=len)
             for included in re.findall(r'#include "([^"]+/[^"]+)"', path.read_text()):
                 self.assertTrue(any(included.startswith(f"{other}/") for other in MAY_INCLUDE[room]), f"{name} includes {included}")
+
+    def test_policy_reads_files_in_one_way_only(self) -> None:
+        """Decisions are pure: what they rest on comes by the reader of files that nobody but root can write."""
+        for path in (ROOT / "policy").glob("*.[ch]*"):
+            if path.name != "trusted_file.cc":
+                self.assertNotRegex(path.read_text(), r"<fcntl\.h>|<fstream>|<filesystem>|<cstdio>|<sys/(socket|mman)\.h>", path.name)
 
     def test_no_other_folder_at_the_top(self) -> None:
         expected = {"uml_net", "libumlnet", "policy", "tests", "man"}

@@ -177,6 +177,6 @@ TEST_CASE("errors and names of codes") {
   CHECK(std::string(error.message).size() == sizeof error.message - 1);
   CHECK(error.exit_status == -1);
   for (int code = UMLNET_OK; code <= UMLNET_MEMORY; ++code)
-    CHECK(std::string(umlnet_code_name(code)).starts_with("UMLNET_"));
-  CHECK(umlnet_code_name(99) == std::string("unknown"));
+    CHECK(std::string(umlnet_code_name(static_cast<umlnet_code>(code))).starts_with("UMLNET_"));
+  CHECK(umlnet_code_name(static_cast<umlnet_code>(99)) == std::string("unknown"));
 }

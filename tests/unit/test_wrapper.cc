@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -6,6 +7,7 @@
 #include <new>
 #include <vector>
 
+#include "libumlnet/core/unique_fd.h"
 #include "umlnet/umlnet.hpp"
 
 // A using-directive would find the library's own names as well: this program is linked with both.
@@ -225,4 +227,90 @@ TEST_CASE("wrapper: an Error is copied without a chance to fail, and keeps the h
   CHECK(copy.errnum() == 1);
   CHECK(copy.exit_status() == 77);
   CHECK(copy.helper() == "uml_net: no\n");
+}
+
+namespace {
+
+// Two connected sockets: `pump` is for a pump, `peer` is the test's.
+struct Pair {
+  umlnet::unique_fd pump, peer;
+  Pair() {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0);
+    pump.reset(ends[0]);
+    peer.reset(ends[1]);
+  }
+};
+
+const std::string kFrame(60, 'f');
+
+std::optional<std::size_t> nothing(void*, std::size_t) { return std::nullopt; }
+bool swallow(const void*, std::size_t) { return true; }
+
+}  // namespace
+
+TEST_CASE("wrapper: a pump with callbacks, run until it is stopped") {
+  Pair pair;
+  std::string heard;
+  abi::Pump* running = nullptr;
+  abi::Pump made(abi::End::dgram(pair.pump.get()).name("wire"),
+                 abi::End::callback(nothing, [&](const void* frame, std::size_t size) {
+                   heard.assign(static_cast<const char*>(frame), size);
+                   running->stop();
+                   return true;
+                 }));
+  abi::Pump pump(std::move(made));  // what the callbacks belong to moves along
+  running = &pump;
+  REQUIRE(::send(pair.peer.get(), kFrame.data(), kFrame.size(), 0) == 60);
+  CHECK(pump.run() == abi::Ended::stopped);
+  CHECK(heard == kFrame);
+  CHECK(pump.counters().a_to_b.frames == 1);
+  CHECK(pump.fd() == -1);
+  CHECK(failure_of([&] { pump.wait(); }).code() == UMLNET_STATE);
+  CHECK(failure_of([&] { pump.start(); }).code() == UMLNET_UNSUPPORTED);
+  CHECK(failure_of([&] { made.run(); }).code() == UMLNET_INVALID);
+  CHECK(made.counters().a_to_b.frames == 0);
+  made.stop();
+}
+
+TEST_CASE("wrapper: what the callbacks of a pump throw comes out of run()") {
+  const auto run = [](abi::End::Read read, abi::End::Write write) {
+    Pair pair;
+    REQUIRE(::send(pair.peer.get(), kFrame.data(), kFrame.size(), 0) == 60);
+    return abi::Pump(abi::End::dgram(pair.pump.get()), abi::End::callback(std::move(read), std::move(write))).run();
+  };
+  CHECK_THROWS_AS(run(nothing, [](const void*, std::size_t) -> bool { throw Strange(); }), Strange);
+  CHECK_THROWS_AS(run([](void*, std::size_t) -> std::optional<std::size_t> { throw Strange(); }, swallow), Strange);
+  const auto error = failure_of(
+      [&] { run(nothing, [](const void*, std::size_t) -> bool { throw abi::Error(UMLNET_REFUSED, "no"); }); });
+  CHECK(error.code() == UMLNET_REFUSED);
+  CHECK(std::string(error.what()) == "no");
+  // An end that is gone is no failure.
+  CHECK(run(nothing, [](const void*, std::size_t) -> bool { throw abi::Error(UMLNET_CLOSED, ""); }) ==
+        abi::Ended::b_gone);
+}
+
+TEST_CASE("wrapper: ends that are none, an interface as one") {
+  CHECK(failure_of([] { abi::End::callback(nothing, nullptr); }).code() == UMLNET_INVALID);
+  CHECK(failure_of([] { abi::Pump(abi::End::tap(-1), abi::End::dgram(-1)); }).code() == UMLNET_INVALID);
+
+  register_loop();
+  abi::Nic nic("loop,a");
+  CHECK(failure_of([&] { abi::End::of(nic); }).code() == UMLNET_STATE);
+  nic.open();
+  REQUIRE(nic.write(kFrame.data(), kFrame.size()));
+  abi::Nic moved = std::move(nic);
+  std::string heard;
+  abi::Pump pump(abi::End::of(moved), abi::End::callback(nothing, [&](const void* frame, std::size_t size) -> bool {
+                   heard.assign(static_cast<const char*>(frame), size);
+                   throw abi::Error(UMLNET_CLOSED, "enough");
+                 }));
+  CHECK(pump.run() == abi::Ended::b_gone);
+  CHECK(heard == kFrame);
+
+  // Assigned over: the old ends' callbacks go with the old pump, and only they.
+  Pair pair;
+  pump = abi::Pump(abi::End::dgram(pair.pump.get()), abi::End::of(moved));
+  pump.stop();
+  CHECK(pump.run() == abi::Ended::stopped);
 }

@@ -14,7 +14,7 @@ _umlnet_policy() {
     --host-state) COMPREPLY=($(compgen -W 'live none' -- "$cur")) ;;
     --user) COMPREPLY=($(compgen -u -- "$cur")) ;;
     --group) COMPREPLY=($(compgen -g -- "$cur")) ;;
-    --device) COMPREPLY=($(compgen -W "$(ls /sys/class/net)" -- "$cur")) ;;
+    --device) COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur")) ;;
     --gateway | --address | --netmask) ;;
     --policy)
       compopt -o filenames 2>/dev/null
@@ -106,7 +106,7 @@ _umlnet() {
       ;;
     doctor)
       if [[ $prev == --lan ]]; then
-        COMPREPLY=($(compgen -W "$(ls /sys/class/net)" -- "$cur"))
+        COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur"))
         return
       fi
       [[ $cur == -* || $prev == --helper ]] || return

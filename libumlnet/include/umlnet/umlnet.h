@@ -69,7 +69,7 @@ typedef struct umlnet_error {
 } umlnet_error;
 
 /* "UMLNET_REFUSED" and so on; "unknown" for a number that is none. Any thread, any signal handler. */
-const char* umlnet_code_name(int code);
+const char* umlnet_code_name(umlnet_code code);
 
 /* Fills `error` (may be NULL) and returns `code`: for transports of your own. */
 umlnet_code umlnet_error_set(umlnet_error* error, umlnet_code code, int errnum, const char* message);
@@ -229,7 +229,7 @@ typedef enum umlnet_framing {
   UMLNET_TAP = 1,      /* fd of a TAP device, IFF_NO_PI: one frame a read */
   UMLNET_ETHERTAP = 2, /* AF_UNIX datagram socket: 2 bytes of padding, then the frame */
   UMLNET_STREAM = 3,   /* stream socket: 4 bytes of length, big-endian, then the frame (QEMU -netdev stream) */
-  UMLNET_DGRAM = 4,    /* datagram socket: one frame each (QEMU -netdev dgram) */
+  UMLNET_DGRAM = 4,    /* connected datagram socket: one frame each (QEMU -netdev dgram) */
   UMLNET_CALLBACK = 5  /* functions of yours */
 } umlnet_framing;
 
@@ -248,7 +248,8 @@ typedef struct umlnet_end {
   size_t size;
   umlnet_framing framing;
   /* Borrowed until the pump is freed, or handed to its process (umlnet_pump_start). A TAP is set to O_NONBLOCK; sockets
-   * are left as they are. With UMLNET_CALLBACK: polled for something to read; -1 where there is nothing to poll. */
+   * are left as they are. With UMLNET_CALLBACK: polled for something to read; -1 where there is nothing to poll, and
+   * read() is called every millisecond. */
   int fd;
   /* Bytes of virtio-net header before each frame: 0, 10 or 12 (IFF_VNET_HDR, TUNSETVNETHDRSZ). Not for UMLNET_ETHERTAP
    * and UMLNET_CALLBACK. */
@@ -258,7 +259,9 @@ typedef struct umlnet_end {
   unsigned offloads;
   /* For the capture and for messages. NULL: "a" or "b". */
   const char* name;
-  /* With UMLNET_CALLBACK. As umlnet_nic_read() and umlnet_nic_write() have it; UMLNET_CLOSED ends the pump. */
+  /* With UMLNET_CALLBACK. As umlnet_nic_read() and umlnet_nic_write() have it, called by umlnet_pump_run(). After
+   * UMLNET_AGAIN from write() it is called again within a millisecond; UMLNET_CLOSED ends the pump; UMLNET_PROTOCOL
+   * costs the frame; what else is no UMLNET_OK is what umlnet_pump_run() returns. */
   umlnet_code (*read)(void* user, void* frame, size_t room, size_t* size);
   umlnet_code (*write)(void* user, const void* frame, size_t size);
   void* user;
@@ -270,9 +273,11 @@ umlnet_code umlnet_end_of_nic(umlnet_nic* nic, umlnet_end* end, umlnet_error* er
 
 typedef struct umlnet_pump_options {
   size_t size;
-  /* Where every frame is recorded, as pcapng for Wireshark, seen from `a`: what came out of it is inbound. -1: nowhere.
-   * Borrowed. Frames are recorded as they were read, before anything is finished in software. A reader that is too slow
-   * (a full pipe) or a full disk costs records, which are counted, and never holds up the pump. */
+  /* A file, a pipe or a stream socket where every frame is recorded, as pcapng for Wireshark, seen from `a`: what came
+   * out of it is inbound. -1: nowhere. Borrowed, and its flags stay as they are; what else writes to a pipe or socket
+   * at the same time tears the records. Frames are recorded as they were read, before anything is finished in software.
+   * A reader that is too slow (a full pipe) or a full disk costs records, which are counted, and never holds up the
+   * pump; at the pump's end it has half a second more. */
   int capture_fd;
   /* Bytes of each frame to record; 0: all. */
   uint32_t capture_snaplen;
@@ -288,7 +293,7 @@ typedef struct umlnet_direction {
   uint64_t too_short; /* dropped: less than an Ethernet header */
   uint64_t too_long;  /* dropped: more than the far end takes */
   uint64_t malformed; /* dropped: a virtio-net header that does not fit its frame */
-  uint64_t refused;   /* dropped by the far end: the device is down */
+  uint64_t refused;   /* dropped by the far end: the device is down, nobody is there, no memory */
   uint64_t segmented; /* frames that were cut into several in software */
   uint64_t checksums; /* frames whose checksum was finished in software, those cut not among them */
   uint64_t waits;     /* times that the far end had no room: frames then wait at the near end */
@@ -305,7 +310,9 @@ typedef struct umlnet_pump umlnet_pump;
 /* Why a pump ended. */
 typedef enum umlnet_pump_end {
   UMLNET_PUMP_STOPPED = 0, /* umlnet_pump_stop() */
-  UMLNET_PUMP_A_GONE = 1,  /* end a was closed by its other side, or its device deleted */
+  /* End a was closed by its other side, or its device deleted. A datagram socket does not show that its other side is
+   * closed before the next frame is written to it. */
+  UMLNET_PUMP_A_GONE = 1,
   UMLNET_PUMP_B_GONE = 2
 } umlnet_pump_end;
 
@@ -319,13 +326,14 @@ umlnet_code umlnet_pump_new(const umlnet_end* a, const umlnet_end* b, const umln
 /*
  * Moves frames, both ways, in the calling thread, until it is stopped or an end is gone: *end (may be NULL) says which.
  * Up to 64 frames go one way before the other gets its turn. Where the far end has no room, frames wait in the near
- * end's own queue, and only that direction waits. Allocates nothing. UMLNET_PROTOCOL: a stream that cannot be followed
- * any more; UMLNET_SYSTEM; UMLNET_STATE: it runs already, or its process does.
+ * end's own queue, and only that direction waits. Allocates nothing. A pump that was stopped can run again, and goes on
+ * where it was. UMLNET_PROTOCOL: a stream that cannot be followed any more; UMLNET_SYSTEM; UMLNET_STATE: it runs
+ * already, or its process does.
  */
 umlnet_code umlnet_pump_run(umlnet_pump* pump, umlnet_pump_end* end, umlnet_error* error);
 
-/* Makes the pump end soon, wherever it runs; one that does not run yet ends at once when it does. Any thread, any
- * signal handler. */
+/* Makes the pump end soon, wherever it runs; one that does not run yet ends at once when it does, and not again after
+ * that. Any thread, any signal handler. */
 void umlnet_pump_stop(umlnet_pump* pump);
 
 /* As they are now, wherever it runs. `size` is sizeof(umlnet_counters). Any thread. */
@@ -333,25 +341,28 @@ void umlnet_pump_counters(const umlnet_pump* pump, umlnet_counters* counters, si
 
 /*
  * Puts the calling process under the pump's sandbox, for good: no capability, no new privileges, no open file but the
- * pump's, small resource limits, and a seccomp filter that lets through what umlnet_pump_run() needs and the end of the
- * process. Call it in a process of your own that has one thread, then umlnet_pump_run(), then _exit(). A forbidden
- * system call kills the process with SIGSYS. Not for ends with callbacks: UMLNET_UNSUPPORTED. UMLNET_SANDBOX where the
- * kernel refuses; the process is then half in the sandbox, and had better end.
+ * pump's, small resource limits, no signal handler, and a seccomp filter that lets through what umlnet_pump_run() needs
+ * and the end of the process. Call it in a process of your own that has one thread (else UMLNET_STATE), then
+ * umlnet_pump_run(), then _exit(). A forbidden system call kills the process with SIGSYS. Not for ends with callbacks:
+ * UMLNET_UNSUPPORTED. UMLNET_SANDBOX where the kernel refuses; the process is then half in the sandbox, and had better
+ * end.
  */
 umlnet_code umlnet_pump_enter_sandbox(umlnet_pump* pump, umlnet_error* error);
 
 /*
  * Runs the pump in a process of its own, a fresh program, inside the sandbox: frames of a hostile guest are looked at
  * where nothing is to be had. Returns once it moves frames. The process holds copies of the fds: the caller may close
- * its own. It ends with the caller, at the latest. UMLNET_NO_HELPER: the program cannot be started; UMLNET_SANDBOX;
- * UMLNET_UNSUPPORTED for ends with callbacks; UMLNET_STATE; UMLNET_SYSTEM.
+ * its own. It ends with the caller, at the latest: when that ends or executes another program. UMLNET_NO_HELPER: the
+ * program cannot be started; UMLNET_TIMEOUT: not ready within ten seconds, and killed; UMLNET_SANDBOX;
+ * UMLNET_UNSUPPORTED for ends with callbacks; UMLNET_STATE; UMLNET_SYSTEM. After a failure the pump is as it was.
  */
 umlnet_code umlnet_pump_start(umlnet_pump* pump, umlnet_error* error);
 
 /*
  * Waits until the process has ended, at most timeout_ms milliseconds (negative: for ever): UMLNET_TIMEOUT where it has
  * not. UMLNET_OK and *end as umlnet_pump_run() has it, or how it failed; UMLNET_SANDBOX where the sandbox killed it,
- * and the message names the system call. May be called again, with the same answer. UMLNET_STATE: it was not started.
+ * and the message names the system call, as the dying process reported it. May be called again, with the same answer.
+ * UMLNET_STATE: it was not started.
  */
 umlnet_code umlnet_pump_wait(umlnet_pump* pump, int timeout_ms, umlnet_pump_end* end, umlnet_error* error);
 

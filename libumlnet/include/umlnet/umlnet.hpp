@@ -17,9 +17,10 @@
  *   during which it was thrown; each place says how. Destructors throw nothing.
  * - A std::string that holds a zero byte is UMLNET_INVALID: C would see only the part before it.
  *
- * Header only: nothing of it is in libumlnet, whose own names in the namespace umlnet are not visible outside (shared)
- * or other than these (static: the inline namespace below is part of each name here, and of none there). Where a class
- * here changes so that old and new object files cannot be mixed, the inline namespace gets the next number.
+ * Header only, and nothing of it is in libumlnet. The library has a namespace umlnet of its own inside: the shared one
+ * shows nothing of that, and next to the static one the inline namespace below, which is part of the linker's name of
+ * everything here, keeps the two apart. Where a class here changes so that old and new object files cannot be mixed,
+ * the inline namespace gets the next number.
  */
 #ifndef UMLNET_UMLNET_HPP
 #define UMLNET_UMLNET_HPP
@@ -410,7 +411,7 @@ inline void register_transport(const std::string& name, TransportFactory factory
   transport.device = detail::TransportCalls::device;
   umlnet_error error = {};
   detail::check(umlnet_transport_register(&transport, &error), error);
-  static_cast<void>(user.release());
+  [[maybe_unused]] const auto* stays_with_the_library = user.release();
 }
 
 /* The names that setup strings can begin with. Any thread. */
@@ -585,7 +586,7 @@ class Pump {
     b_.forget();
     umlnet_pump_end end = UMLNET_PUMP_STOPPED;
     umlnet_error error = {};
-    const umlnet_code code = umlnet_pump_run(pump_.get(), &end, &error);
+    const umlnet_code code = umlnet_pump_run(there(), &end, &error);
     a_.rethrow();
     b_.rethrow();
     detail::check(code, error);
@@ -608,14 +609,14 @@ class Pump {
    * UMLNET_UNSUPPORTED for ends with callbacks. */
   void enter_sandbox() {
     umlnet_error error = {};
-    detail::check(umlnet_pump_enter_sandbox(pump_.get(), &error), error);
+    detail::check(umlnet_pump_enter_sandbox(there(), &error), error);
   }
 
   /* umlnet_pump_start(): runs it in a process of its own, in the sandbox. Throws UMLNET_NO_HELPER, UMLNET_SANDBOX,
    * UMLNET_UNSUPPORTED, UMLNET_STATE, UMLNET_SYSTEM. */
   void start() {
     umlnet_error error = {};
-    detail::check(umlnet_pump_start(pump_.get(), &error), error);
+    detail::check(umlnet_pump_start(there(), &error), error);
   }
 
   /* umlnet_pump_wait(): blocks until the process has ended; the second one at most `timeout`, and std::nullopt says
@@ -624,13 +625,13 @@ class Pump {
   Ended wait() {
     umlnet_pump_end end = UMLNET_PUMP_STOPPED;
     umlnet_error error = {};
-    detail::check(umlnet_pump_wait(pump_.get(), -1, &end, &error), error);
+    detail::check(umlnet_pump_wait(there(), -1, &end, &error), error);
     return static_cast<Ended>(end);
   }
   std::optional<Ended> wait(std::chrono::milliseconds timeout) {
     umlnet_pump_end end = UMLNET_PUMP_STOPPED;
     umlnet_error error = {};
-    const umlnet_code code = umlnet_pump_wait(pump_.get(), detail::milliseconds(timeout), &end, &error);
+    const umlnet_code code = umlnet_pump_wait(there(), detail::milliseconds(timeout), &end, &error);
     if (code == UMLNET_TIMEOUT) return std::nullopt;
     detail::check(code, error);
     return static_cast<Ended>(end);
@@ -646,6 +647,11 @@ class Pump {
   struct Free {
     void operator()(umlnet_pump* pump) const noexcept { umlnet_pump_free(pump); }
   };
+
+  umlnet_pump* there() const {
+    if (!pump_) throw Error(UMLNET_INVALID, "there is no pump: the Pump was moved from");
+    return pump_.get();
+  }
 
   End a_, b_; /* before pump_, so that their callbacks outlive it */
   std::unique_ptr<umlnet_pump, Free> pump_;
