@@ -108,9 +108,9 @@ std::string AuditStatistics::table() const {
                    {"P95", true},
                    {"MAX", true}});
   for (const auto& [key, row] : rows_)
-    table.add(cells(name_of(key.uid), key.operation.empty() ? "-" : printable(key.operation), row));
-  if (others_.requests + others_.alerts + others_.suppressed != 0) table.add(cells("(others)", "", others_));
-  table.add(cells("(all)", "", sum()));
+    table.add_line(cells(name_of(key.uid), key.operation.empty() ? "-" : printable(key.operation), row));
+  if (others_.requests + others_.alerts + others_.suppressed != 0) table.add_line(cells("(others)", "", others_));
+  table.add_line(cells("(all)", "", sum()));
   return table.str();
 }
 

@@ -25,7 +25,7 @@ std::string frames_in_words(const AuditEntry::Direction& direction, const char* 
 // "result" and how it came about: "accepted", "failed: ... (EBUSY)".
 std::string result_in_words(const AuditEntry& entry) {
   const std::string lasted = entry.duration_us ? " after " + duration_in_words(*entry.duration_us) : "";
-  const std::string request = request_in_words(entry);
+  std::string request = request_in_words(entry);
   if (entry.session) return "session ended" + lasted + ": " + printable(entry.session->ended);
   switch (entry.event) {
     case AuditEntry::Event::accept: return request + ": done" + lasted;

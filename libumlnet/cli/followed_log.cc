@@ -23,21 +23,20 @@ std::optional<LogFile::Identity> identity_at(const std::string& path) {
 FollowedLog::FollowedLog(std::string path, LogFile file) : path_(std::move(path)) {
   files_.push_back(std::move(file));
   for (const auto& old : rotated_logs(path_, Microseconds::min()).plain)
-    if (const auto identity = identity_at(old)) settled_.insert(*identity);
+    if (auto settled = LogFile::open(old)) settled_.push_back(*std::move(settled));
 }
 
 // The file at the path, where it is another now; and any that were there and rotated away between two looks.
 void FollowedLog::find_new_files() {
-  const auto is_open = [&](const LogFile::Identity& identity) {
-    return std::ranges::find(files_, identity, &LogFile::identity) != files_.end();
+  const auto is_in = [](const std::list<LogFile>& files, const LogFile::Identity& identity) {
+    return std::ranges::find(files, identity, &LogFile::identity) != files.end();
   };
-  // The files that are open keep their numbers to themselves, so an equal number is the same file.
   const auto now = identity_at(path_);
-  if (!now || is_open(*now)) return;
+  if (!now || is_in(files_, *now)) return;
   auto paths = rotated_logs(path_, Microseconds::min()).plain;
   std::erase_if(paths, [&](const std::string& path) {
     const auto identity = identity_at(path);
-    return !identity || settled_.contains(*identity) || is_open(*identity);
+    return !identity || is_in(settled_, *identity) || is_in(files_, *identity);
   });
   paths.push_back(path_);
   for (const auto& path : paths)
@@ -48,11 +47,10 @@ Outcome<void> FollowedLog::read_on(const Each& each) {
   find_new_files();
   for (auto& file : files_)
     if (auto read = file.read_on([&](const LogFile::Line& line) { each(file, line); }); !read) return read;
-  // A file that has no name any more, and whose writers had time to end, gets nothing new that anybody could keep.
-  while (files_.size() > 1 && (files_.size() > kMostFiles || files_.front().is_deleted())) {
-    settled_.insert(files_.front().identity());
-    files_.pop_front();
-  }
+  // What has no name any more was compressed or removed: nobody keeps what is still written to it.
+  settled_.remove_if([](const LogFile& file) { return file.is_deleted(); });
+  while (files_.size() > 1 && files_.front().is_deleted()) files_.pop_front();
+  if (files_.size() > kMostFiles) settled_.splice(settled_.end(), files_, files_.begin());
   return {};
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <list>
-#include <set>
 #include <string>
 
 #include "libumlnet/cli/log_file.h"
@@ -24,8 +23,9 @@ class FollowedLog {
   void find_new_files();
 
   std::string path_;
-  std::list<LogFile> files_;             // oldest first
-  std::set<LogFile::Identity> settled_;  // rotated before this began, or done with
+  std::list<LogFile> files_;  // oldest first
+  // Rotated before this began, or done with. Held open, so that no new file gets the number of one of them.
+  std::list<LogFile> settled_;
 };
 
 }  // namespace umlnet::cli

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 #include "libumlnet/core/device_tag.h"
 
@@ -51,7 +52,7 @@ std::vector<Published> published_addresses(const NetworkState& state) {
   };
   std::ranges::for_each(state.ipv4.proxy_entries, add);
   std::ranges::for_each(state.ipv6_proxy_entries, add);
-  std::ranges::stable_sort(entries, {}, &Published::lan);
+  std::ranges::sort(entries, {}, [](const Published& entry) { return std::tie(entry.lan, entry.address); });
   return entries;
 }
 

@@ -22,6 +22,7 @@ bool is_number_or_date(std::string_view text) {
 std::vector<std::string> paths_in_order(std::vector<Found> found) {
   std::ranges::sort(found, {}, [](const Found& file) { return std::tie(file.written, file.path); });
   std::vector<std::string> paths;
+  paths.reserve(found.size());
   for (auto& file : found) paths.push_back(std::move(file.path));
   return paths;
 }

@@ -14,8 +14,9 @@ void TextTable::add(std::vector<std::vector<std::string>> cells) {
   rows_.push_back(std::move(cells));
 }
 
-void TextTable::add(std::vector<std::string> cells) {
+void TextTable::add_line(std::vector<std::string> cells) {
   std::vector<std::vector<std::string>> row;
+  row.reserve(cells.size());
   for (auto& cell : cells) row.push_back({std::move(cell)});
   add(std::move(row));
 }

@@ -18,7 +18,8 @@ class TextTable {
 
   // A cell of several lines makes the row as high; as many cells as there are columns.
   void add(std::vector<std::vector<std::string>> cells);
-  void add(std::vector<std::string> cells);
+  // With one line in each.
+  void add_line(std::vector<std::string> cells);
 
   // With heading; no line ends in spaces.
   std::string str() const;

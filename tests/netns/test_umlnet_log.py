@@ -256,7 +256,7 @@ class Following(LogCase):
             session = world.LOG.open("a")
             with session:
                 world.LOG.rename(rotated)
-                world.reset_log()
+                world.LOG.touch(0o600)
                 session.write(line(22) + "\n")
                 session.flush()
                 self.append(23)

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import unittest
+from pathlib import Path
 from typing import Any
 
 from tests.support import caller, world
@@ -55,9 +56,9 @@ class Ls(HostCase):
 
     def test_two_users(self) -> None:
         mine, roots = self.up("10.99.0.254"), self.up("10.98.0.254", user=None)
+        self.add("tap1", "10.50.0.8", user=None)  # first: root's are published on every device that has the subnet
         self.add("tap0", "10.50.0.7")
         self.add("tap0", "10.99.0.1")
-        self.add("tap1", "10.50.0.8", user=None)
         # What the helper does not do yet, marked as it marks what it does.
         world.sh("ip", "addr", "add", "fd00:99::fe/64", "dev", "tap0")
         world.sh("ip", "-6", "route", "add", "fd00:99::1", "dev", "tap0", "proto", "117")
@@ -83,7 +84,7 @@ class Ls(HostCase):
         made = next(line for line in world.audit_lines() if line["result" if "result" in line else "stage"] != "intent")
         self.assertEqual(nobody["id"], made["id"])
         self.assertRegex(nobody["since"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
-        me = {"pid": os.getpid(), "uid": 0, "command": open("/proc/self/comm").read().strip()}
+        me = {"pid": os.getpid(), "uid": 0, "command": Path("/proc/self/comm").read_text().strip()}
         self.assertEqual((nobody["holders"], root["holders"]), ([me], [me]))
         # An ordinary user sees the same, but for other users' processes.
         theirs = self.json(user=NOBODY)
@@ -123,28 +124,28 @@ class Ls(HostCase):
         left.close()
         fcntl.ioctl(given.fds[0], TUNSETOWNER, 4711)
         gone = self.up()
-        self.assertEqual(gone.name, "tap2")  # made by a request, which removes what it finds
+        self.assertEqual(gone.name, "tap0")  # each request removes what it finds
 
         shown = self.json()
-        self.assertEqual([device["device"] for device in shown["devices"]], ["tap1", "tap2"])
+        self.assertEqual([device["device"] for device in shown["devices"]], ["tap1", "tap0"])
         self.assertIn("gave it to uid 4711", shown["devices"][0]["leftover"]["why"])
         self.assertEqual(shown["devices"][0]["leftover"]["remedy"], "end its holder, or as root: ip link delete tap1")
 
-        self.add("tap2", "10.50.0.9")
+        self.add("tap0", "10.50.0.9")
         fcntl.ioctl(gone.fds[0], TUNSETPERSIST, 1)
         gone.close()
         given.close()
         world.sh("ip", "route", "add", "10.77.0.1", "dev", "eth0", "proto", "117")
         shown = self.json(user=NOBODY)
         (device,) = shown["devices"]
-        self.assertEqual((device["device"], device["queues"]), ("tap2", 0))
+        self.assertEqual((device["device"], device["queues"]), ("tap0", 0))
         self.assertEqual((device["leftover"]["why"], device["leftover"]["remedy"]),
                          ("made persistent, and nobody holds it open", "uml_net gc"))
         self.assertEqual({left["what"]: left["remedy"] for left in shown["leftovers"]},
                          {"10.50.0.8 published on eth0": "uml_net gc",
                           "route to 10.77.0.1 on eth0": "as root: ip route delete 10.77.0.1 dev eth0 proto 117"})
         table = self.ls()
-        for words in ("tap2 !", "Left behind, or at odds:", "device tap2: made persistent", "to remove it: uml_net gc"):
+        for words in ("tap0 !", "Left behind, or at odds:", "device tap0: made persistent", "to remove it: uml_net gc"):
             self.assertIn(words, table)
         self.assertEqual(caller.run(self.helper, "gc", user=NOBODY).returncode, 0)
         world.sh("ip", "route", "delete", "10.77.0.1", "dev", "eth0", "proto", "117")
@@ -160,9 +161,9 @@ class Ls(HostCase):
     @unittest.skipUnless(shutil.which("dot"), "dot is not installed (tests/support/install-packages test)")
     def test_a_picture(self) -> None:
         left = self.up("10.99.0.254")
-        self.add("tap0", "10.50.0.7")
         world.sh("ip", "link", "set", "tap0", "down")
-        world.sh("ip", "link", "set", "tap0", "name", 'a"<&>\\b')
+        world.sh("ip", "link", "set", "tap0", "up", "name", 'a"<&>\\b')
+        self.add('a"<&>\\b', "10.50.0.7")
         world.sh("ip", "route", "add", "10.77.0.1", "dev", "eth0", "proto", "117")
         done = subprocess.run(["dot", "-Tsvg"], input=self.ls("--dot"), capture_output=True, text=True, check=True)
         self.assertEqual(done.stderr, "")

@@ -285,7 +285,7 @@ TEST_CASE("audit statistics: a made-up log of many users does not fill the memor
     entry.uid = uid;
     statistics.add(entry);
   }
-  CHECK(statistics.table().find("(others)               5   5") != std::string::npos);
+  CHECK(statistics.table().find("(others)               5      5") != std::string::npos);
   CHECK(statistics.table().find("(all)              10005") != std::string::npos);
 }
 
@@ -470,7 +470,7 @@ TEST_CASE("text is wrapped at spaces, and inside of words where there is no othe
 
 TEST_CASE("a table is as wide as what stands in it") {
   TextTable table({{"A"}, {"NUMBER", true}, {"C"}});
-  table.add(std::vector<std::string>{"long one", "7", ""});
+  table.add_line({"long one", "7", ""});
   table.add({{"x"}, {"1", "22"}, {"y", "z"}});
   CHECK(table.str() ==
         "A         NUMBER  C\n"

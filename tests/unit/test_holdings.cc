@@ -78,10 +78,10 @@ TEST_CASE("holdings: devices with their users, addresses and LANs") {
   REQUIRE(holdings.lans.size() == 1);
   CHECK(holdings.lans[0].addresses == std::vector<std::string>{"10.50.0.1/24"});
   CHECK(holdings_table(holdings, kNow, Zone::utc) ==
-        "DEVICE  USER        HOLDER              GATEWAY      GUESTS      LAN   RX/TX     SINCE\n"
-        "tap0    4000000001  linux 4711          10.99.0.254  10.50.0.7   eth0  1.2M/987  00:00:00\n"
-        "                    evil\\x1b[2J 4712    fd00:99::fe  10.99.0.10  -\n"
-        "tap1    4000000002  -                   -            fd00:50::7  eth0  0/0       00:00:00\n");
+        "DEVICE  USER        HOLDER            GATEWAY      GUESTS      LAN   RX/TX     SINCE\n"
+        "tap0    4000000001  linux 4711        10.99.0.254  10.50.0.7   eth0  1.2M/987  00:00:00\n"
+        "                    evil\\x1b[2J 4712  fd00:99::fe  10.99.0.10  -\n"
+        "tap1    4000000002  -                 -            fd00:50::7  eth0  0/0       00:00:00\n");
 }
 
 TEST_CASE("holdings: nothing, said so") {
