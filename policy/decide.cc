@@ -1,6 +1,7 @@
 #include "policy/decide.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "policy/location.h"
 
@@ -69,52 +70,54 @@ std::optional<AddressFacts> address_facts(const Request& request) {
   return std::nullopt;
 }
 
-// In a deny rule each list that is there narrows what the rule speaks of, and a list left out does not.
-bool deny_matches(const Rule& rule, const Request& request, const HostState& host) {
-  if (rule.operations && !rule.operations->contains(operation_of(request))) return false;
-  if (rule.bridges) return false;  // no request names a bridge
+// In a deny rule each list that is there narrows what the rule speaks of, and a list left out does not. Nothing where
+// the rule matches, else why not.
+std::optional<std::string> why_no_match(const Rule& rule, const Request& request, const HostState& host) {
+  if (rule.operations && !rule.operations->contains(operation_of(request)))
+    return "it denies other operations than " + std::string(operation_name(operation_of(request)));
+  if (rule.bridges) return "it denies bridges, and the request names none";
   if (const auto device = device_facts(request)) {
-    if (rule.guests || rule.lan) return false;  // it names none of these
-    if (rule.devices && !(device->name && matches(*rule.devices, *device->name))) return false;
-    return !rule.gateways || (device->gateway && holds(*rule.gateways, *device->gateway));
+    if (rule.guests || rule.lan) return "it denies guest addresses, and the request names none";
+    if (rule.devices && !device->name) return "it denies names of devices, and the kernel chooses this one";
+    if (rule.devices && !matches(*rule.devices, *device->name))
+      return "device " + device->name->str() + " is not in " + listed(*rule.devices);
+    if (!rule.gateways) return std::nullopt;
+    if (!device->gateway) return "it denies gateways, and the request names none";
+    if (!holds(*rule.gateways, *device->gateway))
+      return "gateway " + device->gateway->str() + " is not in " + listed(*rule.gateways);
   }
   if (const auto change = address_facts(request)) {
-    if (rule.gateways) return false;
-    if (rule.guests && !holds(*rule.guests, change->address)) return false;
-    if (rule.devices && !matches(*rule.devices, change->device)) return false;
-    if (rule.lan) {
-      const auto* device = host.link(change->device.str());
-      const auto lans = lans_of(host, change->address, change->netmask, device != nullptr ? device->ifindex : 0);
-      return std::ranges::any_of(lans, [&](const auto* lan) {
-        return std::ranges::any_of(*rule.lan, [&](const IfName& name) { return name.str() == lan->name; });
-      });
-    }
+    if (rule.gateways) return "it denies gateways, and the request names none";
+    if (rule.guests && !holds(*rule.guests, change->address))
+      return "guest address " + change->address.str() + " is not in " + listed(*rule.guests);
+    if (rule.devices && !matches(*rule.devices, change->device))
+      return "device " + change->device.str() + " is not in " + listed(*rule.devices);
+    if (!rule.lan) return std::nullopt;
+    const auto* device = host.link(change->device.str());
+    const auto lans = lans_of(host, change->address, change->netmask, device != nullptr ? device->ifindex : 0);
+    const bool in_one_of_them = std::ranges::any_of(lans, [&](const auto* lan) {
+      return std::ranges::any_of(*rule.lan, [&](const IfName& name) { return name.str() == lan->name; });
+    });
+    if (!in_one_of_them) return "guest address " + change->address.str() + " is not in the LAN of " + listed(*rule.lan);
   }
-  return true;
+  return std::nullopt;
 }
-
-// How far an allow rule goes with a request: the further, the nearer the miss.
-enum class Reach { operation, values, limits, all };
-
-struct Verdict {
-  Reach reach;
-  std::string miss;  // goes on from "rule NAME allows this but for ..." (or, at Reach::operation, stands for itself)
-};
 
 // `value`, which stands in none of the items that the rule lists under `key`.
-Verdict not_in(std::string_view what, const auto& value, const auto& items, std::string_view key) {
+RuleAnswer not_in(std::string_view what, const auto& value, const auto& items, std::string_view key) {
   std::string miss = std::string(what) + " " + value.str();
   miss += !items || items->empty() ? ": the rule lists no " + std::string(key) : ": not in " + listed(*items);
-  return {Reach::values, std::move(miss)};
+  return {RuleSays::lacks_value, std::move(miss)};
 }
 
-Verdict over(std::string_view limit, unsigned most, unsigned held) {
-  return {Reach::limits, std::string(limit) + " " + std::to_string(most) + ": " + std::to_string(held) + " in use"};
+RuleAnswer over(std::string_view limit, unsigned most, unsigned held) {
+  return {RuleSays::lacks_room,
+          std::string(limit) + " " + std::to_string(most) + ": " + std::to_string(held) + " in use"};
 }
 
-Verdict allow_verdict(const Rule& rule, const Caller& caller, const Request& request, const HostState& host) {
+RuleAnswer allow_answer(const Rule& rule, const Caller& caller, const Request& request, const HostState& host) {
   const auto operation = operation_of(request);
-  if (!rule.operations || !rule.operations->contains(operation)) return {Reach::operation, {}};
+  if (!rule.operations || !rule.operations->contains(operation)) return {RuleSays::lacks_operation, {}};
   if (const auto device = device_facts(request)) {
     if (device->name && (!rule.devices || !matches(*rule.devices, *device->name)))
       return not_in("device", *device->name, rule.devices, "devices");
@@ -130,7 +133,14 @@ Verdict allow_verdict(const Rule& rule, const Caller& caller, const Request& req
     if (const auto held = host.addresses_of(caller.uid); is_new && held >= rule.max_addresses)
       return over("max_addresses", rule.max_addresses, held);
   }
-  return {Reach::all, {}};
+  return {RuleSays::grants, {}};
+}
+
+RuleAnswer answer_of(const Rule& rule, const Caller& caller, const Request& request, const HostState& host) {
+  if (!speaks_of(rule, caller)) return {RuleSays::nothing, {}};
+  if (rule.effect == Effect::allow) return allow_answer(rule, caller, request, host);
+  if (auto why = why_no_match(rule, request, host)) return {RuleSays::does_not_match, *std::move(why)};
+  return {RuleSays::denies, {}};
 }
 
 Denial denied(std::string rule, std::string reason, std::string_view advice = kAskAdministrator) {
@@ -186,6 +196,14 @@ std::vector<const rtnetlink::Link*> lans_of(const HostState& host, Ipv4 address,
   return lans;
 }
 
+std::vector<RuleAnswer> answers_of(const Policy& policy, const Caller& caller, const Request& request,
+                                   const HostState& host) {
+  std::vector<RuleAnswer> answers;
+  answers.reserve(policy.rules.size());
+  for (const auto& rule : policy.rules) answers.push_back(answer_of(rule, caller, request, host));
+  return answers;
+}
+
 bool counts_against_limits(const Request& request) {
   const auto change = address_facts(request);
   return device_facts(request).has_value() || (change && change->adds);
@@ -212,30 +230,24 @@ std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, 
   if (std::holds_alternative<CollectGarbage>(request))
     return Grant(request, caller.uid, {}, "what guests that are gone left behind", std::nullopt, std::nullopt);
 
-  for (const auto& rule : policy.rules)
-    if (rule.effect == Effect::deny && speaks_of(rule, caller) && deny_matches(rule, request, host))
-      return refused(denied(rule.name, "rule " + rule.name + " denies this"));
+  const auto answers = answers_of(policy, caller, request, host);
+  // The first rule that says so, and why.
+  const auto first_that = [&](RuleSays says) -> std::optional<std::pair<const Rule&, const std::string&>> {
+    const auto found = std::ranges::find(answers, says, &RuleAnswer::says);
+    if (found == answers.end()) return std::nullopt;
+    return {{policy.rules[static_cast<std::size_t>(found - answers.begin())], found->why}};
+  };
+  if (const auto deny = first_that(RuleSays::denies))
+    return refused(denied(deny->first.name, "rule " + deny->first.name + " denies this"));
 
   const std::string operation(operation_name(operation_of(request)));
-  Denial nearest = denied({}, "no rule of the policy speaks of uid " + std::to_string(caller.uid) +
-                                  (caller.user ? " (" + *caller.user + ")" : "") + " or of one of its groups");
-  std::optional<Reach> nearest_reach;
-  for (const auto& rule : policy.rules) {
-    if (rule.effect != Effect::allow || !speaks_of(rule, caller)) continue;
-    const auto verdict = allow_verdict(rule, caller, request, host);
-    if (verdict.reach == Reach::all) {
-      if (auto denial = forbidden_by_host(rule.name, caller, request, host)) return refused(*std::move(denial));
-      std::set<std::string> lan;
-      for (const auto& name : rule.lan.value_or(std::vector<IfName>{})) lan.insert(name.str());
-      return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation, std::move(lan),
-                   caller.uid != 0 ? std::optional(Limits{rule.max_devices, rule.max_addresses}) : std::nullopt);
-    }
-    if (!nearest_reach || verdict.reach > *nearest_reach) {
-      nearest_reach = verdict.reach;
-      nearest = denied(rule.name, verdict.reach == Reach::operation
-                                      ? "rule " + rule.name + " does not allow the operation " + operation
-                                      : "rule " + rule.name + " allows this but for " + verdict.miss);
-    }
+  if (const auto allow = first_that(RuleSays::grants)) {
+    const Rule& rule = allow->first;
+    if (auto denial = forbidden_by_host(rule.name, caller, request, host)) return refused(*std::move(denial));
+    std::set<std::string> lan;
+    for (const auto& name : rule.lan.value_or(std::vector<IfName>{})) lan.insert(name.str());
+    return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation, std::move(lan),
+                 caller.uid != 0 ? std::optional(Limits{rule.max_devices, rule.max_addresses}) : std::nullopt);
   }
 
   if (caller.uid == 0) {
@@ -245,7 +257,15 @@ std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, 
   if (!policy.present)
     return refused(denied({}, "there is no policy on this host, so only root may use uml_net",
                           std::string("The administrator can write one: ") + kPolicyFile + " (umlnet-policy(5))."));
-  return refused(std::move(nearest));
+
+  // The nearest is the one that lacks least.
+  for (const auto says : {RuleSays::lacks_room, RuleSays::lacks_value})
+    if (const auto near = first_that(says))
+      return refused(denied(near->first.name, "rule " + near->first.name + " allows this but for " + near->second));
+  if (const auto far = first_that(RuleSays::lacks_operation))
+    return refused(denied(far->first.name, "rule " + far->first.name + " does not allow the operation " + operation));
+  return refused(denied({}, "no rule of the policy speaks of uid " + std::to_string(caller.uid) +
+                                (caller.user ? " (" + *caller.user + ")" : "") + " or of one of its groups"));
 }
 
 }  // namespace umlnet::policy

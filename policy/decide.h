@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/request.h"
@@ -28,6 +29,27 @@ struct Denial {
 // caller's is denied in the words for one that does not exist.
 std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, const Request& request,
                                     const HostState& host);
+
+// What one rule says to one request. Of the allow rules that lack something, a later one in this list comes nearer.
+enum class RuleSays {
+  nothing,         // it speaks of other callers
+  does_not_match,  // a deny rule that lets this request pass
+  lacks_operation,
+  lacks_value,
+  lacks_room,  // a limit is reached
+  grants,
+  denies,
+};
+
+struct RuleAnswer {
+  RuleSays says;
+  std::string why;  // lacks_value, lacks_room: goes on from "rule NAME allows this but for"; does_not_match: why not
+};
+
+// The answer of each rule, in the order of the rules. decide() rests on the same answers; here they are for a person
+// who wants to know what every rule made of a request. No rule speaks of CollectGarbage.
+std::vector<RuleAnswer> answers_of(const Policy& policy, const Caller& caller, const Request& request,
+                                   const HostState& host);
 
 // How much a caller may hold at a time.
 struct Limits {

@@ -1,5 +1,6 @@
 #include "policy/device_pattern.h"
 
+#include <algorithm>
 #include <cstddef>
 
 namespace umlnet::policy {
@@ -85,6 +86,27 @@ std::optional<DevicePattern> DevicePattern::parse(std::string_view text) {
   }
   if (shortest > kMaxName) return std::nullopt;  // it would never match: a mistake, and in a deny rule a hole
   return DevicePattern(text);
+}
+
+std::optional<IfName> DevicePattern::example() const {
+  // Plain bytes first: no name of theirs is "." or "..".
+  std::string bytes = "0az";
+  for (char c = '!'; c <= '~'; ++c) bytes += may_stand(c) ? std::string(1, c) : "";
+  std::string name;
+  for (std::size_t i = 0; i < text_.size();) {
+    if (text_[i] == '*') {
+      ++i;
+      continue;
+    }
+    const auto atom = atom_at(text_, i);
+    const auto fitting = std::ranges::find_if(bytes, [&](char c) { return stands_for(atom, c); });
+    if (fitting == bytes.end()) return std::nullopt;
+    name += *fitting;
+    i += atom.size;
+  }
+  if (auto shortest = IfName::parse(name)) return shortest;
+  auto longer = IfName::parse(name + "0");  // a star may stand for that
+  return longer && matches(*longer) ? longer : std::nullopt;
 }
 
 // Goes through the name once. Where it does not fit, the last star takes one byte more; what an earlier star took need

@@ -15,6 +15,8 @@ class DevicePattern {
   static std::optional<DevicePattern> parse(std::string_view text);
 
   bool matches(const IfName& name) const;
+  // A name that it matches; nothing where it matches none that a device can have, as with ".".
+  std::optional<IfName> example() const;
   const std::string& str() const { return text_; }
 
  private:

@@ -1,9 +1,9 @@
 #include "uml_net/audit_record.h"
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "libumlnet/core/plain_text.h"
+#include "libumlnet/core/timestamp.h"
 
 namespace umlnet::audit {
 namespace {
@@ -21,21 +21,6 @@ Names names_in(const Request& request) {
   if (const auto* add = std::get_if<AddAddress>(&request)) return {&add->device, &add->address};
   if (const auto* del = std::get_if<DeleteAddress>(&request)) return {&del->device, &del->address};
   return {};
-}
-
-// RFC 3339, UTC, microseconds. By the calendar of <chrono>: gmtime() would read the time zone's file.
-std::string timestamp(std::chrono::system_clock::time_point time) {
-  using namespace std::chrono;
-  const auto since_epoch = time_point_cast<microseconds>(time);
-  const auto day = floor<days>(since_epoch);
-  const year_month_day date(day);
-  const hh_mm_ss clock(since_epoch - day);
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", int(date.year()), unsigned(date.month()),
-                unsigned(date.day()), static_cast<int>(clock.hours().count()),
-                static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
-                static_cast<int>(clock.subseconds().count()));
-  return text;
 }
 
 Json caller_json(const policy::Caller& caller, bool is_summary) {
@@ -108,7 +93,7 @@ std::string cut(const std::string& text, std::size_t longest) {
 }
 
 std::string to_line(const Record& record, std::size_t most, std::size_t longest) {
-  Json json = {{"time", timestamp(record.time)},
+  Json json = {{"time", rfc3339(std::chrono::floor<std::chrono::microseconds>(record.time))},
                {"event", event_name(record.event)},
                {"stage", stage_name(record.stage)},
                {"id", record.id.str()},

@@ -13,5 +13,9 @@ struct Subcommand {
 
 extern const Subcommand kRun;
 extern const Subcommand kPump;
+extern const Subcommand kLs;
+extern const Subcommand kLog;
+extern const Subcommand kPolicy;
+extern const Subcommand kDoctor;
 
 }  // namespace umlnet::cli

@@ -2,16 +2,21 @@
 
 #include <charconv>
 
+#include "libumlnet/core/timestamp.h"
+
 namespace umlnet {
 namespace {
 
 constexpr std::string_view kProgram = "uml_net uid=";
 constexpr std::string_view kId = " id=";
+constexpr std::string_view kSince = "since=";
 
 }  // namespace
 
 std::string DeviceTag::str() const {
-  return std::string(kProgram) + std::to_string(uid) + std::string(kId) + id.str() + " " + request;
+  std::string text = std::string(kProgram) + std::to_string(uid) + std::string(kId) + id.str() + " ";
+  if (since) text += std::string(kSince) + rfc3339(*since) + " ";
+  return text + request;
 }
 
 std::optional<DeviceTag> DeviceTag::parse(std::string_view alias) {
@@ -25,7 +30,17 @@ std::optional<DeviceTag> DeviceTag::parse(std::string_view alias) {
   alias.remove_prefix(kId.size());
   const auto id = RequestId::parse(alias.substr(0, RequestId::kTextSize));
   if (!id || alias.size() <= RequestId::kTextSize || alias[RequestId::kTextSize] != ' ') return std::nullopt;
-  return DeviceTag{.uid = uid, .id = *id, .request = std::string(alias.substr(RequestId::kTextSize + 1))};
+  alias.remove_prefix(RequestId::kTextSize + 1);
+  DeviceTag tag{.uid = uid, .id = *id, .since = std::nullopt, .request = {}};
+  if (alias.starts_with(kSince)) {
+    const auto space = alias.find(' ');
+    const auto time = parse_rfc3339(alias.substr(kSince.size(), space - kSince.size()));
+    if (space == std::string_view::npos || !time) return std::nullopt;
+    tag.since = std::chrono::floor<std::chrono::seconds>(*time);
+    alias.remove_prefix(space + 1);
+  }
+  tag.request = alias;
+  return tag;
 }
 
 }  // namespace umlnet

@@ -1,6 +1,7 @@
-// What the toolkit writes into the alias (IFLA_IFALIAS) of each device it makes: who made it and by which request.
+// What the toolkit writes into the alias (IFLA_IFALIAS) of each device it makes: who made it, by which request and
+// when.
 //
-//   uml_net uid=1001 id=4f2c...e1 tuntap gateway=10.99.0.254
+//   uml_net uid=1001 id=4f2c...e1 since=2026-11-24T09:14:03Z tuntap gateway=10.99.0.254
 //
 // Only CAP_NET_ADMIN can change an alias, while the holder of a TAP's fd can change the TUN owner: so the alias says
 // whose the device is.
@@ -8,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +21,8 @@ namespace umlnet {
 struct DeviceTag {
   uid_t uid;
   RequestId id;
+  // The kernel does not know how old a device is. Nothing: an older helper made it, which did not write that down.
+  std::optional<std::chrono::sys_seconds> since;
   std::string request;  // for people: the operation and what it named
 
   std::string str() const;

@@ -63,6 +63,17 @@ bool IpRange::contains(const Ipv6& address) const {
   return network != nullptr && same_prefix(network->bytes(), address.bytes(), length_);
 }
 
+bool IpRange::covers(const IpRange& part) const {
+  if (part.length_ < length_) return false;
+  return std::visit([&](const auto& first) { return contains(first); }, part.network_);
+}
+
+std::optional<std::pair<Ipv4, Ipv4>> IpRange::ipv4_bounds() const {
+  const auto* network = std::get_if<Ipv4>(&network_);
+  if (network == nullptr) return std::nullopt;
+  return std::pair(*network, Ipv4Mask(length_).broadcast_of(*network));
+}
+
 std::string IpRange::str() const {
   return std::visit([](const auto& network) { return network.str(); }, network_) + "/" + std::to_string(length_);
 }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "libumlnet/core/ipv4.h"
@@ -19,6 +20,10 @@ class IpRange {
 
   bool contains(Ipv4 address) const;
   bool contains(const Ipv6& address) const;
+  // Whether all of `part` lies in this range.
+  bool covers(const IpRange& part) const;
+  // The first and the last address; nothing for IPv6.
+  std::optional<std::pair<Ipv4, Ipv4>> ipv4_bounds() const;
   std::string str() const;
 
   bool operator==(const IpRange&) const = default;

@@ -11,4 +11,7 @@ namespace umlnet {
 // bytes (before escaping) is cut and ends in "...".
 std::string escaped(std::string_view bytes, std::size_t limit);
 
+// For a terminal: printable ASCII stays, quotes and backslashes included; every other byte becomes \xHH.
+std::string printable(std::string_view bytes);
+
 }  // namespace umlnet

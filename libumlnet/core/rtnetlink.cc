@@ -127,6 +127,10 @@ class Attributes {
     const auto raw = number<std::array<std::uint8_t, 4>>(type);
     return raw ? std::optional(Ipv4::from_bytes(*raw)) : std::nullopt;
   }
+  std::optional<Ipv6> ipv6(std::uint16_t type) const {
+    const auto raw = number<std::array<std::uint8_t, 16>>(type);
+    return raw ? std::optional(Ipv6(*raw)) : std::nullopt;
+  }
   Attributes inside(std::uint16_t type) const { return Attributes(bytes(type).value_or(ByteSpan{})); }
 
  private:
@@ -178,6 +182,31 @@ ndmsg proxy_body(int ifindex) {
   return body;
 }
 
+Bytes dump_addresses_of(std::uint32_t sequence, std::uint8_t family) {
+  ifaddrmsg body{};
+  body.ifa_family = family;
+  return Builder(RTM_GETADDR, NLM_F_DUMP, sequence, body).done();
+}
+
+Bytes dump_routes_of(std::uint32_t sequence, std::uint8_t family) {
+  rtmsg body{};
+  body.rtm_family = family;
+  return Builder(RTM_GETROUTE, NLM_F_DUMP, sequence, body).done();
+}
+
+Bytes dump_proxy_entries_of(std::uint32_t sequence, std::uint8_t family) {
+  ndmsg body{};
+  body.ndm_family = family;
+  body.ndm_flags = NTF_PROXY;
+  return Builder(RTM_GETNEIGH, NLM_F_DUMP, sequence, body).done();
+}
+
+// Unicast, main table.
+bool is_ordinary(const rtmsg& body, const Attributes& attributes) {
+  return attributes.number<std::uint32_t>(RTA_TABLE).value_or(body.rtm_table) == RT_TABLE_MAIN &&
+         body.rtm_type == RTN_UNICAST;
+}
+
 }  // namespace
 
 Bytes dump_links(std::uint32_t sequence) {
@@ -186,24 +215,16 @@ Bytes dump_links(std::uint32_t sequence) {
       .done();
 }
 
-Bytes dump_addresses(std::uint32_t sequence) {
-  ifaddrmsg body{};
-  body.ifa_family = AF_INET;
-  return Builder(RTM_GETADDR, NLM_F_DUMP, sequence, body).done();
+Bytes dump_links_with_statistics(std::uint32_t sequence) {
+  return Builder(RTM_GETLINK, NLM_F_DUMP, sequence, ifinfomsg{}).done();
 }
 
-Bytes dump_routes(std::uint32_t sequence) {
-  rtmsg body{};
-  body.rtm_family = AF_INET;
-  return Builder(RTM_GETROUTE, NLM_F_DUMP, sequence, body).done();
-}
-
-Bytes dump_proxy_entries(std::uint32_t sequence) {
-  ndmsg body{};
-  body.ndm_family = AF_INET;
-  body.ndm_flags = NTF_PROXY;
-  return Builder(RTM_GETNEIGH, NLM_F_DUMP, sequence, body).done();
-}
+Bytes dump_addresses(std::uint32_t sequence) { return dump_addresses_of(sequence, AF_INET); }
+Bytes dump_routes(std::uint32_t sequence) { return dump_routes_of(sequence, AF_INET); }
+Bytes dump_proxy_entries(std::uint32_t sequence) { return dump_proxy_entries_of(sequence, AF_INET); }
+Bytes dump_ipv6_addresses(std::uint32_t sequence) { return dump_addresses_of(sequence, AF_INET6); }
+Bytes dump_ipv6_routes(std::uint32_t sequence) { return dump_routes_of(sequence, AF_INET6); }
+Bytes dump_ipv6_proxy_entries(std::uint32_t sequence) { return dump_proxy_entries_of(sequence, AF_INET6); }
 
 Bytes get_link(std::uint32_t sequence, std::string_view name) {
   return Builder(RTM_GETLINK, 0, sequence, ifinfomsg{}).attribute(IFLA_IFNAME, std::string(name) + '\0').done();
@@ -307,16 +328,26 @@ std::optional<Link> link_of(const Message& message) {
   link.carrier = top.number<std::uint8_t>(IFLA_CARRIER).value_or(0) != 0;
   link.alias = top.text(IFLA_IFALIAS);
   link.kind = info.text(IFLA_INFO_KIND);
+  link.master = top.number<std::int32_t>(IFLA_MASTER).value_or(0);
   if (link.kind == "tun") {
     const Attributes tun = info.inside(IFLA_INFO_DATA);
     link.tap = tun.number<std::uint8_t>(IFLA_TUN_TYPE) == kTunTypeTap;
     link.persistent = tun.number<std::uint8_t>(IFLA_TUN_PERSIST).value_or(0) != 0;
     link.tun_owner = tun.number<std::uint32_t>(IFLA_TUN_OWNER);
+    // Counted by the kernel for devices of several queues only. Otherwise there is one, as long as somebody holds it.
+    link.queues = tun.number<std::uint32_t>(IFLA_TUN_NUM_QUEUES).value_or(link.carrier ? 1 : 0) +
+                  tun.number<std::uint32_t>(IFLA_TUN_NUM_DISABLED_QUEUES).value_or(0);
   }
   const auto conf = top.inside(IFLA_AF_SPEC).inside(AF_INET).bytes(IFLA_INET_CONF);
   if (conf) link.ipv4 = settings_of_array(*conf);
   if (const auto bytes = top.bytes(IFLA_STATS64))
-    if (const auto statistics = read_struct<rtnl_link_stats64>(*bytes)) link.tx_dropped = statistics->tx_dropped;
+    if (const auto statistics = read_struct<rtnl_link_stats64>(*bytes)) {
+      link.rx_packets = statistics->rx_packets;
+      link.rx_bytes = statistics->rx_bytes;
+      link.tx_packets = statistics->tx_packets;
+      link.tx_bytes = statistics->tx_bytes;
+      link.tx_dropped = statistics->tx_dropped;
+    }
   return link;
 }
 
@@ -338,8 +369,7 @@ std::optional<Route> route_of(const Message& message) {
   if (message.type != RTM_NEWROUTE || !body || body->rtm_family != AF_INET || body->rtm_dst_len > 32)
     return std::nullopt;
   const Attributes top(behind(message.payload, sizeof *body));
-  const auto table = top.number<std::uint32_t>(RTA_TABLE).value_or(body->rtm_table);
-  if (table != RT_TABLE_MAIN || body->rtm_type != RTN_UNICAST) return std::nullopt;
+  if (!is_ordinary(*body, top)) return std::nullopt;
   return Route{.destination = top.ipv4(RTA_DST).value_or(Ipv4()),
                .mask = Ipv4Mask(body->rtm_dst_len),
                .ifindex = top.number<std::int32_t>(RTA_OIF).value_or(0),
@@ -357,6 +387,45 @@ std::optional<ProxyEntry> proxy_entry_of(const Message& message) {
   return ProxyEntry{.ifindex = body->ndm_ifindex,
                     .address = *address,
                     .protocol = top.number<std::uint8_t>(NDA_PROTOCOL).value_or(0)};
+}
+
+std::optional<Ipv6Address> ipv6_address_of(const Message& message) {
+  const auto body = read_struct<ifaddrmsg>(message.payload);
+  if (message.type != RTM_NEWADDR || !body || body->ifa_family != AF_INET6 || body->ifa_prefixlen > 128)
+    return std::nullopt;
+  const Attributes top(behind(message.payload, sizeof *body));
+  // IFA_ADDRESS is the other end's where there is one.
+  const auto local = top.ipv6(IFA_LOCAL);
+  const auto address = local ? local : top.ipv6(IFA_ADDRESS);
+  if (!address) return std::nullopt;
+  return Ipv6Address{.ifindex = static_cast<int>(body->ifa_index),
+                     .address = *address,
+                     .prefix_length = body->ifa_prefixlen,
+                     .link_local = body->ifa_scope == RT_SCOPE_LINK};
+}
+
+std::optional<Ipv6Route> ipv6_route_of(const Message& message) {
+  const auto body = read_struct<rtmsg>(message.payload);
+  if (message.type != RTM_NEWROUTE || !body || body->rtm_family != AF_INET6 || body->rtm_dst_len > 128)
+    return std::nullopt;
+  const Attributes top(behind(message.payload, sizeof *body));
+  if (!is_ordinary(*body, top)) return std::nullopt;
+  return Ipv6Route{.destination = top.ipv6(RTA_DST).value_or(Ipv6()),
+                   .prefix_length = body->rtm_dst_len,
+                   .ifindex = top.number<std::int32_t>(RTA_OIF).value_or(0),
+                   .protocol = body->rtm_protocol};
+}
+
+std::optional<Ipv6ProxyEntry> ipv6_proxy_entry_of(const Message& message) {
+  const auto body = read_struct<ndmsg>(message.payload);
+  if (message.type != RTM_NEWNEIGH || !body || body->ndm_family != AF_INET6 || !(body->ndm_flags & NTF_PROXY))
+    return std::nullopt;
+  const Attributes top(behind(message.payload, sizeof *body));
+  const auto address = top.ipv6(NDA_DST);
+  if (!address) return std::nullopt;
+  return Ipv6ProxyEntry{.ifindex = body->ndm_ifindex,
+                        .address = *address,
+                        .protocol = top.number<std::uint8_t>(NDA_PROTOCOL).value_or(0)};
 }
 
 std::optional<Ipv4Settings> ipv4_settings_of(const Message& message) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "libumlnet/core/ipv4.h"
+#include "libumlnet/core/ipv6.h"
 
 namespace umlnet::rtnetlink {
 
@@ -46,9 +47,12 @@ struct Link {
   bool tap = false;                // kind "tun", of type IFF_TAP
   bool persistent = false;         // a TUN or TAP that outlives its fds
   std::optional<uid_t> tun_owner;  // TUNSETOWNER
+  unsigned queues = 0;             // of a TUN or TAP: fds attached to it, or could be again (IFF_DETACH_QUEUE)
+  int master = 0;                  // the index of the bridge or bond that it is a port of
   Ipv4Settings ipv4;
-  // Frames that the device's full queue cost; for a TAP, on the way to the guest. In the answer to get_link() only.
-  std::uint64_t tx_dropped = 0;
+  // What the device received and sent: for a TAP, from and to the guest. tx_dropped: what its full queue cost. In the
+  // answers to get_link() and dump_links_with_statistics() only.
+  std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0, tx_dropped = 0;
 };
 
 struct Address {
@@ -74,12 +78,35 @@ struct ProxyEntry {
   std::uint8_t protocol = 0;
 };
 
+// The same of IPv6.
+struct Ipv6Address {
+  int ifindex = 0;
+  Ipv6 address;
+  unsigned prefix_length = 0;
+  bool link_local = false;
+};
+struct Ipv6Route {
+  Ipv6 destination;
+  unsigned prefix_length = 0;
+  int ifindex = 0;
+  std::uint8_t protocol = 0;
+};
+struct Ipv6ProxyEntry {
+  int ifindex = 0;
+  Ipv6 address;
+  std::uint8_t protocol = 0;
+};
+
 // Requests. Each is one whole message, with NLM_F_ACK or NLM_F_DUMP set as it needs; `sequence` comes back in the
 // answer.
 Bytes dump_links(std::uint32_t sequence);
+Bytes dump_links_with_statistics(std::uint32_t sequence);
 Bytes dump_addresses(std::uint32_t sequence);
 Bytes dump_routes(std::uint32_t sequence);
 Bytes dump_proxy_entries(std::uint32_t sequence);
+Bytes dump_ipv6_addresses(std::uint32_t sequence);
+Bytes dump_ipv6_routes(std::uint32_t sequence);
+Bytes dump_ipv6_proxy_entries(std::uint32_t sequence);
 Bytes get_link(std::uint32_t sequence, std::string_view name);
 inline constexpr int kAllDevices = -1;     // NETCONFA_IFINDEX_ALL: net.ipv4.conf.all
 inline constexpr int kDefaultDevice = -2;  // NETCONFA_IFINDEX_DEFAULT: net.ipv4.conf.default
@@ -118,6 +145,9 @@ std::optional<Link> link_of(const Message& message);
 std::optional<Address> address_of(const Message& message);
 std::optional<Route> route_of(const Message& message);
 std::optional<ProxyEntry> proxy_entry_of(const Message& message);
+std::optional<Ipv6Address> ipv6_address_of(const Message& message);
+std::optional<Ipv6Route> ipv6_route_of(const Message& message);
+std::optional<Ipv6ProxyEntry> ipv6_proxy_entry_of(const Message& message);
 std::optional<Ipv4Settings> ipv4_settings_of(const Message& message);
 
 }  // namespace umlnet::rtnetlink

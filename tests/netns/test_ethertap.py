@@ -66,7 +66,7 @@ class Ethertap(HostCase):
             self.assertEqual((session.status, session.text), (b"\1", f"tap7 up with {GATE}/32\n"))
             self.assertEqual(session.ask(ADD, GUEST), f"{GUEST} routed to tap7\n")
             self.assertIn(f"{GUEST} dev tap7 proto 117 scope link", world.routes())
-            self.assertRegex(world.links()["tap7"]["ifalias"], r"^uml_net uid=0 id=\S+ ethertap gateway=10\.99\.0\.254$")
+            self.assertRegex(world.links()["tap7"]["ifalias"], r"^uml_net uid=0 id=\S+ since=\S+Z ethertap gateway=10\.99\.0\.254$")
             self.assertEqual(session.ask(DELETE, GUEST), f"{GUEST} no longer routed to tap7\n")
             self.assertEqual(session.close(), 0)
         self.assertEqual(world.snapshot(), self.before)

@@ -27,7 +27,7 @@ class TuntapUp(HostCase):
             self.assertIn("UP", link["flags"])
             info = link["linkinfo"]["info_data"]
             self.assertEqual((info["type"], info["persist"], info["user"]), ("tap", False, "root"))
-            self.assertRegex(link["ifalias"], r"^uml_net uid=0 id=[0-9a-f-]{36} tuntap gateway=10\.99\.0\.254$")
+            self.assertRegex(link["ifalias"], r"^uml_net uid=0 id=[0-9a-f-]{36} since=[0-9-]+T[0-9:]+Z tuntap gateway=10\.99\.0\.254$")
             self.assertEqual(world.snapshot()["addresses"]["tap0"], ["10.99.0.254/32"])
             request = fcntl.ioctl(reply.fds[0], TUNGETIFF, bytes(40))
             flags = struct.unpack_from("H", request, 16)[0]

@@ -19,7 +19,7 @@ inline rtnetlink::Link tap(int ifindex, const std::string& name, uid_t uid) {
   link.name = name;
   link.up = link.carrier = link.tap = true;
   link.kind = "tun";
-  link.alias = DeviceTag{uid, RequestId({}), "tuntap"}.str();
+  link.alias = DeviceTag{uid, RequestId({}), std::nullopt, "tuntap"}.str();
   link.tun_owner = uid;
   return link;
 }

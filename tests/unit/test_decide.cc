@@ -249,6 +249,51 @@ TEST_CASE("decide: deny rules narrowed by guests, devices and lan") {
   CHECK(!denies(R"(, "gateways": ["0.0.0.0/0"])", MakeTap{}));
 }
 
+TEST_CASE("answers_of: what each rule makes of a request, whichever of them decides") {
+  using policy::RuleSays;
+  struct Case {
+    const char* rule;  // without its name and its callers
+    Request request;
+    RuleSays says;
+    const char* why;
+  };
+  const Request tap = MakeTap{ip("10.99.0.1")}, bare = MakeTap{}, address = add("tap0", "10.50.0.7");
+  const Request ether = OpenEthertap{*IfName::parse("uml0"), std::nullopt};
+  const Case cases[] = {
+      {R"("operations": ["address"])", tap, RuleSays::lacks_operation, ""},
+      {R"("operations": ["tuntap"])", tap, RuleSays::lacks_value, "gateway 10.99.0.1: the rule lists no gateways"},
+      {R"("operations": ["tuntap"], "max_devices": 1)", bare, RuleSays::lacks_room, "max_devices 1: 1 in use"},
+      {R"("operations": ["tuntap"])", bare, RuleSays::grants, ""},
+      {R"("operations": ["ethertap"], "devices": ["tap*"])", ether, RuleSays::lacks_value, "device uml0: not in tap*"},
+      {R"("effect": "deny")", tap, RuleSays::denies, ""},
+      {R"("effect": "deny", "operations": ["open"])", tap, RuleSays::does_not_match,
+       "it denies other operations than tuntap"},
+      {R"("effect": "deny", "bridges": ["br0"])", tap, RuleSays::does_not_match, "the request names none"},
+      {R"("effect": "deny", "guests": ["10.0.0.0/8"])", tap, RuleSays::does_not_match, "it denies guest addresses"},
+      {R"("effect": "deny", "devices": ["tap*"])", tap, RuleSays::does_not_match, "the kernel chooses"},
+      {R"("effect": "deny", "devices": ["tap*"])", ether, RuleSays::does_not_match, "device uml0 is not in tap*"},
+      {R"("effect": "deny", "gateways": ["10.98.0.0/16"])", tap, RuleSays::does_not_match,
+       "gateway 10.99.0.1 is not in 10.98.0.0/16"},
+      {R"("effect": "deny", "gateways": ["10.98.0.0/16"])", bare, RuleSays::does_not_match, "it denies gateways"},
+      {R"("effect": "deny", "gateways": ["10.98.0.0/16"])", address, RuleSays::does_not_match, "it denies gateways"},
+      {R"("effect": "deny", "guests": ["10.51.0.0/16"])", address, RuleSays::does_not_match,
+       "guest address 10.50.0.7 is not in 10.51.0.0/16"},
+      {R"("effect": "deny", "devices": ["uml*"])", address, RuleSays::does_not_match, "device tap0 is not in uml*"},
+      {R"("effect": "deny", "lan": ["eth9"])", address, RuleSays::does_not_match, "is not in the LAN of eth9"},
+      {R"("effect": "deny", "lan": ["eth0"])", address, RuleSays::denies, ""},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.rule);
+    const std::string more = std::string(", ") + c.rule + "}";
+    const auto policy = rules(R"({"name": "r", "users": ["alice"])" + more + R"(, {"name": "s", "users": [7])" + more);
+    const auto answers = policy::answers_of(policy, caller(1001), c.request, small_host());
+    REQUIRE(answers.size() == 2);
+    CHECK(answers[0].says == c.says);
+    CHECK_MESSAGE(answers[0].why.find(c.why) != std::string::npos, answers[0].why);
+    CHECK(answers[1].says == RuleSays::nothing);
+  }
+}
+
 TEST_CASE("decide: collecting garbage needs no rule") {
   CHECK(decide({}, caller(65534), CollectGarbage{}, small_host()));
 }

@@ -138,6 +138,19 @@ TEST_CASE("device pattern: what is not one") {
   }
 }
 
+TEST_CASE("device pattern: an example is a name that it matches") {
+  for (const auto* text : {"tap*", "*", "?", "**", "uml[0-9]*", "[!a-z]", "[!0-9]??", ".*", ".?", "..*", "[.]x", "a?c",
+                           "abcdefghijklmno", "?????[!-+][.]*", "[!!-.]"}) {
+    CAPTURE(text);
+    const auto pattern = DevicePattern::parse(text);
+    if (!pattern) continue;
+    const auto example = pattern->example();
+    REQUIRE(example.has_value());
+    CHECK(pattern->matches(*example));
+  }
+  for (const auto* text : {".", "..", "[.]", ".[.]"}) CHECK_FALSE(DevicePattern::parse(text)->example().has_value());
+}
+
 TEST_CASE("device pattern: length") {
   CHECK(DevicePattern::parse(std::string(64, '*')).has_value());
   CHECK_FALSE(DevicePattern::parse(std::string(65, '*')).has_value());

@@ -132,5 +132,30 @@ TEST_CASE("ip range: what is not one") {
   }
 }
 
+TEST_CASE("ip range: one in another") {
+  const auto covers = [](std::string_view whole, std::string_view part) {
+    return IpRange::parse(whole)->covers(*IpRange::parse(part));
+  };
+  CHECK(covers("10.0.0.0/8", "10.99.0.0/16"));
+  CHECK(covers("10.99.0.0/16", "10.99.0.0/16"));
+  CHECK(covers("10.99.0.0/16", "10.99.3.4"));
+  CHECK_FALSE(covers("10.99.0.0/16", "10.0.0.0/8"));
+  CHECK_FALSE(covers("10.99.0.0/16", "10.98.0.0/16"));
+  CHECK(covers("0.0.0.0/0", "10.0.0.0/8"));
+  CHECK_FALSE(covers("0.0.0.0/0", "::/0"));
+  CHECK(covers("fd00:99::/32", "fd00:99:1::/48"));
+  CHECK_FALSE(covers("fd00:99:1::/48", "fd00:99::/32"));
+}
+
+TEST_CASE("ip range: the first and the last IPv4 address") {
+  const auto bounds = IpRange::parse("10.99.16.0/20")->ipv4_bounds();
+  REQUIRE(bounds.has_value());
+  CHECK(bounds->first.str() == "10.99.16.0");
+  CHECK(bounds->second.str() == "10.99.31.255");
+  CHECK(IpRange::parse("10.1.2.3")->ipv4_bounds()->second.str() == "10.1.2.3");
+  CHECK(IpRange::parse("0.0.0.0/0")->ipv4_bounds()->second.str() == "255.255.255.255");
+  CHECK_FALSE(IpRange::parse("fd00::/8")->ipv4_bounds().has_value());
+}
+
 }  // namespace
 }  // namespace umlnet

@@ -4,6 +4,7 @@
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
 #include <bit>
 #include <cstring>
@@ -122,4 +123,61 @@ TEST_CASE("rtnetlink: an error carries its number, an acknowledgement zero") {
   body.error = 0;
   std::memcpy(bytes.data() + sizeof header, &body, sizeof body);
   CHECK(read_one(bytes, rtnetlink::error_of) == 0);
+}
+
+TEST_CASE("rtnetlink: records of IPv6") {
+  const auto raw = [](std::uint16_t type, const auto& body, std::uint16_t attribute, const auto& value) {
+    Bytes bytes(sizeof(nlmsghdr) + sizeof body + sizeof(rtattr) + sizeof value);
+    const nlmsghdr header{static_cast<std::uint32_t>(bytes.size()), type, 0, 1, 0};
+    const rtattr lead{static_cast<unsigned short>(sizeof(rtattr) + sizeof value), attribute};
+    std::uint8_t* at = bytes.data();
+    const auto put = [&](const auto& what) {
+      std::memcpy(at, &what, sizeof what);
+      at += sizeof what;
+    };
+    put(header);
+    put(body);
+    put(lead);
+    put(value);
+    return bytes;
+  };
+  const auto guest = *Ipv6::parse("fd00:99::7");
+  static_assert(sizeof(ifaddrmsg) % 4 == 0 && sizeof(rtmsg) % 4 == 0 && sizeof(ndmsg) % 4 == 0);
+
+  ifaddrmsg address{};
+  address.ifa_family = AF_INET6;
+  address.ifa_prefixlen = 64;
+  address.ifa_scope = RT_SCOPE_LINK;
+  address.ifa_index = 4;
+  const auto found = read_one(raw(RTM_NEWADDR, address, IFA_ADDRESS, guest.bytes()), rtnetlink::ipv6_address_of);
+  REQUIRE(found);
+  CHECK(found->address == guest);
+  CHECK(found->prefix_length == 64);
+  CHECK(found->ifindex == 4);
+  CHECK(found->link_local);
+  CHECK(!read_one(raw(RTM_NEWADDR, address, IFA_ADDRESS, guest.bytes()), rtnetlink::address_of));
+
+  rtmsg route{};
+  route.rtm_family = AF_INET6;
+  route.rtm_dst_len = 128;
+  route.rtm_table = RT_TABLE_MAIN;
+  route.rtm_type = RTN_UNICAST;
+  route.rtm_protocol = rtnetlink::kProtocol;
+  const auto routed = read_one(raw(RTM_NEWROUTE, route, RTA_DST, guest.bytes()), rtnetlink::ipv6_route_of);
+  REQUIRE(routed);
+  CHECK(routed->destination == guest);
+  CHECK(routed->protocol == rtnetlink::kProtocol);
+  route.rtm_table = RT_TABLE_LOCAL;
+  CHECK(!read_one(raw(RTM_NEWROUTE, route, RTA_DST, guest.bytes()), rtnetlink::ipv6_route_of));
+
+  ndmsg entry{};
+  entry.ndm_family = AF_INET6;
+  entry.ndm_ifindex = 3;
+  entry.ndm_flags = NTF_PROXY;
+  const auto published = read_one(raw(RTM_NEWNEIGH, entry, NDA_DST, guest.bytes()), rtnetlink::ipv6_proxy_entry_of);
+  REQUIRE(published);
+  CHECK(published->address == guest);
+  CHECK(published->ifindex == 3);
+  entry.ndm_flags = 0;
+  CHECK(!read_one(raw(RTM_NEWNEIGH, entry, NDA_DST, guest.bytes()), rtnetlink::ipv6_proxy_entry_of));
 }

@@ -3,6 +3,7 @@
 #include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/plain_text.h"
+#include "libumlnet/core/timestamp.h"
 
 using namespace umlnet;
 
@@ -18,20 +19,50 @@ TEST_CASE("a request id is a version 4 UUID and reads back") {
 }
 
 TEST_CASE("a device tag reads back, and nothing else does") {
-  const DeviceTag tag{1001, RequestId({}), "tuntap gateway=10.99.0.254"};
-  CHECK(tag.str() == "uml_net uid=1001 id=00000000-0000-4000-8000-000000000000 tuntap gateway=10.99.0.254");
-  const auto read = DeviceTag::parse(tag.str());
-  REQUIRE(read);
-  CHECK(read->uid == 1001);
-  CHECK(read->id == tag.id);
-  CHECK(read->request == tag.request);
+  const std::chrono::sys_seconds since = std::chrono::sys_days(std::chrono::year(2026) / 11 / 24);
+  for (const auto& when : {std::optional(since), std::optional<std::chrono::sys_seconds>()}) {
+    const DeviceTag tag{1001, RequestId({}), when, "tuntap gateway=10.99.0.254"};
+    CHECK(tag.str() == std::string("uml_net uid=1001 id=00000000-0000-4000-8000-000000000000 ") +
+                           (when ? "since=2026-11-24T00:00:00Z " : "") + "tuntap gateway=10.99.0.254");
+    const auto read = DeviceTag::parse(tag.str());
+    REQUIRE(read);
+    CHECK(read->uid == 1001);
+    CHECK(read->id == tag.id);
+    CHECK(read->since == when);
+    CHECK(read->request == tag.request);
+  }
   for (const auto* alias :
        {"", "uml_net", "uml_net uid=", "uml_net uid=-1 id=00000000-0000-4000-8000-000000000000 tuntap",
         "uml_net uid=4294967296 id=00000000-0000-4000-8000-000000000000 tuntap", "uml_net uid=1 tuntap",
         "uml_net uid=1 id=00000000-0000-4000-8000-000000000000",
         " uml_net uid=1 id=00000000-0000-4000-8000-000000000000 x",
-        "uml_net uid=1x id=00000000-0000-4000-8000-000000000000 x"})
+        "uml_net uid=1x id=00000000-0000-4000-8000-000000000000 x",
+        "uml_net uid=1 id=00000000-0000-4000-8000-000000000000 since=2026-11-24T04:45:57Z",
+        "uml_net uid=1 id=00000000-0000-4000-8000-000000000000 since=yesterday tuntap"})
     CHECK_MESSAGE(!DeviceTag::parse(alias), alias);
+}
+
+TEST_CASE("the longest device tag fits an alias") {
+  const auto farthest = std::chrono::sys_days(std::chrono::year(9999) / 12 / 31);
+  const DeviceTag tag{4294967294, RequestId({}), farthest, "ethertap gateway=255.255.255.255"};
+  CHECK(tag.str().size() < 256);  // IFALIASZ
+}
+
+TEST_CASE("timestamps are RFC 3339, read back, and nothing else is read") {
+  using namespace std::chrono;
+  const Microseconds time = sys_days(year(2026) / 11 / 24) + 4h + 45min + 57s + 546233us;
+  CHECK(rfc3339(time) == "2026-11-24T04:45:57.546233Z");
+  CHECK(rfc3339(floor<seconds>(time)) == "2026-11-24T04:45:57Z");
+  CHECK(rfc3339(Microseconds(-1us)) == "1969-12-31T23:59:59.999999Z");
+  CHECK(parse_rfc3339(rfc3339(time)) == time);
+  CHECK(parse_rfc3339("2026-11-24T05:45:57.5462339+01:00") == time);
+  CHECK(parse_rfc3339("2026-11-23T23:15:57.546233-05:30") == time);
+  CHECK(parse_rfc3339("2026-11-24T04:45:57Z") == floor<seconds>(time));
+  for (const auto* text :
+       {"", "2026-11-24", "2026-11-24T04:45:57", "2026-11-24T04:45:57.Z", "2026-11-24T04:45Z", "2026-02-30T00:00:00Z",
+        "2026-13-01T00:00:00Z", "2026-11-24T24:00:00Z", "2026-11-24T04:45:57+1:00", "2026-11-24T04:45:57Zx",
+        " 2026-11-24T04:45:57Z", "2026-11-24T04:45:57+01:60", "-026-11-24T04:45:57Z"})
+    CHECK_MESSAGE(!parse_rfc3339(text), text);
 }
 
 TEST_CASE("bytes from outside come out as printable ASCII") {

@@ -7,6 +7,7 @@
 #include <string>
 #include <variant>
 
+#include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/ifname.h"
 #include "libumlnet/core/ipv4.h"
 
@@ -20,7 +21,7 @@ struct Device {
 
 struct MakeTapDevice {  // gone again with its fd
   uid_t owner;
-  std::string tag;                            // for the alias
+  DeviceTag tag;                              // for the alias; when, is known once it is made
   std::optional<IfName> name = std::nullopt;  // none: the kernel chooses one
 };
 struct PutHostAddress {

@@ -1,6 +1,7 @@
 #include "uml_net/priv/execute.h"
 
 #include <cerrno>
+#include <chrono>
 
 namespace umlnet::priv {
 namespace {
@@ -16,7 +17,9 @@ struct Perform {
     auto made = effects.make_tap(c.owner, c.name);
     if (!made) return std::unexpected(std::move(made.error()));
     tap.emplace(*std::move(made));
-    return effects.set_alias(tap->ifindex, c.tag);
+    DeviceTag tag = c.tag;
+    tag.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    return effects.set_alias(tap->ifindex, tag.str());
   }
   Result<void> operator()(const PutHostAddress& c) const { return effects.add_address(index(c.device), c.address); }
   Result<void> operator()(const BringUp& c) const { return effects.set_up(index(c.device)); }

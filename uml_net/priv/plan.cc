@@ -43,7 +43,7 @@ Result<Plan> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv
   std::string words(request_name(grant.request()));
   if (gateway) words += " gateway=" + gateway->str();
   Plan plan;
-  plan.changes.push_back(MakeTapDevice{grant.uid(), DeviceTag{grant.uid(), id, words}.str(), name});
+  plan.changes.push_back(MakeTapDevice{grant.uid(), DeviceTag{grant.uid(), id, std::nullopt, words}, name});
   if (gateway) plan.changes.push_back(PutHostAddress{Device{}, *gateway});
   plan.changes.push_back(BringUp{Device{}});
   return plan;
@@ -136,12 +136,20 @@ Result<Plan> plan_delete(const DeleteAddress& request, const HostState& host) {
   return plan;
 }
 
+// The guest's route goes with its device, and then the entry is stale.
+bool goes_to_abandoned(const HostState& host, Ipv4 address) {
+  const Route* route = host.guest_route(address);
+  const Link* device = route != nullptr ? host.link(route->ifindex) : nullptr;
+  return device != nullptr && policy::is_abandoned(*device);
+}
+
 Result<Plan> plan_garbage(const HostState& host) {
   Plan plan;
   plan.all_or_nothing = false;
   std::vector<ProxyEntry> stale;
   for (const auto& entry : host.proxy_entries)
-    if (policy::is_stale(host, entry)) stale.push_back(entry);
+    if (policy::is_stale(host, entry) || (is_ours(entry) && goes_to_abandoned(host, entry.address)))
+      stale.push_back(entry);
   withdraw(host, stale, plan);
   for (const auto& link : host.links)
     if (policy::is_abandoned(link)) plan.changes.push_back(DeleteTapDevice{device_of(link)});

@@ -1,13 +1,49 @@
 # Completion of umlnet(1) for bash.
 
+# umlnet policy, whose two subcommands have options of their own.
+_umlnet_policy() {
+  local check='--strict --host-state --json --help'
+  local explain='--user --group --host-state --policy --gateway --device --address --netmask --del --json --help'
+  local word=${COMP_WORDS[2]}
+  if ((COMP_CWORD == 2)); then
+    COMPREPLY=($(compgen -W 'check explain --help' -- "$cur"))
+    return
+  fi
+  [[ $word == check || $word == explain ]] || return
+  case $prev in
+    --host-state) COMPREPLY=($(compgen -W 'live none' -- "$cur")) ;;
+    --user) COMPREPLY=($(compgen -u -- "$cur")) ;;
+    --group) COMPREPLY=($(compgen -g -- "$cur")) ;;
+    --device) COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur")) ;;
+    --gateway | --address | --netmask) ;;
+    --policy)
+      compopt -o filenames 2>/dev/null
+      COMPREPLY=($(compgen -f -- "$cur"))
+      ;;
+    *)
+      if [[ $cur == -* ]]; then
+        COMPREPLY=($(compgen -W "${!word}" -- "$cur"))
+      elif [[ $word == explain ]]; then
+        COMPREPLY=($(compgen -W 'tuntap ethertap address' -- "$cur"))
+      else
+        compopt -o filenames 2>/dev/null
+        COMPREPLY=($(compgen -f -- "$cur"))
+      fi
+      ;;
+  esac
+}
+
 _umlnet() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} subcommand=${COMP_WORDS[1]}
   local run='--gateway --net --address --pcap --as --snaplen --json --quiet --timeout --helper --pump-program --help'
   local pump='--address --pcap --snaplen --json --quiet --no-sandbox --timeout --helper --pump-program --help'
+  local doctor='--helper --lan --quiet --json --help'
+  local ls='--json --dot --utc --help'
+  local log='--since --user --device --id --denied --file --follow --stats --json --utc --help'
   COMPREPLY=()
 
   if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W 'run pump help --help --version' -- "$cur"))
+    COMPREPLY=($(compgen -W 'run pump ls log policy doctor help --help --version' -- "$cur"))
     return
   fi
   # Where readline takes --as=stream for three words.
@@ -19,7 +55,7 @@ _umlnet() {
 
   case $subcommand in
     help)
-      ((COMP_CWORD == 2)) && COMPREPLY=($(compgen -W 'run pump' -- "$cur"))
+      ((COMP_CWORD == 2)) && COMPREPLY=($(compgen -W 'run pump ls log policy doctor' -- "$cur"))
       return
       ;;
     run)
@@ -49,7 +85,32 @@ _umlnet() {
         return
       fi
       ;;
+    ls | log)
+      case $subcommand$prev in
+        log--since | log-s) COMPREPLY=($(compgen -W 'today yesterday 10m 2h 7d' -- "$cur")) ;;
+        log--user | log-u) COMPREPLY=($(compgen -u -- "$cur")) ;;
+        log--file | log-F)
+          compopt -o filenames 2>/dev/null
+          COMPREPLY=($(compgen -f -- "$cur"))
+          ;;
+        log--device | log-d) COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur")) ;;
+        log--id | log-i) ;;
+        *) COMPREPLY=($(compgen -W "${!subcommand}" -- "$cur")) ;;
+      esac
+      return
+      ;;
     pump) ;;
+    policy)
+      _umlnet_policy
+      return
+      ;;
+    doctor)
+      if [[ $prev == --lan ]]; then
+        COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur"))
+        return
+      fi
+      [[ $cur == -* || $prev == --helper ]] || return
+      ;;
     *) return ;;
   esac
 

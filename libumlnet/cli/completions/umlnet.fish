@@ -4,6 +4,17 @@ function __umlnet_no_subcommand
     test (count (commandline -opc)) -eq 1
 end
 
+# umlnet policy check, umlnet policy explain; without a word, umlnet policy alone
+function __umlnet_policy
+    set -l words (commandline -opc)
+    test (count $words) -gt 1; and test $words[2] = policy; or return 1
+    if test (count $argv) -eq 0
+        test (count $words) -eq 2
+    else
+        test (count $words) -gt 2; and contains -- $words[3] $argv
+    end
+end
+
 function __umlnet_subcommand
     set -l words (commandline -opc)
     test (count $words) -gt 1; and contains -- $words[2] $argv
@@ -11,10 +22,14 @@ end
 
 complete -c umlnet -f -n __umlnet_no_subcommand -a run -d 'start a virtual machine with a network'
 complete -c umlnet -f -n __umlnet_no_subcommand -a pump -d 'join two ends and move the frames between them'
+complete -c umlnet -f -n __umlnet_no_subcommand -a ls -d 'who holds which device and address on this host'
+complete -c umlnet -f -n __umlnet_no_subcommand -a log -d 'who asked uml_net for what, and what came of it'
+complete -c umlnet -f -n __umlnet_no_subcommand -a policy -d 'check the policy, and explain its decisions'
+complete -c umlnet -f -n __umlnet_no_subcommand -a doctor -d 'say what keeps guests off the network'
 complete -c umlnet -f -n __umlnet_no_subcommand -a help -d 'explain a subcommand'
 complete -c umlnet -f -n __umlnet_no_subcommand -s h -l help -d 'explain'
 complete -c umlnet -f -n __umlnet_no_subcommand -s V -l version -d 'print the version'
-complete -c umlnet -f -n '__umlnet_subcommand help' -a 'run pump'
+complete -c umlnet -f -n '__umlnet_subcommand help' -a 'run pump ls log policy doctor'
 
 complete -c umlnet -n '__umlnet_subcommand run' -x -s g -l gateway -d 'a TAP device with this address of the host'
 complete -c umlnet -n '__umlnet_subcommand run' -x -s n -l net -a 'tuntap,,, ethertap, tap:' -d 'a network'
@@ -33,3 +48,43 @@ complete -c umlnet -n '__umlnet_subcommand run pump' -s h -l help -d 'explain'
 
 complete -c umlnet -n '__umlnet_subcommand pump' -l no-sandbox -d 'move the frames in a thread of this process'
 complete -c umlnet -n '__umlnet_subcommand pump' -a 'tuntap,,, ethertap, tap: stream: stream-listen: dgram: fd:'
+
+complete -c umlnet -f -n '__umlnet_subcommand ls log' -s j -l json -d 'for programs'
+complete -c umlnet -f -n '__umlnet_subcommand ls log' -s U -l utc -d 'times in UTC'
+complete -c umlnet -f -n '__umlnet_subcommand ls log' -s h -l help -d 'explain'
+
+complete -c umlnet -f -n '__umlnet_subcommand ls' -s d -l dot -d 'a picture, for Graphviz'
+
+complete -c umlnet -n '__umlnet_subcommand log' -x -s s -l since -a 'today yesterday 10m 2h 7d' -d 'from then on'
+complete -c umlnet -n '__umlnet_subcommand log' -x -s u -l user -a '(__fish_complete_users)' -d 'of this user'
+complete -c umlnet -n '__umlnet_subcommand log' -x -s d -l device -a '(__fish_print_interfaces)' -d 'that name this device'
+complete -c umlnet -n '__umlnet_subcommand log' -x -s i -l id -d 'of this id, or of those that begin so'
+complete -c umlnet -n '__umlnet_subcommand log' -f -s D -l denied -d 'what was refused, or failed'
+complete -c umlnet -n '__umlnet_subcommand log' -r -F -s F -l file -d 'of this file'
+complete -c umlnet -n '__umlnet_subcommand log' -f -s f -l follow -d 'go on with what comes'
+complete -c umlnet -n '__umlnet_subcommand log' -f -s S -l stats -d 'counts and latencies'
+
+complete -c umlnet -f -n __umlnet_policy -a check -d 'what is wrong with the policy'
+complete -c umlnet -f -n __umlnet_policy -a explain -d 'how a request is decided'
+complete -c umlnet -f -n __umlnet_policy -s h -l help -d 'explain'
+complete -c umlnet -n '__umlnet_policy check' -F
+complete -c umlnet -n '__umlnet_policy check' -l strict -d 'warnings are errors'
+complete -c umlnet -n '__umlnet_policy check explain' -x -l host-state -a 'live none' -d 'compare with the host as it is, or not'
+complete -c umlnet -n '__umlnet_policy check explain' -s j -l json -d 'one JSON object'
+complete -c umlnet -n '__umlnet_policy check explain' -s h -l help -d 'explain'
+complete -c umlnet -f -n '__umlnet_policy explain' -a 'tuntap ethertap address'
+complete -c umlnet -n '__umlnet_policy explain' -x -l user -a '(__fish_complete_users)' -d 'who asks'
+complete -c umlnet -n '__umlnet_policy explain' -x -l group -a '(__fish_complete_groups)' -d 'is in this group'
+complete -c umlnet -n '__umlnet_policy explain' -r -F -l policy -d 'in place of the installed policy'
+complete -c umlnet -n '__umlnet_policy explain' -x -l gateway -d 'address of the host on the device'
+complete -c umlnet -n '__umlnet_policy explain' -x -l device -a '(__fish_print_interfaces)' -d 'name of the device'
+complete -c umlnet -n '__umlnet_policy explain' -x -l address -d 'address of the guest'
+complete -c umlnet -n '__umlnet_policy explain' -x -l netmask -d 'of the address'
+complete -c umlnet -n '__umlnet_policy explain' -l del -d 'take the address back'
+
+complete -c umlnet -f -n '__umlnet_subcommand doctor'
+complete -c umlnet -n '__umlnet_subcommand doctor' -r -F -l helper -d 'path of uml_net'
+complete -c umlnet -n '__umlnet_subcommand doctor' -x -l lan -a '(__fish_print_interfaces)' -d 'device to the LAN that guests are to be seen in'
+complete -c umlnet -n '__umlnet_subcommand doctor' -s q -l quiet -d 'only what is not right'
+complete -c umlnet -n '__umlnet_subcommand doctor' -s j -l json -d 'one JSON object'
+complete -c umlnet -n '__umlnet_subcommand doctor' -s h -l help -d 'explain'

@@ -1,4 +1,4 @@
-#include "uml_net/trusted_file.h"
+#include "policy/trusted_file.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,0 +1,162 @@
+#include "libumlnet/cli/holdings.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "libumlnet/core/device_tag.h"
+
+namespace umlnet::cli {
+namespace {
+
+using rtnetlink::Link;
+
+constexpr const char* kCollect = "uml_net gc";
+
+// Addresses of both families as texts.
+struct Published {
+  std::string address;
+  int lan;
+};
+struct Routed {
+  std::string address;
+  int device;
+};
+
+std::string name_of(const NetworkState& state, int ifindex) {
+  const Link* link = state.ipv4.link(ifindex);
+  return link != nullptr ? link->name : "device " + std::to_string(ifindex);
+}
+
+// In the order of the addresses' numbers.
+std::vector<Routed> guest_routes(const NetworkState& state) {
+  std::vector<Routed> routes;
+  const auto add = [&](const auto& route, unsigned length, unsigned whole_address) {
+    if (route.protocol != rtnetlink::kProtocol) return;
+    routes.push_back(
+        {route.destination.str() + (length == whole_address ? "" : "/" + std::to_string(length)), route.ifindex});
+  };
+  auto ipv4 = state.ipv4.routes;
+  auto ipv6 = state.ipv6_routes;
+  std::ranges::sort(ipv4, {}, &rtnetlink::Route::destination);
+  std::ranges::sort(ipv6, {}, &rtnetlink::Ipv6Route::destination);
+  for (const auto& route : ipv4) add(route, route.mask.length(), 32);
+  for (const auto& route : ipv6) add(route, route.prefix_length, 128);
+  return routes;
+}
+
+std::vector<Published> published_addresses(const NetworkState& state) {
+  std::vector<Published> entries;
+  const auto add = [&](const auto& entry) {
+    if (rtnetlink::is_our_protocol(entry.protocol)) entries.push_back({entry.address.str(), entry.ifindex});
+  };
+  std::ranges::for_each(state.ipv4.proxy_entries, add);
+  std::ranges::for_each(state.ipv6_proxy_entries, add);
+  std::ranges::sort(entries, {}, [](const Published& entry) { return std::tie(entry.lan, entry.address); });
+  return entries;
+}
+
+// With prefix lengths, where wanted.
+std::vector<std::string> host_addresses(const NetworkState& state, int ifindex, bool with_length) {
+  std::vector<std::string> addresses;
+  const auto add = [&](const std::string& address, unsigned length) {
+    addresses.push_back(with_length ? address + "/" + std::to_string(length) : address);
+  };
+  for (const auto& address : state.ipv4.addresses)
+    if (address.ifindex == ifindex) add(address.address.str(), address.mask.length());
+  for (const auto& address : state.ipv6_addresses)
+    if (address.ifindex == ifindex && !address.link_local) add(address.address.str(), address.prefix_length);
+  return addresses;
+}
+
+std::optional<Leftover> leftover_device(const Link& link, const DeviceTag& tag) {
+  const std::string what = "device " + link.name;
+  if (policy::is_abandoned(link)) return Leftover{what, "made persistent, and nobody holds it open", kCollect};
+  if (link.tun_owner == tag.uid) return std::nullopt;
+  const std::string owner = link.tun_owner ? "uid " + std::to_string(*link.tun_owner) : "nobody";
+  return Leftover{what,
+                  "made for uid " + std::to_string(tag.uid) + ", and its holder gave it to " + owner +
+                      ": uml_net serves neither on it",
+                  "end its holder, or as root: ip link delete " + link.name};
+}
+
+// A process elsewhere may hold another device of the same name: it counts where it is the maker's own, and nobody here
+// holds one.
+std::vector<TapHolder> holders_of(const Link& link, uid_t maker, const std::vector<TapHolder>& holders) {
+  std::vector<TapHolder> here, elsewhere;
+  for (const auto& holder : holders) {
+    if (holder.device != link.name) continue;
+    if (!holder.elsewhere)
+      here.push_back(holder);
+    else if (holder.uid == maker)
+      elsewhere.push_back(holder);
+  }
+  return here.empty() ? elsewhere : here;
+}
+
+}  // namespace
+
+Holdings put_together(const NetworkState& state, const std::vector<TapHolder>& holders) {
+  Holdings holdings;
+  const auto routes = guest_routes(state);
+  const auto published = published_addresses(state);
+  std::set<int> ours, lans;
+
+  for (const auto& link : state.ipv4.links) {
+    const auto tag = link.tap ? DeviceTag::parse(link.alias) : std::nullopt;
+    if (!tag) continue;
+    ours.insert(link.ifindex);
+    Holdings::Device device{.name = link.name,
+                            .ifindex = link.ifindex,
+                            .uid = tag->uid,
+                            .id = tag->id.str(),
+                            .request = tag->request,
+                            .since = tag->since,
+                            .up = link.up,
+                            .queues = link.queues,
+                            .rx_packets = link.rx_packets,
+                            .rx_bytes = link.rx_bytes,
+                            .tx_packets = link.tx_packets,
+                            .tx_bytes = link.tx_bytes,
+                            .tx_dropped = link.tx_dropped,
+                            .gateways = host_addresses(state, link.ifindex, false),
+                            .guests = {},
+                            .bridge = link.master != 0 ? name_of(state, link.master) : "",
+                            .holders = holders_of(link, tag->uid, holders),
+                            .leftover = leftover_device(link, *tag)};
+    if (link.master != 0) lans.insert(link.master);
+    for (const auto& route : routes) {
+      if (route.device != link.ifindex) continue;
+      Holdings::Guest guest{.address = route.address, .lans = {}};
+      for (const auto& entry : published) {
+        // On another TAP it is published for the guest there, as on a LAN.
+        if (entry.address != route.address) continue;
+        guest.lans.push_back(name_of(state, entry.lan));
+        lans.insert(entry.lan);
+      }
+      device.guests.push_back(std::move(guest));
+    }
+    holdings.devices.push_back(std::move(device));
+  }
+  std::ranges::sort(holdings.devices, {},
+                    [](const Holdings::Device& device) { return std::pair(device.uid, device.ifindex); });
+
+  for (const int lan : lans)
+    if (!ours.contains(lan))
+      holdings.lans.push_back({.name = name_of(state, lan), .addresses = host_addresses(state, lan, true)});
+
+  for (const auto& route : routes)
+    if (!ours.contains(route.device)) {
+      const std::string device = name_of(state, route.device);
+      holdings.leftovers.push_back({"route to " + route.address + " on " + device, device + " is no device of uml_net",
+                                    "as root: ip route delete " + route.address + " dev " + device + " proto " +
+                                        std::to_string(rtnetlink::kProtocol)});
+    }
+  for (const auto& entry : published)
+    if (std::ranges::find(routes, entry.address, &Routed::address) == routes.end())
+      holdings.leftovers.push_back(
+          {entry.address + " published on " + name_of(state, entry.lan), "its guest is gone", kCollect});
+  return holdings;
+}
+
+}  // namespace umlnet::cli

@@ -1,0 +1,293 @@
+#include "libumlnet/cli/policy_review.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+namespace umlnet::cli {
+namespace {
+
+using policy::DevicePattern;
+using policy::Effect;
+using policy::Everybody;
+using policy::HostState;
+using policy::Policy;
+using policy::Principal;
+using policy::Rule;
+
+// Those that a request can have (libumlnet/core/request.h). Nothing asks for the others yet: no word about them.
+constexpr std::array kAskedFor = {Operation::tuntap, Operation::ethertap, Operation::address};
+
+std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
+
+std::string named(Operation operation) { return std::string(operation_name(operation)); }
+
+bool is_everybody(const std::vector<Principal>& principals) {
+  return std::ranges::any_of(principals,
+                             [](const Principal& one) { return std::holds_alternative<Everybody>(one.written); });
+}
+
+bool stands_for_somebody(const Principal& one) {
+  return one.id.has_value() || std::holds_alternative<Everybody>(one.written);
+}
+
+// Whether each of `part` that stands for somebody is in `whole`.
+bool holds_all(const std::vector<Principal>& whole, const std::vector<Principal>& part) {
+  return std::ranges::all_of(part, [&](const Principal& one) {
+    if (!stands_for_somebody(one)) return true;
+    return one.id && std::ranges::any_of(whole, [&](const Principal& other) { return other.id == one.id; });
+  });
+}
+
+// Whether `wide` speaks of every caller of whom `narrow` speaks, as far as the text of both tells.
+bool speaks_of_all(const Rule& wide, const Rule& narrow) {
+  if (is_everybody(wide.users)) return true;
+  if (is_everybody(narrow.users)) return false;
+  return holds_all(wide.users, narrow.users) && holds_all(wide.groups, narrow.groups);
+}
+
+bool covers(const DevicePattern& whole, const DevicePattern& part) {
+  if (whole.str() == part.str()) return true;
+  const auto star = whole.str().find_first_of("*?[");
+  const bool is_prefix = star != std::string::npos && star + 1 == whole.str().size() && whole.str()[star] == '*';
+  return is_prefix && part.str().starts_with(whole.str().substr(0, star));
+}
+
+bool covers(const IpRange& whole, const IpRange& part) { return whole.covers(part); }
+
+// Whether each item of `part` lies in one of `whole`. A list left out is an empty one here.
+template <class Item>
+bool covers_all(const std::optional<std::vector<Item>>& whole, const std::optional<std::vector<Item>>& part) {
+  if (!part) return true;
+  return std::ranges::all_of(*part, [&](const Item& one) {
+    return whole && std::ranges::any_of(*whole, [&](const Item& other) { return covers(other, one); });
+  });
+}
+
+bool has_ipv4(const std::vector<IpRange>& ranges) {
+  return std::ranges::any_of(ranges, [](const IpRange& range) { return range.ipv4_bounds().has_value(); });
+}
+
+bool has_name(const std::vector<DevicePattern>& patterns) {
+  return std::ranges::any_of(patterns, [](const DevicePattern& pattern) { return pattern.example().has_value(); });
+}
+
+bool makes_device(Operation operation) { return operation == Operation::tuntap || operation == Operation::ethertap; }
+
+// Why an allow rule grants no request for `operation`, whatever the other rules are.
+std::optional<std::string> why_inert(const Rule& rule, Operation operation) {
+  if (operation == Operation::ethertap && !(rule.devices && has_name(*rule.devices)))
+    return "such a request names its device, and the rule lists no devices that it could name";
+  if (operation == Operation::address && !(rule.guests && has_ipv4(*rule.guests)))
+    return "the rule lists no IPv4 addresses under \"guests\"";
+  if (makes_device(operation) && rule.max_devices == 0) return "max_devices is 0";
+  if (operation == Operation::address && rule.max_addresses == 0) return "max_addresses is 0";
+  return std::nullopt;
+}
+
+// Whether an allow rule that stands earlier grants all that `later` grants of `operation`, to the same callers, and as
+// much of it.
+bool hides(const Rule& earlier, const Rule& later, Operation operation) {
+  if (earlier.effect != Effect::allow || !earlier.operations || !earlier.operations->contains(operation)) return false;
+  if (!speaks_of_all(earlier, later)) return false;
+  if (operation == Operation::address)
+    return covers_all(earlier.guests, later.guests) && earlier.max_addresses >= later.max_addresses;
+  const bool devices = operation == Operation::tuntap || covers_all(earlier.devices, later.devices);
+  return devices && covers_all(earlier.gateways, later.gateways) && earlier.max_devices >= later.max_devices;
+}
+
+// Whether a deny rule matches all that `rule` grants of `operation`.
+bool denies_all(const Rule& deny, const Rule& rule, Operation operation) {
+  if (deny.effect != Effect::deny || !speaks_of_all(deny, rule) || deny.bridges || deny.lan) return false;
+  if (deny.operations && !deny.operations->contains(operation)) return false;
+  if (operation == Operation::address)
+    return !deny.gateways && !deny.devices && (!deny.guests || covers_all(deny.guests, rule.guests));
+  if (deny.guests || deny.gateways) return false;  // a request without a gateway passes
+  if (!deny.devices) return true;
+  return operation == Operation::ethertap && covers_all(deny.devices, rule.devices);
+}
+
+// Whether a deny rule matches any request for `operation`.
+bool can_match(const Rule& rule, Operation operation) {
+  if (rule.operations && !rule.operations->contains(operation)) return false;
+  if (rule.bridges) return false;
+  if (rule.devices && (!has_name(*rule.devices) || operation == Operation::tuntap)) return false;
+  if (operation == Operation::address)
+    return !rule.gateways && (!rule.guests || has_ipv4(*rule.guests)) && (!rule.lan || !rule.lan->empty());
+  return !rule.guests && !rule.lan && (!rule.gateways || has_ipv4(*rule.gateways));
+}
+
+class Review {
+ public:
+  Review(const Policy& policy, const Memberships& memberships, const HostState* host)
+      : policy_(policy), memberships_(memberships), host_(host) {}
+
+  std::vector<PolicyWarning> all() {
+    for (std::size_t i = 0; i < policy_.rules.size(); ++i) {
+      const Rule& rule = policy_.rules[i];
+      look_at_callers(rule);
+      look_at_patterns(rule);
+      look_at_reach(rule, i);
+      if (rule.effect == Effect::deny) continue;
+      look_at_ranges(rule, "gateways", rule.gateways);
+      look_at_ranges(rule, "guests", rule.guests);
+      if (host_ != nullptr) look_at_host(rule);
+    }
+    return std::move(warnings_);
+  }
+
+ private:
+  void warn(const char* kind, const Rule& rule, std::string key, std::string item, std::string text) {
+    warnings_.push_back({kind, rule.name, std::move(key), std::move(item), std::move(text)});
+  }
+
+  void look_at_callers(const Rule& rule) {
+    const auto look = [&](const std::vector<Principal>& principals, const char* key, const char* file) {
+      for (const auto& one : principals)
+        if (const auto* name = std::get_if<std::string>(&one.written); name != nullptr && !one.id)
+          warn("nobody", rule, key, *name, quoted(*name) + " is not in " + file + ", so it stands for nobody");
+    };
+    look(rule.users, "users", "/etc/passwd");
+    look(rule.groups, "groups", "/etc/group");
+    for (const auto& group : rule.groups)
+      if (const auto* name = std::get_if<std::string>(&group.written);
+          name != nullptr && group.id && !memberships_.has_members(static_cast<gid_t>(*group.id)))
+        warn("nobody", rule, "groups", *name,
+             "the group " + quoted(*name) +
+                 " has no members in /etc/group and is no user's own; to add one: adduser USER " + *name);
+  }
+
+  void look_at_patterns(const Rule& rule) {
+    for (const auto& pattern : rule.devices.value_or(std::vector<DevicePattern>{}))
+      if (!pattern.example())
+        warn("no-such-name", rule, "devices", pattern.str(),
+             quoted(pattern.str()) + " matches no name that a device can have");
+  }
+
+  // What stands in the way of a rule: itself, or others.
+  void look_at_reach(const Rule& rule, std::size_t index) {
+    const bool speaks =
+        std::ranges::any_of(rule.users, stands_for_somebody) || std::ranges::any_of(rule.groups, stands_for_somebody);
+    if (!speaks) return warn("never-decides", rule, {}, {}, "it speaks of nobody, so it can never decide");
+    if (rule.effect == Effect::deny) return look_at_deny(rule);
+    if (!rule.operations || rule.operations->empty())
+      return warn("never-decides", rule, rule.operations ? "operations" : "", {},
+                  "it lists no operations, so it grants nothing");
+
+    std::vector<std::pair<Operation, std::string>> dead;
+    for (const auto operation : *rule.operations)
+      if (auto why = why_never(rule, index, operation)) dead.emplace_back(operation, *std::move(why));
+    const bool all_dead = dead.size() == rule.operations->size();
+    if (all_dead && std::ranges::all_of(dead, [&](const auto& one) { return one.second == dead.front().second; }))
+      return warn("never-decides", rule, {}, {}, "it can never decide: " + dead.front().second);
+    for (const auto& [operation, why] : dead)
+      warn(all_dead ? "never-decides" : "never-grants", rule, "operations", named(operation),
+           "it can never grant " + named(operation) + ": " + why);
+  }
+
+  std::optional<std::string> why_never(const Rule& rule, std::size_t index, Operation operation) const {
+    if (std::ranges::find(kAskedFor, operation) == kAskedFor.end()) return std::nullopt;
+    if (auto why = why_inert(rule, operation)) return why;
+    for (const auto& other : policy_.rules)
+      if (denies_all(other, rule, operation))
+        return "the deny rule " + quoted(other.name) + " matches all that it would grant";
+    for (std::size_t i = 0; i < index; ++i)
+      if (hides(policy_.rules[i], rule, operation))
+        return "the rule " + quoted(policy_.rules[i].name) + ", which comes first, grants all of it";
+    return std::nullopt;
+  }
+
+  void look_at_deny(const Rule& rule) {
+    const bool only_later_ones =
+        rule.operations && !rule.operations->empty() && std::ranges::none_of(*rule.operations, [](Operation operation) {
+          return std::ranges::find(kAskedFor, operation) != kAskedFor.end();
+        });
+    if (only_later_ones) return;
+    if (std::ranges::any_of(kAskedFor, [&](Operation operation) { return can_match(rule, operation); })) return;
+    warn(
+        "never-decides", rule, {}, {},
+        "it matches no request that there is: a deny rule matches what is in all of its lists, and an empty list holds "
+        "nothing");
+  }
+
+  void look_at_ranges(const Rule& rule, const char* key, const std::optional<std::vector<IpRange>>& ranges) {
+    for (const auto& range : ranges.value_or(std::vector<IpRange>{})) {
+      const auto bounds = range.ipv4_bounds();
+      const auto first = bounds ? special_purpose(bounds->first) : std::nullopt;
+      if (first && first == special_purpose(bounds->second))
+        warn("no-such-address", rule, key, range.str(),
+             range.str() + " holds no address that can be granted: " + std::string(*first));
+    }
+  }
+
+  std::string device_name(int ifindex) const {
+    const auto* link = host_->link(ifindex);
+    return link != nullptr ? link->name : "a device";
+  }
+
+  // Devices of guests come and go, and their addresses with them.
+  bool is_of_a_guest(int ifindex) const {
+    const auto* link = host_->link(ifindex);
+    return link == nullptr || link->loopback || policy::maker_of(*link).has_value();
+  }
+
+  void look_at_host(const Rule& rule) {
+    for (const auto& range : rule.guests.value_or(std::vector<IpRange>{})) {
+      for (const auto& own : host_->addresses)
+        if (!is_of_a_guest(own.ifindex) && range.contains(own.address))
+          warn("host-address", rule, "guests", range.str(),
+               range.str() + " holds " + own.address.str() + ", the host's own address on " + device_name(own.ifindex) +
+                   ", which no guest can have");
+      for (const auto& route : host_->routes)
+        if (route.gateway && range.contains(*route.gateway))
+          warn("host-address", rule, "guests", range.str(),
+               range.str() + " holds " + route.gateway->str() + ", the host's gateway on " +
+                   device_name(route.ifindex) + ", which no guest can have");
+      look_at_lan_of(rule, range);
+    }
+    for (const auto& range : rule.gateways.value_or(std::vector<IpRange>{})) {
+      const auto bounds = range.ipv4_bounds();
+      if (!bounds || bounds->first == bounds->second) continue;  // just that one: it is meant
+      for (const auto& own : host_->addresses)
+        if (!is_of_a_guest(own.ifindex) && range.contains(own.address))
+          warn("host-address", rule, "gateways", range.str(),
+               range.str() + " holds " + own.address.str() + ", the host's own address on " + device_name(own.ifindex) +
+                   ": callers may have it on the devices of their guests, too");
+    }
+    for (const auto& name : rule.lan.value_or(std::vector<IfName>{}))
+      if (host_->link(name.str()) == nullptr)
+        warn("no-such-device", rule, "lan", name.str(), "there is no device " + name.str() + " on this host now");
+  }
+
+  // Guest addresses out of a LAN of the host's that the rule does not list: they would be granted, and not be seen
+  // there.
+  void look_at_lan_of(const Rule& rule, const IpRange& range) {
+    for (const auto& route : host_->routes) {
+      if (route.mask.length() == 0 || route.mask.length() == 32 || is_of_a_guest(route.ifindex)) continue;
+      const auto lan = IpRange::parse(route.destination.str() + "/" + std::to_string(route.mask.length()));
+      const auto name = device_name(route.ifindex);
+      const bool listed =
+          rule.lan && std::ranges::any_of(*rule.lan, [&](const IfName& one) { return one.str() == name; });
+      if (lan && lan->covers(range) && !listed)
+        warn("not-published", rule, "guests", range.str(),
+             range.str() + " lies in the LAN of " + name +
+                 ", which the rule does not list under \"lan\": only this host "
+                 "will reach these guests");
+    }
+  }
+
+  const Policy& policy_;
+  const Memberships& memberships_;
+  const HostState* host_;
+  std::vector<PolicyWarning> warnings_;
+};
+
+}  // namespace
+
+std::vector<PolicyWarning> review(const Policy& policy, const Memberships& memberships, const HostState* host) {
+  return Review(policy, memberships, host).all();
+}
+
+}  // namespace umlnet::cli

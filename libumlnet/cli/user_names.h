@@ -1,0 +1,17 @@
+// Names of users and groups, as the host knows them: /etc/passwd, and whatever other sources its name service has.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+namespace umlnet::cli {
+
+std::optional<std::string> user_name_of(uid_t uid);
+// The name where there is one, or else the number.
+std::string user_text(uid_t uid);
+std::string group_text(gid_t gid);
+std::optional<uid_t> uid_of_user(const std::string& name);
+
+}  // namespace umlnet::cli

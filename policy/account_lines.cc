@@ -1,0 +1,55 @@
+#include "policy/account_lines.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <optional>
+#include <system_error>
+
+namespace umlnet::policy {
+namespace {
+
+std::optional<std::string_view> take_field(std::string_view& line) {
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const auto field = line.substr(0, colon);
+  line.remove_prefix(colon + 1);
+  return field;
+}
+
+// "+name" and "-name" stand for entries of NIS, "#" for a comment (nsswitch.conf(5), compat).
+bool is_name(std::string_view name) {
+  if (name.empty() || name.front() == '+' || name.front() == '-' || name.front() == '#') return false;
+  return std::ranges::all_of(name, [](char c) { return static_cast<unsigned char>(c) > ' ' && c != '\x7f'; });
+}
+
+std::optional<AccountLine> parse_line(std::string_view line) {
+  const auto name = take_field(line);
+  const auto password = name ? take_field(line) : std::nullopt;
+  const auto digits = password ? take_field(line) : std::nullopt;
+  if (!digits || !is_name(*name)) return std::nullopt;
+  const auto id = parse_account_id(*digits);
+  if (!id) return std::nullopt;
+  return AccountLine{*name, *id, line};
+}
+
+}  // namespace
+
+// The largest number is (uid_t)-1, which the kernel takes for "none".
+std::optional<id_t> parse_account_id(std::string_view digits) {
+  id_t id = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+  if (error != std::errc{} || end != digits.data() + digits.size() || id == std::numeric_limits<id_t>::max())
+    return std::nullopt;
+  return id;
+}
+
+void for_each_account(std::string_view text, const std::function<void(const AccountLine&)>& use) {
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size());
+    if (const auto entry = parse_line(text.substr(0, end))) use(*entry);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+}  // namespace umlnet::policy

@@ -1,0 +1,66 @@
+#include "policy/policy_files.h"
+
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+#include "policy/location.h"
+#include "policy/trusted_file.h"
+
+namespace umlnet::policy {
+namespace {
+
+constexpr std::size_t kMaxAccounts = 16777216;  // bytes
+constexpr int kPolicyTries = 10;
+
+// All files of the policy that are there, in order; nothing where one of `paths` after the first went away meanwhile.
+Result<std::optional<std::vector<PolicyText>>> read_files(const std::vector<std::string>& paths) {
+  std::vector<PolicyText> texts;
+  for (const auto& path : paths) {
+    auto file = open_trusted(path);
+    if (!file) return std::unexpected(std::move(file.error()));
+    if (!*file && path != paths.front()) return std::nullopt;
+    if (!*file) continue;
+    auto text = read_whole((*file)->get(), path, kMaxFileSize);
+    if (!text) return std::unexpected(std::move(text.error()));
+    texts.push_back({path, *std::move(text)});
+  }
+  return texts;
+}
+
+}  // namespace
+
+// A drop-in that is put in place or renamed while the directory is listed could be missed, and with it a rule that
+// denies: so what was read counts only if the directory has the same names afterwards.
+Result<std::vector<PolicyText>> read_policy_files() {
+  for (int tries = 0; tries < kPolicyTries; ++tries) {
+    const auto names = list_trusted(kPolicyDirectory, ".json");
+    if (!names) return std::unexpected(names.error());
+    std::vector<std::string> paths = {kPolicyFile};
+    for (const auto& name : *names) paths.push_back(std::string(kPolicyDirectory) + "/" + name);
+    auto texts = read_files(paths);
+    if (!texts) return std::unexpected(std::move(texts.error()));
+    const auto after = list_trusted(kPolicyDirectory, ".json");
+    if (!after) return std::unexpected(after.error());
+    if (*texts && *after == *names) return **std::move(texts);
+  }
+  return fail(Code::bad_policy, std::string(kPolicyDirectory) + " is being changed without a pause",
+              "Nobody is granted anything until it stays as it is for a moment.");
+}
+
+Result<std::string> read_account_file(const std::string& path) {
+  auto file = open_trusted(path);
+  if (!file) return std::unexpected(std::move(file.error()));
+  if (!*file) return std::string();
+  return read_whole((*file)->get(), path, kMaxAccounts);
+}
+
+Result<Accounts> read_accounts() {
+  auto passwd = read_account_file(kPasswdFile);
+  if (!passwd) return std::unexpected(std::move(passwd.error()));
+  auto group = read_account_file(kGroupFile);
+  if (!group) return std::unexpected(std::move(group.error()));
+  return Accounts(*passwd, *group);
+}
+
+}  // namespace umlnet::policy

@@ -1,0 +1,28 @@
+// The files that a decision rests on, as they lie on the disk: the policy and the accounts, each believed only if
+// nobody but root could have written it (policy/trusted_file.h). The one place of the library of this folder that reads
+// files.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "libumlnet/core/error.h"
+#include "policy/accounts.h"
+#include "policy/load.h"
+
+namespace umlnet::policy {
+
+inline constexpr const char* kPasswdFile = "/etc/passwd";
+inline constexpr const char* kGroupFile = "/etc/group";
+
+// kPolicyFile and then the *.json of kPolicyDirectory, in the order in which they count. Empty: there is no policy
+// file.
+Result<std::vector<PolicyText>> read_policy_files();
+
+// The text of kPasswdFile or kGroupFile; empty where it is not there.
+Result<std::string> read_account_file(const std::string& path);
+
+// Of both.
+Result<Accounts> read_accounts();
+
+}  // namespace umlnet::policy
