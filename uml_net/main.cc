@@ -276,12 +276,16 @@ int serve(Words arguments) {
   const auto data = leave_callers_world(call.data_fd);
   if (!data) return give_up(data.error());
 
+  if (is_help(arguments)) {
+    if (const auto caller = become_caller(); !caller) return give_up(caller.error());
+    return print_help(arguments);
+  }
+
   // 2. What needs the identity of the installation is opened with it.
   TrustedInputs inputs = open_trusted_inputs();
 
   // 3. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect.
   auto caller = become_caller();
-  if (is_help(arguments)) return print_help(arguments);
   Reply reply(call.reply);
   const auto refuse_unrecorded = [&](const Error& error) {
     if (reply.check())
