@@ -216,8 +216,9 @@ class Tuntap(HostProgram):
     def test_helpers_that_go_wrong(self) -> None:
         answer = "import os, socket, sys; s = socket.socket(fileno=1);"
         python = "#!/usr/bin/python3\n" + answer
+        nap = f"60.{os.getpid()}"  # nobody else's
         cases = {
-            "hangs": ("#!/bin/sh\nexec sleep 60\n", TIMEOUT, "did not finish in time, and has been killed"),
+            "hangs": (f"#!/bin/sh\nexec sleep {nap}\n", TIMEOUT, "did not finish in time, and has been killed"),
             "hangs with its reply sent": (python + "socket.send_fds(s, [b'tap0'.ljust(16, b'\\0') + b'x\\0'], [0]);import time;time.sleep(60)",
                                           TIMEOUT, "did not finish in time"),
             "says nothing": ("#!/bin/sh\nexit 3\n", REFUSED, "ended with status 3 and said nothing"),
@@ -233,7 +234,7 @@ class Tuntap(HostProgram):
             with self.subTest(name), self.unnoticed():
                 with Nic("tuntap", self.fake(script, f"helper{number}"), timeout_ms=700 if code == TIMEOUT else 0) as nic:
                     self.fails(code, nic.open, words)
-        self.assertNotIn("sleep\0" + "60", "".join(path.read_text() for path in Path("/proc").glob("[0-9]*/cmdline")
+        self.assertNotIn(f"sleep\0{nap}", "".join(path.read_text() for path in Path("/proc").glob("[0-9]*/cmdline")
                                                   if os.access(path, os.R_OK)))
 
     def test_what_a_helper_gets(self) -> None:
