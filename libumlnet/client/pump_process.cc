@@ -154,7 +154,10 @@ Outcome<umlnet_pump_end> PumpProcess::end_of(std::optional<int> status) const {
   const int exit_status = WEXITSTATUS(*status);
   if (outcome.how == PumpOutcome::nothing_yet || (exit_status != 0 && outcome.how != PumpOutcome::broke))
     return failed(UMLNET_SYSTEM, process + "ended with exit status " + std::to_string(exit_status));
-  return told(outcome, config_);
+  auto end = told(outcome, config_);
+  // Of what it can claim, this alone would be taken for something else: that it still runs.
+  if (!end && end.error().code == UMLNET_TIMEOUT) end.error().code = UMLNET_SYSTEM;
+  return end;
 }
 
 std::optional<Outcome<umlnet_pump_end>> PumpProcess::wait(const Deadline& deadline) {
