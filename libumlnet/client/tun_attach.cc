@@ -47,6 +47,9 @@ Outcome<unique_fd> attach_tap(const IfName& device, unsigned vnet_hdr) {
     failure.error().message += advice(EPERM, device.str());
     return failure;
   }
+  // The device keeps what its last holder took unfinished; without a header nobody would know that something is
+  // missing.
+  if (::ioctl(fd.get(), TUNSETOFFLOAD, 0) != 0) return failed_errno(errno, doing, UMLNET_REFUSED);
   if (int size = static_cast<int>(vnet_hdr); size != 0 && ::ioctl(fd.get(), TUNSETVNETHDRSZ, &size) != 0)
     return failed_errno(errno, doing + " with a virtio-net header of " + std::to_string(size) + " bytes",
                         UMLNET_REFUSED);

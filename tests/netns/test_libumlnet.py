@@ -17,6 +17,7 @@ from typing import Callable, Iterator
 
 from tests.support import libumlnet, world
 from tests.support.case import HELPER, HostCase
+from tests.support.pump import TUN_F_CSUM, Tap
 from tests.support.libumlnet import AGAIN, CLOSED, INVALID, NO_HELPER, OK, PROTOCOL, REFUSED, STATE, TIMEOUT, Failed, Nic
 
 GATE, GUEST = "10.99.0.254", "10.99.0.1"
@@ -323,6 +324,23 @@ class FixedDevice(HostProgram):
         nic.close()
         self.assertIn("mine", world.links())
         self.assertEqual(world.audit_lines(), [])
+
+    def test_what_its_last_holder_took_unfinished_comes_finished(self) -> None:
+        """A VM manager before has had checksums left to it, and the device remembers."""
+        world.sh("ip", "tuntap", "add", "dev", "mine", "mode", "tap")
+        world.sh("ip", "addr", "add", f"{GATE}/24", "dev", "mine")
+        world.sh("ip", "link", "set", "mine", "up")
+        world.sh("ip", "neigh", "add", GUEST, "lladdr", "02:00:00:00:00:01", "dev", "mine")
+        last = Tap("mine", vnet_hdr=12, offloads=TUN_F_CSUM)
+        last.close()
+        nic = self.nic("tuntap,mine")
+        nic.open()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
+            host.sendto(b"is it right?", (GUEST, 9))
+        packet = soon(nic.read, b"is it right?")[14:]
+        words = packet[12:20] + struct.pack("!HH", socket.IPPROTO_UDP, len(packet) - 20) + packet[20:]
+        total = sum(struct.unpack(f"!{len(words) // 2}H", words))
+        self.assertEqual(total % 0xFFFF, 0)
 
     def test_one_that_is_not_there_is_not_made(self) -> None:
         """Root could make it; a fixed name says that it is there."""
