@@ -96,7 +96,15 @@ struct WatchedProcess::Watcher {
   // Nothing of this may go before the watcher, which works on it, has ended.
   void join() {
     if (!pidfd) return;
+    // Closing alone would not do: a child that the host program has forked has a copy.
+    ::shutdown(channel.get(), SHUT_RDWR);
     channel.reset();
+    reap();
+  }
+
+  // Of a watcher that has said its last word, or will never be asked again.
+  void reap() {
+    if (!pidfd) return;
     siginfo_t info{};
     while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd.get()), &info, WEXITED | __WALL) != 0 &&
            errno == EINTR) {
@@ -204,6 +212,8 @@ std::optional<int> WatchedProcess::wait(const Deadline& deadline) {
   if (const auto words = watcher_->listen(deadline)) {
     watcher_->ended = true;
     if (words->what == WatcherSays::ended) watcher_->status = words->value;
+    // Only with its end the channel is, and stays, readable.
+    watcher_->reap();
   }
   return watcher_->status;
 }

@@ -256,11 +256,30 @@ class Tuntap(HostProgram):
 
     def test_a_host_program_that_ignores_its_children(self) -> None:
         """SIGCHLD ignored: the kernel then throws the status of children away."""
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        self.addCleanup(signal.signal, signal.SIGCHLD, signal.signal(signal.SIGCHLD, signal.SIG_IGN))
         nic = self.nic(f"tuntap,,,{GATE}")
         nic.add(GUEST)
         nic.open()
         self.assertEqual(self.fails(REFUSED, lambda: nic.add(REFUSED_GUEST)).exit_status, 77)
+
+    def test_a_host_program_that_may_not_close_descriptors(self) -> None:
+        """What the watcher cannot close it would keep open, and the end of the host program would not show."""
+        helper = self.fake("#!/bin/sh\nexec sleep 60\n")
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                libumlnet.forbid_system_call(436)  # close_range
+                with Nic("tuntap", helper, timeout_ms=500) as nic:
+                    self.fails(NO_HELPER, nic.open, "cannot start", "Operation not permitted")
+                os._exit(0)
+            except BaseException as failure:
+                os.write(write, str(failure).encode())
+                os._exit(1)
+        os.close(write)
+        told = os.read(read, 4096)
+        os.close(read)
+        self.assertEqual(os.waitpid(child, 0)[1], 0, told)
 
     def test_many_threads_at_once(self) -> None:
         failures: list[BaseException] = []
@@ -418,6 +437,29 @@ class Ethertap(HostProgram):
             with self.subTest(name):
                 nic = self.nic("ethertap,tap7", helper=self.fake(python + script, f"helper{number}"), timeout_ms=1500 if code == TIMEOUT else 0)
                 self.fails(code, nic.open, words)
+
+    def test_the_watcher_has_nothing_that_a_host_program_could_have_given_up(self) -> None:
+        """It works on memory that the host program writes to, also once that has no privilege any more."""
+        nic = self.nic(f"ethertap,tap7,,{GATE}")
+        nic.open()
+        (watcher,) = [path.parent for path in Path("/proc").glob("[0-9]*/stat")
+                      if path.read_text().rsplit(") ", 1)[1].split()[1] == str(os.getpid())]
+        status = dict(line.split(":\t", 1) for line in (watcher / "status").read_text().splitlines())
+        self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"))
+        self.assertEqual({int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")}, {0})
+        nic.close()
+        self.assertEqual(world.snapshot(), self.before)
+
+    def test_opened_by_a_thread_that_is_no_more(self) -> None:
+        nic = self.nic(f"ethertap,tap7,,{GATE}")
+        usual = threading.stack_size(128 << 20)  # so much is given back when the thread ends
+        thread = threading.Thread(target=nic.open)
+        thread.start()
+        thread.join()
+        threading.stack_size(usual)
+        nic.add(GUEST)
+        nic.close()
+        self.assertEqual(world.snapshot(), self.before)
 
     def test_no_host_program_is_kept_in_memory_by_the_watcher(self) -> None:
         """The process between is no copy of the host program: what this one writes later costs nothing twice."""
