@@ -9,6 +9,7 @@
 
 #include "libumlnet/client/helper_program.h"
 #include "libumlnet/client/helper_run.h"
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/core/fd_passing.h"
 #include "libumlnet/core/uml4_frames.h"
 
@@ -71,7 +72,7 @@ Outcome<Helper::Tap> Helper::tuntap_up(std::optional<Ipv4> gateway) const {
   if (reply.fds.size() > 1) return failed(UMLNET_PROTOCOL, doing + ": " + path_ + " sent more than one descriptor");
   auto tap = uml4::decode_tap_reply(reply.bytes);
   if (!tap) return failed(UMLNET_PROTOCOL, doing + ": " + tap.error().line());
-  return Tap{.device = tap->device, .fd = std::move(reply.fds.front()), .text = std::move(tap->text)};
+  return Tap{.device = tap->device, .fd = off_stdio(std::move(reply.fds.front())), .text = std::move(tap->text)};
 }
 
 Outcome<std::string> Helper::change_address(AddressChange change, const IfName& device,

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/core/uml4_frames.h"
 
 namespace umlnet::client {
@@ -34,7 +35,7 @@ Outcome<HelperRun> HelperRun::start(const std::string& path, std::vector<std::st
       .path = path, .arguments = std::move(words), .fds = {{STDOUT_FILENO, out}, {STDERR_FILENO, stderr_end.get()}}};
   if (data >= 0) program.fds.push_back({3, data});
   auto process = WatchedProcess::start(program);
-  if (process) return HelperRun(path, *std::move(process), std::move(complaints));
+  if (process) return HelperRun(path, *std::move(process), off_stdio(std::move(complaints)));
   auto failure = std::move(process.error());
   if (failure.errnum == EACCES)
     failure.message += ". Only members of its group may run it (ls -l " + path + "); ask the administrator to add you.";

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/client/pump.h"
 #include "libumlnet/client/sandbox.h"
 #include "libumlnet/core/seccomp_filter.h"
@@ -115,7 +116,7 @@ Outcome<PumpProcess> PumpProcess::start(const std::string& program, const PumpCo
   if (!process) return std::unexpected(std::move(process.error()));
   theirs.reset();
 
-  PumpProcess pump(std::move(*process), std::move(ours), config, *memory);
+  PumpProcess pump(std::move(*process), off_stdio(std::move(ours)), config, *memory);
   const Deadline deadline = Deadline::in(kPatience);
   for (;;) {
     pollfd poll{.fd = pump.channel_.get(), .events = POLLIN, .revents = 0};

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/core/plain_text.h"
 
 namespace umlnet::client {
@@ -25,7 +26,7 @@ std::string advice(int error, const std::string& device) {
 }  // namespace
 
 Outcome<unique_fd> attach_tap(const IfName& device, unsigned vnet_hdr) {
-  unique_fd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  unique_fd fd = off_stdio(unique_fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK)));
   if (!fd) {
     auto failure = failed_errno(errno, "cannot open /dev/net/tun", UMLNET_REFUSED);
     if (errno == EACCES) failure.error().message += ". On most hosts its mode is 0666: chmod 0666 /dev/net/tun";

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/client/raw_syscall.h"
 #include "libumlnet/client/watcher.h"
 
@@ -139,8 +140,8 @@ Outcome<WatchedProcess> WatchedProcess::start(const Program& program) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
     return failed_errno(errno, "cannot make a channel to " + program.path);
-  watcher->channel.reset(pair[0]);
   unique_fd theirs(pair[1]);
+  watcher->channel = off_stdio(unique_fd(pair[0]));
 
   // Copies above all wanted numbers, so that none is overwritten on its way to its place.
   const unique_fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -173,7 +174,7 @@ Outcome<WatchedProcess> WatchedProcess::start(const Program& program) {
     return ::clone(watch, watcher->stacks.first(), CLONE_VM | CLONE_PIDFD, &job, &pidfd);
   }();
   if (pid < 0) return failed_errno(errno, "cannot start a process for " + program.path);
-  watcher->pidfd.reset(pidfd);
+  watcher->pidfd = off_stdio(unique_fd(pidfd));
 
   WatchedProcess process(std::move(watcher));
   // Otherwise the end of the watcher would not show on the channel.

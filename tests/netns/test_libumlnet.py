@@ -281,6 +281,32 @@ class Tuntap(HostProgram):
         os.close(read)
         self.assertEqual(os.waitpid(child, 0)[1], 0, told)
 
+    def test_a_host_program_that_has_closed_its_standard_descriptors(self) -> None:
+        """What it prints all the same is not written to a device or to the helper."""
+        read, write = os.pipe()
+        for setup in (f"tuntap,,,{GATE}", f"ethertap,tap7,,{GATE}"):
+            child = os.fork()
+            if child == 0:
+                try:
+                    for number in range(3):
+                        os.close(number)
+                    with Nic(setup) as nic:
+                        nic.open()
+                        for number in range(3):
+                            with self.assertRaises(OSError):
+                                os.write(number, b"printed")
+                        nic.add(GUEST)
+                        nic.close()
+                    os._exit(0)
+                except BaseException as failure:
+                    os.write(write, str(failure).encode())
+                    os._exit(1)
+            self.assertEqual(os.waitpid(child, 0)[1], 0, setup)
+        os.close(write)
+        self.assertEqual(os.read(read, 4096), b"")
+        os.close(read)
+        self.assertEqual(world.snapshot(), self.before)
+
     def test_many_threads_at_once(self) -> None:
         failures: list[BaseException] = []
 
@@ -447,17 +473,6 @@ class Ethertap(HostProgram):
         status = dict(line.split(":\t", 1) for line in (watcher / "status").read_text().splitlines())
         self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"))
         self.assertEqual({int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")}, {0})
-        nic.close()
-        self.assertEqual(world.snapshot(), self.before)
-
-    def test_opened_by_a_thread_that_is_no_more(self) -> None:
-        nic = self.nic(f"ethertap,tap7,,{GATE}")
-        usual = threading.stack_size(128 << 20)  # so much is given back when the thread ends
-        thread = threading.Thread(target=nic.open)
-        thread.start()
-        thread.join()
-        threading.stack_size(usual)
-        nic.add(GUEST)
         nic.close()
         self.assertEqual(world.snapshot(), self.before)
 
