@@ -57,7 +57,8 @@ UMLNET_BARE long close_all_but_the_jobs(const WatcherJob& job) {
       if (const long error = raw_syscall(SYS_close_range, next, lowest - 1, 0); error < 0) return error;
     next = lowest + 1;
   }
-  return raw_syscall(SYS_close_range, next, static_cast<long>(~0U), 0);
+  constexpr long kLast = UINT32_MAX;
+  return raw_syscall(SYS_close_range, next, kLast, 0);
 }
 
 // The watcher runs on memory that the host program can write to, with what the host program had when it started it. A
