@@ -179,7 +179,8 @@ int pump(Options& options, const Signals& signals) {
   if (options.pcap == "-") {
     options.pump.capture = STDOUT_FILENO;
   } else if (!options.pcap.empty()) {
-    auto file = open_capture_file(options.pcap);
+    auto file = open_capture_file(options.pcap, signals);
+    if (!file && file.error().text.empty()) return EX_OK;  // a signal said so
     if (!file) return tell("pump", file.error());
     capture = *std::move(file);
     options.pump.capture = capture.get();

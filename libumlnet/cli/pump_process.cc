@@ -6,6 +6,11 @@
 #include <cerrno>
 
 namespace umlnet::cli {
+namespace {
+
+constexpr int kPatience = 3'000;  // milliseconds from stop() to the process's end; a slow capture has half a second
+
+}  // namespace
 
 Outcome<PumpProcess> PumpProcess::start(umlnet_end a, const std::string& a_name, umlnet_end b,
                                         const std::string& b_name, const PumpOptions& options) {
@@ -68,7 +73,8 @@ const Totals& PumpProcess::stop() {
     end = thread_->end;
     error = thread_->error;
   } else {
-    code = umlnet_pump_wait(pump_.get(), -1, &end, &error);
+    // A process that a guest has taken over, or that somebody has stopped, ends when it is killed.
+    code = umlnet_pump_wait(pump_.get(), kPatience, &end, &error);
   }
   totals_->counters = counters();
   totals_->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
@@ -76,6 +82,11 @@ const Totals& PumpProcess::stop() {
     totals_->ended = Totals::Ended::failed;
     totals_->error = error.message;
     exit_status_ = exit_status_of(error);
+    if (code == UMLNET_TIMEOUT) {
+      totals_->error = "the pump process did not end in time, and has been killed";
+      exit_status_ = EX_SOFTWARE;
+      pump_.reset();
+    }
   } else {
     totals_->ended = end == UMLNET_PUMP_A_GONE   ? Totals::Ended::a_gone
                      : end == UMLNET_PUMP_B_GONE ? Totals::Ended::b_gone

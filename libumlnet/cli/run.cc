@@ -227,9 +227,9 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
 }
 
 // Opens the network, and what stands between it and the command. The descriptor that the command gets.
-Outcome<int> open(Nic& nic, const Options& options) {
+Outcome<int> open(Nic& nic, const Options& options, const Signals& signals) {
   if (!nic.pcap.empty()) {
-    auto file = open_capture_file(nic.pcap);
+    auto file = open_capture_file(nic.pcap, signals);
     if (!file) return std::unexpected(file.error());
     nic.capture = *std::move(file);
   }
@@ -319,7 +319,7 @@ int run(Options& options, const Signals& signals) {
   std::vector<Given> given;
   std::vector<int> fds;
   for (auto& nic : options.nics) {
-    const auto fd = open(nic, options);
+    const auto fd = open(nic, options, signals);
     if (!fd) return tell("run", fd.error());
     given.push_back({*fd, nic.network.device()});
     fds.push_back(*fd);

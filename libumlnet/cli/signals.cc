@@ -1,5 +1,6 @@
 #include "libumlnet/cli/signals.h"
 
+#include <poll.h>
 #include <sysexits.h>
 
 #include <cerrno>
@@ -32,6 +33,14 @@ std::optional<signalfd_siginfo> Signals::next() const {
   signalfd_siginfo info{};
   if (::read(fd_.get(), &info, sizeof info) != sizeof info) return std::nullopt;
   return info;
+}
+
+int Signals::wait_for(int fd, int timeout_ms) const {
+  pollfd polls[2] = {{.fd = fd_.get(), .events = POLLIN, .revents = 0}, {.fd = fd, .events = POLLIN, .revents = 0}};
+  ::poll(polls, 2, timeout_ms);
+  while (const auto signal = next())
+    if (asks_to_end(*signal)) return static_cast<int>(signal->ssi_signo);
+  return 0;
 }
 
 void Signals::restore() const {

@@ -21,6 +21,9 @@ class Signals {
   int fd() const { return fd_.get(); }
   // The next one that is there; never blocks.
   std::optional<signalfd_siginfo> next() const;
+  // Waits for a signal or until `fd` (-1: nothing) is readable, at most that long (negative: for ever). The signal that
+  // asks to end, or 0; any other is passed over.
+  int wait_for(int fd, int timeout_ms) const;
   // As they were, for a command that is about to be executed.
   void restore() const;
 

@@ -1,6 +1,5 @@
 #include "libumlnet/cli/socket_end.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sysexits.h>
@@ -68,14 +67,7 @@ class BoundSocket {
   std::optional<Path> path_;
 };
 
-// Waits for a signal or for `fd` (-1: nothing); at most that long. False where it is time to end.
-bool wait_for(int fd, const Signals& signals, int timeout_ms) {
-  pollfd polls[2] = {{.fd = signals.fd(), .events = POLLIN, .revents = 0}, {.fd = fd, .events = POLLIN, .revents = 0}};
-  ::poll(polls, 2, timeout_ms);
-  while (const auto signal = signals.next())
-    if (asks_to_end(*signal)) return false;
-  return true;
-}
+constexpr int kLookAgain = 100;  // milliseconds between two looks at what cannot be waited for
 
 umlnet_end as_end(umlnet_framing framing, int fd) {
   umlnet_end end = UMLNET_END_INIT;
@@ -88,11 +80,14 @@ class ConnectedStream : public End {
  public:
   explicit ConnectedStream(Path path) : path_(path) {}
 
-  Outcome<bool> open(const Signals&) override {
-    fd_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Outcome<bool> open(const Signals& signals) override {
+    // Where others wait to be accepted, a connect() that blocks would wait with them, and hear no signal.
+    fd_.reset(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd_) return trouble_errno(EX_OSERR, "cannot make a socket", errno);
-    if (::connect(fd_.get(), path_.address(), path_.size()) == 0) return true;
-    const int error = errno;
+    int error = 0;
+    while ((error = ::connect(fd_.get(), path_.address(), path_.size()) != 0 ? errno : 0) == EAGAIN)
+      if (signals.wait_for(-1, kLookAgain) != 0) return false;
+    if (error == 0) return true;
     const std::string doing = std::string("cannot connect to ") + path_.c_str();
     if (error == ENOENT || error == ECONNREFUSED)
       return trouble(EX_UNAVAILABLE, doing + ": " + ::strerror(error) + ". Nobody listens there (yet?)");
@@ -118,7 +113,7 @@ class ListeningStream : public End {
     if (auto bound = listener_.bind(SOCK_STREAM | SOCK_NONBLOCK, path_); !bound) return std::unexpected(bound.error());
     const std::string doing = std::string("cannot wait for a connection to ") + path_.c_str();
     if (::listen(listener_.fd(), 1) != 0) return trouble_errno(EX_OSERR, doing, errno);
-    while (wait_for(listener_.fd(), signals, -1)) {
+    while (signals.wait_for(listener_.fd(), -1) == 0) {
       const int fd = ::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC);
       if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)) continue;
       if (fd < 0) return trouble_errno(EX_OSERR, doing, errno);
@@ -152,7 +147,7 @@ class Datagrams : public End {
       if (errno != ENOENT && errno != ECONNREFUSED)
         return trouble_errno(errno == EACCES ? EX_NOPERM : EX_UNAVAILABLE,
                              std::string("cannot connect to ") + remote_.c_str(), errno);
-      if (!wait_for(-1, signals, kLookAgain)) return false;
+      if (signals.wait_for(-1, kLookAgain) != 0) return false;
     }
     return true;
   }
@@ -164,8 +159,6 @@ class Datagrams : public End {
   }
 
  private:
-  static constexpr int kLookAgain = 100;  // milliseconds
-
   Path local_, remote_;
   BoundSocket socket_;
 };

@@ -9,6 +9,7 @@
 
 #include "libumlnet/client/helper_program.h"
 #include "libumlnet/client/helper_run.h"
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/core/fd_passing.h"
 #include "libumlnet/core/uml4_frames.h"
 
@@ -61,7 +62,9 @@ Outcome<Helper::Tap> Helper::tuntap_up(std::optional<Ipv4> gateway) const {
     auto received = receive_with_fds(ours.get(), uml4::kMaxReply);
     if (received)
       reply = *std::move(received);
-    else if (received.error().errnum == 0)
+    else if (const int error = received.error().errnum; error != 0 && error != EAGAIN)
+      return failed_by(UMLNET_SYSTEM, received.error());
+    else if (error == 0)
       return failed(UMLNET_PROTOCOL, doing + ": " + received.error().line());
   }
   // A User-Mode Linux kernel waits for the helper's end as well, and like it this looks at the status only where there
@@ -71,7 +74,7 @@ Outcome<Helper::Tap> Helper::tuntap_up(std::optional<Ipv4> gateway) const {
   if (reply.fds.size() > 1) return failed(UMLNET_PROTOCOL, doing + ": " + path_ + " sent more than one descriptor");
   auto tap = uml4::decode_tap_reply(reply.bytes);
   if (!tap) return failed(UMLNET_PROTOCOL, doing + ": " + tap.error().line());
-  return Tap{.device = tap->device, .fd = std::move(reply.fds.front()), .text = std::move(tap->text)};
+  return Tap{.device = tap->device, .fd = off_stdio(std::move(reply.fds.front())), .text = std::move(tap->text)};
 }
 
 Outcome<std::string> Helper::change_address(AddressChange change, const IfName& device,

@@ -11,12 +11,14 @@
 #include <csignal>
 #include <cstring>
 
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/core/uml4_frames.h"
 
 namespace umlnet::client {
 namespace {
 
 constexpr std::size_t kMostComplaint = 4096;  // bytes kept of stderr
+constexpr int kMostReads = 64;                // of stderr at a time
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
@@ -34,7 +36,7 @@ Outcome<HelperRun> HelperRun::start(const std::string& path, std::vector<std::st
       .path = path, .arguments = std::move(words), .fds = {{STDOUT_FILENO, out}, {STDERR_FILENO, stderr_end.get()}}};
   if (data >= 0) program.fds.push_back({3, data});
   auto process = WatchedProcess::start(program);
-  if (process) return HelperRun(path, *std::move(process), std::move(complaints));
+  if (process) return HelperRun(path, *std::move(process), off_stdio(std::move(complaints)));
   auto failure = std::move(process.error());
   if (failure.errnum == EACCES)
     failure.message += ". Only members of its group may run it (ls -l " + path + "); ask the administrator to add you.";
@@ -44,7 +46,7 @@ Outcome<HelperRun> HelperRun::start(const std::string& path, std::vector<std::st
 
 void HelperRun::take_complaints() {
   std::array<char, 1024> bytes;
-  for (;;) {
+  for (int i = 0; i < kMostReads; ++i) {  // one that never stops must not keep the deadline from being seen
     const ssize_t size = ::read(complaints_.get(), bytes.data(), bytes.size());
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return;

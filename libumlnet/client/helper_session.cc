@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/core/uml4_control.h"
 #include "libumlnet/core/uml4_frames.h"
 
@@ -41,7 +42,7 @@ Outcome<HelperSession> HelperSession::open(const Helper& helper, const IfName& d
   their_control.reset();
   their_data.reset();
 
-  HelperSession session(helper, *std::move(run), std::move(our_control), std::move(our_data));
+  HelperSession session(helper, *std::move(run), off_stdio(std::move(our_control)), off_stdio(std::move(our_data)));
   const Deadline until = helper.deadline();
   char granted = 0;
   auto read = session.run_.read(session.control_.get(), &granted, 1, until);

@@ -147,9 +147,10 @@ umlnet_code umlnet_nic_delete_address(umlnet_nic* nic, const char* address, cons
     if (!parsed) return std::unexpected(parsed.error());
     const auto found = std::ranges::find(nic->addresses, *parsed);
     if (found == nic->addresses.end()) return {};
+    if (nic->transport)
+      if (auto withdrawn = withdraw(*nic, *parsed); !withdrawn) return withdrawn;
     nic->addresses.erase(found);
-    if (!nic->transport) return {};
-    return withdraw(*nic, *parsed);
+    return {};
   });
 }
 

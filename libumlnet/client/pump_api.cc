@@ -14,6 +14,7 @@
 
 #include "libumlnet/client/failure.h"
 #include "libumlnet/client/installed.h"
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/client/pump.h"
 #include "libumlnet/client/pump_memory.h"
 #include "libumlnet/client/pump_process.h"
@@ -83,7 +84,7 @@ Outcome<std::unique_ptr<umlnet_pump>> make_pump(const umlnet_end* a, const umlne
   if (auto checked = check_config(config); !checked) return std::unexpected(std::move(checked.error()));
   auto memory = SharedPumpMemory::make();
   if (!memory) return std::unexpected(std::move(memory.error()));
-  unique_fd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  unique_fd stop = off_stdio(unique_fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)));
   if (!stop) return failed_errno(errno, "cannot make the pump's stop");
 
   std::unique_ptr<umlnet_pump> pump(

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <type_traits>
 
+#include "libumlnet/client/off_stdio.h"
+
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
@@ -71,7 +73,7 @@ Outcome<SharedPumpMemory> SharedPumpMemory::map(int fd) {
 }
 
 Outcome<SharedPumpMemory> SharedPumpMemory::make() {
-  unique_fd fd(memory_file());
+  unique_fd fd = off_stdio(unique_fd(memory_file()));
   if (!fd || ::ftruncate(fd.get(), sizeof(PumpMemory)) != 0 ||
       ::fcntl(fd.get(), F_ADD_SEALS, kSeals | F_SEAL_SEAL) != 0)
     return failed_errno(errno, "cannot make the pump's shared memory");

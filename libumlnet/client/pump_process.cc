@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/client/pump.h"
 #include "libumlnet/client/sandbox.h"
 #include "libumlnet/core/seccomp_filter.h"
@@ -115,7 +116,7 @@ Outcome<PumpProcess> PumpProcess::start(const std::string& program, const PumpCo
   if (!process) return std::unexpected(std::move(process.error()));
   theirs.reset();
 
-  PumpProcess pump(std::move(*process), std::move(ours), config, *memory);
+  PumpProcess pump(std::move(*process), off_stdio(std::move(ours)), config, *memory);
   const Deadline deadline = Deadline::in(kPatience);
   for (;;) {
     pollfd poll{.fd = pump.channel_.get(), .events = POLLIN, .revents = 0};
@@ -154,7 +155,10 @@ Outcome<umlnet_pump_end> PumpProcess::end_of(std::optional<int> status) const {
   const int exit_status = WEXITSTATUS(*status);
   if (outcome.how == PumpOutcome::nothing_yet || (exit_status != 0 && outcome.how != PumpOutcome::broke))
     return failed(UMLNET_SYSTEM, process + "ended with exit status " + std::to_string(exit_status));
-  return told(outcome, config_);
+  auto end = told(outcome, config_);
+  // Of what it can claim, this alone would be taken for something else: that it still runs.
+  if (!end && end.error().code == UMLNET_TIMEOUT) end.error().code = UMLNET_SYSTEM;
+  return end;
 }
 
 std::optional<Outcome<umlnet_pump_end>> PumpProcess::wait(const Deadline& deadline) {

@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -61,10 +63,34 @@ void dies_of_a_system_call(int /*signal*/, siginfo_t* info, void* /*context*/) {
 
 std::unexpected<Failure> refused(const char* what) { return failed_errno(errno, what, UMLNET_SANDBOX); }
 
-Outcome<void> check_alone() {
+// Whether this is the process's only thread.
+Outcome<bool> is_alone() {
   // Changes nothing, and fails where there is another thread.
-  if (::unshare(CLONE_THREAD) != 0)
-    return failed(UMLNET_STATE, "a process with several threads cannot enter the pump's sandbox");
+  if (::unshare(CLONE_THREAD) == 0) return true;
+  if (errno == EINVAL) return false;
+  // Containers forbid unshare() altogether. The directory has a subdirectory a thread, beside its own two links.
+  struct stat tasks{};
+  if (::stat("/proc/self/task", &tasks) != 0) return refused("cannot count the threads of the process");
+  return tasks.st_nlink == 3;
+}
+
+Outcome<void> check_alone() {
+  const auto alone = is_alone();
+  if (!alone) return std::unexpected(alone.error());
+  if (!*alone) return failed(UMLNET_STATE, "a process with several threads cannot enter the pump's sandbox");
+  return {};
+}
+
+// A process outside of the sandbox that works on the same memory (clone with CLONE_VM; vfork) would do what is written
+// there for it. The library's own (watcher.h) ends once the descriptors are closed, which takes a moment.
+Outcome<void> wait_for_memory_of_its_own() {
+  constexpr int kPatience = 1000;  // milliseconds
+  for (int waited = 0; ::unshare(CLONE_VM) != 0; ++waited) {
+    if (errno != EINVAL) return {};  // unshare() is forbidden, and nobody can tell
+    if (waited == kPatience)
+      return failed(UMLNET_SANDBOX, "another process works on the memory of this one, and would stay outside");
+    ::poll(nullptr, 0, 1);
+  }
   return {};
 }
 
@@ -162,6 +188,7 @@ Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation) {
   for (const int fd : all)
     if (fd >= 0) kept.push_back(fd);
   if (auto closed = close_fds_from(0, kept); !closed) return failed_by(UMLNET_SANDBOX, closed.error());
+  if (auto own = wait_for_memory_of_its_own(); !own) return own;
 
   if (auto settled = settle_signals(violation); !settled) return settled;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return refused("cannot give up new privileges");

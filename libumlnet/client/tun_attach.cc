@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/core/plain_text.h"
 
 namespace umlnet::client {
@@ -25,7 +26,7 @@ std::string advice(int error, const std::string& device) {
 }  // namespace
 
 Outcome<unique_fd> attach_tap(const IfName& device, unsigned vnet_hdr) {
-  unique_fd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+  unique_fd fd = off_stdio(unique_fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK)));
   if (!fd) {
     auto failure = failed_errno(errno, "cannot open /dev/net/tun", UMLNET_REFUSED);
     if (errno == EACCES) failure.error().message += ". On most hosts its mode is 0666: chmod 0666 /dev/net/tun";
@@ -47,6 +48,9 @@ Outcome<unique_fd> attach_tap(const IfName& device, unsigned vnet_hdr) {
     failure.error().message += advice(EPERM, device.str());
     return failure;
   }
+  // The device keeps what its last holder took unfinished; without a header nobody would know that something is
+  // missing.
+  if (::ioctl(fd.get(), TUNSETOFFLOAD, 0) != 0) return failed_errno(errno, doing, UMLNET_REFUSED);
   if (int size = static_cast<int>(vnet_hdr); size != 0 && ::ioctl(fd.get(), TUNSETVNETHDRSZ, &size) != 0)
     return failed_errno(errno, doing + " with a virtio-net header of " + std::to_string(size) + " bytes",
                         UMLNET_REFUSED);

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "libumlnet/client/off_stdio.h"
 #include "libumlnet/client/raw_syscall.h"
 #include "libumlnet/client/watcher.h"
 
@@ -99,7 +100,15 @@ struct WatchedProcess::Watcher {
   // Nothing of this may go before the watcher, which works on it, has ended.
   void join() {
     if (!pidfd) return;
+    // Closing alone would not do: a child that the host program has forked has a copy.
+    ::shutdown(channel.get(), SHUT_RDWR);
     channel.reset();
+    reap();
+  }
+
+  // Of a watcher that has said its last word, or will never be asked again.
+  void reap() {
+    if (!pidfd) return;
     siginfo_t info{};
     while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd.get()), &info, WEXITED | __WALL) != 0 &&
            errno == EINTR) {
@@ -134,8 +143,8 @@ Outcome<WatchedProcess> WatchedProcess::start(const Program& program) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
     return failed_errno(errno, "cannot make a channel to " + program.path);
-  watcher->channel.reset(pair[0]);
   unique_fd theirs(pair[1]);
+  watcher->channel = off_stdio(unique_fd(pair[0]));
 
   // Copies above all wanted numbers, so that none is overwritten on its way to its place.
   const unique_fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -168,7 +177,7 @@ Outcome<WatchedProcess> WatchedProcess::start(const Program& program) {
     return ::clone(watch, watcher->stacks.first(), CLONE_VM | CLONE_PIDFD, &job, &pidfd);
   }();
   if (pid < 0) return failed_errno(errno, "cannot start a process for " + program.path);
-  watcher->pidfd.reset(pidfd);
+  watcher->pidfd = off_stdio(unique_fd(pidfd));
 
   WatchedProcess process(std::move(watcher));
   // Otherwise the end of the watcher would not show on the channel.
@@ -207,6 +216,8 @@ std::optional<int> WatchedProcess::wait(const Deadline& deadline) {
   if (const auto words = watcher_->listen(deadline, MSG_PEEK)) {  // end_fd() stays readable from here on
     watcher_->ended = true;
     if (words->what == WatcherSays::ended) watcher_->status = words->value;
+    // Only with its end the channel is, and stays, readable.
+    watcher_->reap();
   }
   return watcher_->status;
 }

@@ -5,7 +5,8 @@
 // It runs on the host program's own memory, like a thread (CLONE_VM), since a copy of it would cost a VM manager all
 // that its guest writes while the watcher lives. So it makes bare system calls only, on a stack of its own, and uses
 // nothing that belongs to a thread or to the C library's state. In all else it is a process: descriptors (all closed
-// but its own), signals (all blocked) and their handlers are its own.
+// but its own), signals (all blocked) and their handlers are its own. Once the program runs, the watcher has no
+// capability and no system call left but those that it goes on with.
 #pragma once
 
 #include <sys/types.h>

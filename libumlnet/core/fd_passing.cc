@@ -56,6 +56,8 @@ Result<Message> receive_with_fds(int socket, std::size_t room) {
       received.fds.emplace_back(fd);
     }
   }
+  if ((message.msg_flags & MSG_CTRUNC) != 0 && received.fds.size() < kMaxPassedFds)
+    return fail_errno(Code::reply, EMFILE, "cannot receive the descriptors of the reply");
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
     return fail(Code::reply, "the reply is larger than any should be");
   received.bytes.resize(static_cast<std::size_t>(size));

@@ -17,6 +17,7 @@ from typing import Callable, Iterator
 
 from tests.support import libumlnet, world
 from tests.support.case import HELPER, HostCase
+from tests.support.pump import TUN_F_CSUM, Tap
 from tests.support.libumlnet import AGAIN, CLOSED, INVALID, NO_HELPER, OK, PROTOCOL, REFUSED, STATE, TIMEOUT, Failed, Nic
 
 GATE, GUEST = "10.99.0.254", "10.99.0.1"
@@ -190,6 +191,19 @@ class Tuntap(HostProgram):
         nic.close()
         nic.open()  # what was refused was not remembered
 
+    def test_an_address_that_is_not_taken_back_is_not_forgotten(self) -> None:
+        stubborn = self.directory / "stubborn"
+        helper = self.fake(f'#!/bin/sh\n[ "$2" = del ] && [ -e {stubborn} ] && {{ echo not now >&2; exit 1; }}\nexec {HELPER} "$@"\n')
+        nic = self.nic(f"tuntap,,,{GATE}", helper=helper)
+        nic.add(GUEST)
+        nic.open()
+        stubborn.touch()
+        self.fails(REFUSED, lambda: nic.delete(GUEST), "not now")
+        self.assertIn(f"{GUEST} dev tap0 proto 117 scope link", world.routes())
+        stubborn.unlink()
+        nic.delete(GUEST)
+        self.assertEqual(world.routes(), [])
+
     def test_the_order_of_calls(self) -> None:
         nic = self.nic("tuntap")
         self.assertEqual((nic.read()[0], nic.write(FRAME)), (STATE, STATE))
@@ -256,11 +270,56 @@ class Tuntap(HostProgram):
 
     def test_a_host_program_that_ignores_its_children(self) -> None:
         """SIGCHLD ignored: the kernel then throws the status of children away."""
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        self.addCleanup(signal.signal, signal.SIGCHLD, signal.signal(signal.SIGCHLD, signal.SIG_IGN))
         nic = self.nic(f"tuntap,,,{GATE}")
         nic.add(GUEST)
         nic.open()
         self.assertEqual(self.fails(REFUSED, lambda: nic.add(REFUSED_GUEST)).exit_status, 77)
+
+    def test_a_host_program_that_may_not_close_descriptors(self) -> None:
+        """What the watcher cannot close it would keep open, and the end of the host program would not show."""
+        helper = self.fake("#!/bin/sh\nexec sleep 60\n")
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                libumlnet.forbid_system_call(436)  # close_range
+                with Nic("tuntap", helper, timeout_ms=500) as nic:
+                    self.fails(NO_HELPER, nic.open, "cannot start", "Operation not permitted")
+                os._exit(0)
+            except BaseException as failure:
+                os.write(write, str(failure).encode())
+                os._exit(1)
+        os.close(write)
+        told = os.read(read, 4096)
+        os.close(read)
+        self.assertEqual(os.waitpid(child, 0)[1], 0, told)
+
+    def test_a_host_program_that_has_closed_its_standard_descriptors(self) -> None:
+        """What it prints all the same is not written to a device or to the helper."""
+        read, write = os.pipe()
+        for setup in (f"tuntap,,,{GATE}", f"ethertap,tap7,,{GATE}"):
+            child = os.fork()
+            if child == 0:
+                try:
+                    for number in range(3):
+                        os.close(number)
+                    with Nic(setup) as nic:
+                        nic.open()
+                        for number in range(3):
+                            with self.assertRaises(OSError):
+                                os.write(number, b"printed")
+                        nic.add(GUEST)
+                        nic.close()
+                    os._exit(0)
+                except BaseException as failure:
+                    os.write(write, str(failure).encode())
+                    os._exit(1)
+            self.assertEqual(os.waitpid(child, 0)[1], 0, setup)
+        os.close(write)
+        self.assertEqual(os.read(read, 4096), b"")
+        os.close(read)
+        self.assertEqual(world.snapshot(), self.before)
 
     def test_many_threads_at_once(self) -> None:
         failures: list[BaseException] = []
@@ -324,6 +383,23 @@ class FixedDevice(HostProgram):
         nic.close()
         self.assertIn("mine", world.links())
         self.assertEqual(world.audit_lines(), [])
+
+    def test_what_its_last_holder_took_unfinished_comes_finished(self) -> None:
+        """A VM manager before has had checksums left to it, and the device remembers."""
+        world.sh("ip", "tuntap", "add", "dev", "mine", "mode", "tap")
+        world.sh("ip", "addr", "add", f"{GATE}/24", "dev", "mine")
+        world.sh("ip", "link", "set", "mine", "up")
+        world.sh("ip", "neigh", "add", GUEST, "lladdr", "02:00:00:00:00:01", "dev", "mine")
+        last = Tap("mine", vnet_hdr=12, offloads=TUN_F_CSUM)
+        last.close()
+        nic = self.nic("tuntap,mine")
+        nic.open()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
+            host.sendto(b"is it right?", (GUEST, 9))
+        packet = soon(nic.read, b"is it right?")[14:]
+        words = packet[12:20] + struct.pack("!HH", socket.IPPROTO_UDP, len(packet) - 20) + packet[20:]
+        total = sum(struct.unpack(f"!{len(words) // 2}H", words))
+        self.assertEqual(total % 0xFFFF, 0)
 
     def test_one_that_is_not_there_is_not_made(self) -> None:
         """Root could make it; a fixed name says that it is there."""
@@ -401,6 +477,18 @@ class Ethertap(HostProgram):
             with self.subTest(name):
                 nic = self.nic("ethertap,tap7", helper=self.fake(python + script, f"helper{number}"), timeout_ms=1500 if code == TIMEOUT else 0)
                 self.fails(code, nic.open, words)
+
+    def test_the_watcher_has_nothing_that_a_host_program_could_have_given_up(self) -> None:
+        """It works on memory that the host program writes to, also once that has no privilege any more."""
+        nic = self.nic(f"ethertap,tap7,,{GATE}")
+        nic.open()
+        (watcher,) = [path.parent for path in Path("/proc").glob("[0-9]*/stat")
+                      if path.read_text().rsplit(") ", 1)[1].split()[1] == str(os.getpid())]
+        status = dict(line.split(":\t", 1) for line in (watcher / "status").read_text().splitlines())
+        self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"))
+        self.assertEqual({int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")}, {0})
+        nic.close()
+        self.assertEqual(world.snapshot(), self.before)
 
     def test_no_host_program_is_kept_in_memory_by_the_watcher(self) -> None:
         """The process between is no copy of the host program: what this one writes later costs nothing twice."""

@@ -342,6 +342,15 @@ class Process(PumpCase):
         self.assertTrue(caught.exception.message.endswith("forbidden system call; it says that it was getpid"),
                         caught.exception.message)
 
+    def test_one_that_has_ended_cannot_claim_to_run(self) -> None:
+        tap = Tap("tap0")
+        _, theirs = self.sockets(socket.SOCK_DGRAM)
+        pump = self.pump(tap.end(), end(DGRAM, theirs.fileno()),
+                         program=PROGRAM.parents[2] / "tests" / "netns" / "lying-pump").start()
+        with self.assertRaises(Failed) as caught:
+            pump.wait()
+        self.assertEqual(caught.exception.code, libumlnet.SYSTEM, caught.exception.message)
+
     def test_one_that_is_killed_is_told(self) -> None:
         pump, *_, pid = self.start()
         with self.assertRaises(Failed) as caught:

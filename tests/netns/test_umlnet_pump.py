@@ -180,6 +180,50 @@ class Pump(CliCase):
                     self.assertFalse(Path(self.path(made)).exists())
                     self.assert_nothing_left()
 
+    def test_told_to_end_while_nobody_reads_the_record(self) -> None:
+        os.mkfifo(self.path("record"))
+        os.chown(self.path("record"), NOBODY, NOBODY)
+        _, end = self.datagrams()
+        with self.start_pump("-w", self.path("record"), "tuntap,,,10.99.0.254", end) as running:
+            blocked = lambda: int(re.findall(r"SigBlk:\t(\w+)", Path(f"/proc/{running.pid}/status").read_text())[0], 16)
+            self.assertTrue(soon(lambda: blocked() & 1 << signal.SIGTERM - 1 != 0))  # it has begun
+            running.terminate()
+            self.assertEqual(running.finish()[0], 0)
+        with self.start_pump("-j", "-w", self.path("record"), end, self.datagrams()[1]) as running:
+            with open(self.path("record"), "rb") as record:
+                self.assertEqual(record.read(4), PCAPNG)
+                self.stop(running)
+
+    def test_told_to_end_while_others_wait_to_be_accepted(self) -> None:
+        with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as other:
+            listener.bind(self.path("busy"))
+            os.chown(self.path("busy"), NOBODY, NOBODY)
+            listener.listen(0)
+            other.connect(self.path("busy"))
+            with self.start_pump("tuntap,,,10.99.0.254", f"stream:{self.path('busy')}") as running:
+                self.assertTrue(soon(lambda: "tap0" in world.links()))
+                running.terminate()
+                self.assertEqual(running.finish()[0], 0)
+            self.assert_nothing_left()
+            with self.start_pump("tuntap,,,10.99.0.254", f"stream:{self.path('busy')}") as running:
+                self.assertTrue(soon(lambda: "tap0" in world.links()))
+                listener.accept()[0].close()
+                listener.accept()[0].close()  # this is umlnet's
+                self.assertEqual(running.finish()[0], 0)
+
+    def test_a_pump_that_does_not_end(self) -> None:
+        """Stopped, or taken over by a guest."""
+        _, end = self.datagrams()
+        with self.start_pump("-j", "tuntap,,,10.99.0.254", end) as running:
+            found = lambda: [pid for pid, name in descendants(running.pid).items() if name == "umlnet-pump"]
+            self.assertTrue(soon(lambda: len(found()) == 1))
+            os.kill(found()[0], signal.SIGSTOP)
+            running.terminate()
+            status, out, err = running.finish()
+        self.assertEqual((status, self.totals(out)["ended"]), (70, "failed"), err)
+        self.assertIn("umlnet pump: the pump process did not end in time, and has been killed", err)
+        self.assert_nothing_left()
+
     def test_a_pump_that_was_killed(self) -> None:
         _, end = self.datagrams()
         with self.start_pump("-j", "-a", GUEST, "tuntap,,,10.99.0.254", end) as running:

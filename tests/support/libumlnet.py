@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import struct
 import sys
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int, c_size_t, c_uint8, c_void_p
 from pathlib import Path
@@ -45,6 +47,18 @@ for change in (LIBRARY.umlnet_nic_add_address, LIBRARY.umlnet_nic_delete_address
     change.argtypes = [c_void_p, c_char_p, c_char_p, POINTER(Error)]
 LIBRARY.umlnet_nic_read.argtypes = [c_void_p, c_void_p, c_size_t, POINTER(c_size_t)]
 LIBRARY.umlnet_nic_write.argtypes = [c_void_p, c_char_p, c_size_t]
+
+
+def forbid_system_call(number: int) -> None:
+    """From here on it fails with EPERM, in this process and what it starts: as under a container's filter."""
+    # linux/filter.h: load the number; if it is that one, fail, else let through.
+    lines = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050000 | errno.EPERM), (0x06, 0, 0, 0x7FFF0000)]
+    text = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
+    program = ctypes.create_string_buffer(struct.pack("HP", len(lines), ctypes.addressof(text)))
+    libc = ctypes.CDLL(None, use_errno=True)
+    for words in ((38, 1, 0, 0, 0), (22, 2, ctypes.addressof(program), 0, 0)):  # NO_NEW_PRIVS, SECCOMP
+        if libc.prctl(*map(ctypes.c_ulong, words)) != 0:
+            raise OSError(ctypes.get_errno(), "prctl")
 
 
 class Failed(Exception):

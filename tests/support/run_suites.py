@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("UMLNET_BUILD", "build")
 SUITES = ("unit", "lint", "rooms", "abi", "captures", "netns", "users", "guests")
+LONGEST = 600  # seconds for one file of tests, which takes some ten
 IN_CI = os.environ.get("UMLNET_CI") == "1"
 
 
@@ -42,11 +45,37 @@ def run_unit() -> Count:
     return count
 
 
+def run_to_its_end(argv: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Into files, not pipes, which whatever a test left running would hold open."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = subprocess.Popen(argv, stdout=out, stderr=err, cwd=ROOT, env=environment, start_new_session=True)
+        try:
+            process.wait(LONGEST)
+        except subprocess.TimeoutExpired:
+            err.write(f"\nnot done after {LONGEST} s, and killed\n")
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read())
+        return subprocess.CompletedProcess(argv, process.returncode, *texts)
+
+
+def heed_signals_again() -> None:
+    """Whoever started this may have had some ignored (nohup, a job in the background), and what tests start would inherit
+    that: tests of signals would wait for ever."""
+    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE}:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 def run_file(module: str) -> Count:
     environment = {**os.environ, "UMLNET_HELPER": str(BUILD / "uml_net" / "uml_net"),
                    "UMLNET_GUEST_KERNEL": str(BUILD / "guest-kernel")}
-    done = subprocess.run([sys.executable, "-m", "unittest", "-v", module], capture_output=True, text=True, cwd=ROOT,
-                          env=environment)
+    done = run_to_its_end([sys.executable, "-m", "unittest", "-v", module], environment)
     ran = re.search(r"^Ran (\d+) tests? in", done.stderr, re.MULTILINE)
     total = int(ran[1]) if ran else 0
     detail = {key: int(value) for key, value in re.findall(r"(failures|errors|skipped)=(\d+)", done.stderr)}
@@ -76,6 +105,7 @@ def modules_of(wanted: str) -> list[str]:
 
 
 def main() -> int:
+    heed_signals_again()
     modules = [module for wanted in (sys.argv[1:] or SUITES) for module in modules_of(wanted)]
     total = Count()
     for module in modules:

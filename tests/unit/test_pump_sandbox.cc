@@ -1,9 +1,13 @@
 // The pump's sandbox as the kernel holds it: a child enters it and tries one thing.
 #include <doctest/doctest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -11,7 +15,9 @@
 #include <sys/wait.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <functional>
 #include <new>
 
@@ -226,6 +232,57 @@ TEST_CASE("sandbox: a process with several threads stays outside") {
   CHECK(entered.error().code == UMLNET_STATE);
   other.join();
   CHECK(::fcntl(fds.other.get(), F_GETFD) >= 0);
+}
+
+TEST_CASE("sandbox: nobody outside of it may work on the same memory") {
+  const Fds fds;
+  const SharedViolation violation;
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    // As vfork() does: this one's parent works on the same memory, if only afterwards.
+    alignas(16) static std::array<char, 65536> stack;
+    struct Shared {
+      const Fds& fds;
+      Violation& violation;
+      bool refused = false;
+    } shared{fds, *violation.memory};
+    const auto enter = [](void* argument) {
+      auto& in = *static_cast<Shared*>(argument);
+      const auto entered = enter_sandbox(in.fds.kept(), in.violation);
+      in.refused = !entered && entered.error().code == UMLNET_SANDBOX;
+      return 0;
+    };
+    const int pid = ::clone(enter, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &shared);
+    ::_exit(pid > 0 && shared.refused ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(status == 0);
+}
+
+TEST_CASE("sandbox: where unshare() is forbidden, as in containers") {
+  const Fds fds;
+  const SharedViolation violation;
+  for (const bool alone : {true, false}) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      sock_filter lines[] = {{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+                             {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_unshare},
+                             {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
+                             {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+      sock_fprog filter{.len = std::size(lines), .filter = lines};
+      if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
+        ::_exit(3);
+      if (!alone) std::thread([] { std::this_thread::sleep_for(std::chrono::seconds(10)); }).detach();
+      const auto entered = enter_sandbox(fds.kept(), *violation.memory);
+      ::syscall(SYS_exit_group, alone ? !entered : entered || entered.error().code != UMLNET_STATE);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+  }
 }
 
 TEST_CASE("sandbox: a pump in a forked process") {

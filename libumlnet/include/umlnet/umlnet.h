@@ -16,6 +16,9 @@
  * - Nothing is printed, no signal is sent to, handled or blocked for the caller (SIGPIPE and SIGCHLD included), no
  * child is left for it to wait for, the environment and the working directory are left alone, and the process never
  * ends.
+ * - A child that the caller forks uses none of the objects it inherits, nor frees them: they are the parent's. One that
+ *   execs needs to do nothing, since all descriptors are close-on-exec. A caller that itself execs closes its objects
+ *   first, or the new program finds a child of the library's among its own.
  * - A char pointer that goes in is copied; one that comes out lives as long as the object it came from, or until the
  * next call on it.
  * - A structure with a member `size` is filled in from its ..._INIT macro, which sets `size`, so that later versions
@@ -152,10 +155,11 @@ void umlnet_nic_free(umlnet_nic* nic);
 
 /*
  * The guest has, or no longer has, this IPv4 address: the host is to reach it through the device. `netmask` is "24" or
- * "255.255.255.0". While the interface is closed the address is only remembered; while it is open, uml_net is asked,
- * and an address that it refuses is not remembered. An address that equals the gateway is reported by options.note
- * ("The tap IP address and the UML eth IP address must be different") and goes on. Adding what is there, or deleting
- * what is not, is UMLNET_OK and asks nobody. UMLNET_INVALID: not an address or netmask.
+ * "255.255.255.0". While the interface is closed the address is only remembered; while it is open, uml_net is asked:
+ * an address that it refuses is not remembered, and one that it does not take back is not forgotten. An address that
+ * equals the gateway is reported by options.note ("The tap IP address and the UML eth IP address must be different")
+ * and goes on. Adding what is there, or deleting what is not, is UMLNET_OK and asks nobody. UMLNET_INVALID: not an
+ * address or netmask.
  */
 umlnet_code umlnet_nic_add_address(umlnet_nic* nic, const char* address, const char* netmask, umlnet_error* error);
 umlnet_code umlnet_nic_delete_address(umlnet_nic* nic, const char* address, const char* netmask, umlnet_error* error);
