@@ -29,11 +29,13 @@ constexpr std::array kFramings = {
 class FdEnd : public End {
  public:
   FdEnd(int number, const Framing& framing, unsigned vnet_hdr)
-      : number_(number), framing_(framing), vnet_hdr_(vnet_hdr) {}
+      : number_(number), framing_(framing), vnet_hdr_(vnet_hdr) {
+    // At once: what this program opens later must not be taken for it.
+    if (::fcntl(number, F_SETFD, FD_CLOEXEC) == 0) fd_.reset(number);
+  }
 
   Outcome<bool> open(const Signals&) override {
-    if (::fcntl(number_, F_SETFD, FD_CLOEXEC) != 0) return trouble_errno(EX_NOINPUT, name(), errno);
-    fd_.reset(number_);
+    if (fd_.get() < 0) return trouble_errno(EX_NOINPUT, name(), EBADF);
     return true;
   }
   Outcome<umlnet_end> end() override {

@@ -254,6 +254,7 @@ class Pump(CliCase):
             (65, "is not tap, stream, dgram or ethertap", [end.replace("dgram", "tun"), end]),
             (65, "ethertap has no virtio-net header", [end.replace("dgram", "ethertap,vnet=12"), end]),
             (66, "fd 999: Bad file descriptor", ["fd:999,tap", end]),
+            (66, "fd 3: Bad file descriptor", ["fd:3,stream", "fd:4,stream"]),  # not what it opens itself
             (69, "Nobody listens there", ["stream:" + self.path("none"), end]),
             (73, "there is something; remove it", ["stream-listen:" + self.path("there"), end]),
             (73, "cannot write the capture", ["-w", self.path("no/file"), end, end]),
