@@ -1,6 +1,7 @@
 """QEMU's bridge-helper protocol, `uml_net [--use-vnet] --fd=N --br=BRIDGE`, against a real kernel."""
 
 import os
+import resource
 import socket
 import struct
 import tempfile
@@ -244,6 +245,14 @@ class Refused(BridgeCase):
                 world.reset_log()
                 spoil()
                 self.assert_one_line(self.ask(), "audit log", words)
+
+    def test_a_refusal_that_cannot_be_recorded_is_one_line_too(self) -> None:
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+
+        self.assert_one_line(self.ask("br9", preexec_fn=limit), "there is no bridge br9 on this host", "(And: ", "ulimit -f")
+        self.assert_one_line(self.ask(preexec_fn=limit), "ulimit -f")
+        self.assertEqual(self.events(), [])
 
     def test_without_a_stderr_it_fails_all_the_same(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 import struct
+import time
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -50,6 +51,11 @@ def add_bridge(name: str = "br0", address: str | None = "10.60.0.1/24", mtu: int
         world.sh("ip", "link", "set", device, "up")
     if address is not None:
         world.sh("ip", "addr", "add", address, "dev", name)
+    # The kernel takes notice of a carrier a moment later, and says so in routes.
+    deadline = time.monotonic() + PATIENCE
+    while "NO-CARRIER" in world.sh("ip", "link", "show", name) or "linkdown" in str(world.routes() + world.routes("local")):
+        assert time.monotonic() < deadline, f"{name} has no carrier"
+        time.sleep(0.01)
 
 
 def ports() -> dict[str, dict[str, Any]]:
