@@ -103,7 +103,8 @@ Result<void> Reply::grant(const priv::Outcome& outcome) {
     case ReplyForm::bridge: {
       if (!outcome.tap) return fail(Code::bug, "there is no device to hand over");
       const int fds[] = {outcome.tap->fd.get()};
-      return deliver(fd_, std::string_view("", 1), form_, fds);  // one zero byte
+      constexpr char kZero = '\0';
+      return deliver(fd_, {&kZero, 1}, form_, fds);
     }
     case ReplyForm::framed: return deliver(fd_, uml4::framed_text(outcome.text), form_);
     case ReplyForm::control: return deliver(fd_, uml4::control_opening(true, outcome.text), form_);
