@@ -39,19 +39,25 @@ std::string listed(const auto& items) {
 
 // The facts that a decision about a new device rests on. Without a name the kernel chooses one.
 struct DeviceFacts {
-  std::optional<IfName> name;
-  std::optional<Ipv4> gateway;
+  std::optional<IfName> name = {};
+  std::optional<Ipv4> gateway = {};
+  std::optional<IfName> bridge = {};
 };
 
 std::optional<DeviceFacts> device_facts(const Request& request) {
-  if (const auto* tap = std::get_if<MakeTap>(&request)) return DeviceFacts{std::nullopt, tap->gateway};
+  if (const auto* tap = std::get_if<MakeTap>(&request)) return DeviceFacts{.gateway = tap->gateway};
   if (const auto* ethertap = std::get_if<OpenEthertap>(&request))
-    return DeviceFacts{ethertap->device, ethertap->gateway};
+    return DeviceFacts{.name = ethertap->device, .gateway = ethertap->gateway};
+  if (const auto* bridged = std::get_if<MakeBridgedTap>(&request)) return DeviceFacts{.bridge = bridged->bridge};
   return std::nullopt;
 }
 
 bool matches(const std::vector<DevicePattern>& patterns, const IfName& name) {
   return std::ranges::any_of(patterns, [&](const DevicePattern& pattern) { return pattern.matches(name); });
+}
+
+bool lists(const std::vector<IfName>& names, const IfName& name) {
+  return std::ranges::find(names, name) != names.end();
 }
 
 // The facts that a decision about an address change rests on.
@@ -75,8 +81,11 @@ std::optional<AddressFacts> address_facts(const Request& request) {
 std::optional<std::string> why_no_match(const Rule& rule, const Request& request, const HostState& host) {
   if (rule.operations && !rule.operations->contains(operation_of(request)))
     return "it denies other operations than " + std::string(operation_name(operation_of(request)));
-  if (rule.bridges) return "it denies bridges, and the request names none";
-  if (const auto device = device_facts(request)) {
+  const auto device = device_facts(request);
+  if (rule.bridges && !(device && device->bridge)) return "it denies bridges, and the request names none";
+  if (device) {
+    if (rule.bridges && !lists(*rule.bridges, *device->bridge))
+      return "bridge " + device->bridge->str() + " is not in " + listed(*rule.bridges);
     if (rule.guests || rule.lan) return "it denies guest addresses, and the request names none";
     if (rule.devices && !device->name) return "it denies names of devices, and the kernel chooses this one";
     if (rule.devices && !matches(*rule.devices, *device->name))
@@ -93,8 +102,8 @@ std::optional<std::string> why_no_match(const Rule& rule, const Request& request
     if (rule.devices && !matches(*rule.devices, change->device))
       return "device " + change->device.str() + " is not in " + listed(*rule.devices);
     if (!rule.lan) return std::nullopt;
-    const auto* device = host.link(change->device.str());
-    const auto lans = lans_of(host, change->address, change->netmask, device != nullptr ? device->ifindex : 0);
+    const auto* link = host.link(change->device.str());
+    const auto lans = lans_of(host, change->address, change->netmask, link != nullptr ? link->ifindex : 0);
     const bool in_one_of_them = std::ranges::any_of(lans, [&](const auto* lan) {
       return std::ranges::any_of(*rule.lan, [&](const IfName& name) { return name.str() == lan->name; });
     });
@@ -123,6 +132,8 @@ RuleAnswer allow_answer(const Rule& rule, const Caller& caller, const Request& r
       return not_in("device", *device->name, rule.devices, "devices");
     if (device->gateway && (!rule.gateways || !holds(*rule.gateways, *device->gateway)))
       return not_in("gateway", *device->gateway, rule.gateways, "gateways");
+    if (device->bridge && (!rule.bridges || !lists(*rule.bridges, *device->bridge)))
+      return not_in("bridge", *device->bridge, rule.bridges, "bridges");
     if (const auto held = host.devices_of(caller.uid); held >= rule.max_devices)
       return over("max_devices", rule.max_devices, held);
   }
@@ -147,7 +158,20 @@ Denial denied(std::string rule, std::string reason, std::string_view advice = kA
   return {std::move(rule), {Code::denied, 0, std::move(reason), std::string(advice)}};
 }
 
-// What no rule can grant: somebody else's device, or an address that would take traffic from somebody.
+// Why no device can be put on `bridge`. Asked only once policy has granted that bridge: what it does not grant is
+// refused in the same words, whether it is there or not.
+std::optional<Error> no_bridge(const IfName& bridge, const HostState& host) {
+  constexpr std::string_view kChoose = "Name another with br=BRIDGE; those that there are: ip link show type bridge";
+  const auto* link = host.link(bridge.str());
+  if (link == nullptr)
+    return Error{Code::no_such_device, 0, "there is no bridge " + bridge.str() + " on this host", std::string(kChoose)};
+  if (link->kind != "bridge")
+    return Error{Code::no_such_device, 0, "the device " + bridge.str() + " is not a bridge", std::string(kChoose)};
+  return std::nullopt;
+}
+
+// What no rule can grant: somebody else's device, a bridge that is none, or an address that would take traffic from
+// somebody.
 std::optional<Denial> forbidden_by_host(const std::string& rule, const Caller& caller, const Request& request,
                                         const HostState& host) {
   const auto wanted = device_facts(request);
@@ -161,6 +185,8 @@ std::optional<Denial> forbidden_by_host(const std::string& rule, const Caller& c
     return Denial{rule,
                   {Code::conflict, 0, "the device name " + wanted->name->str() + " is in use",
                    "Choose another name for the device."}};
+  if (wanted && wanted->bridge)
+    if (auto error = no_bridge(*wanted->bridge, host)) return Denial{rule, *std::move(error)};
   const auto change = address_facts(request);
   if (!change) return std::nullopt;
 

@@ -49,6 +49,8 @@ Json request_json(const Record& record) {
   } else if (const auto* ethertap = std::get_if<OpenEthertap>(&*record.request)) {
     json["device"] = ethertap->device.str();
     if (ethertap->gateway) json["gateway"] = ethertap->gateway->str();
+  } else if (const auto* bridged = std::get_if<MakeBridgedTap>(&*record.request)) {
+    json["bridge"] = bridged->bridge.str();
   } else if (const auto* add = std::get_if<AddAddress>(&*record.request)) {
     name_address(json, add->device, add->address, add->netmask);
   } else if (const auto* del = std::get_if<DeleteAddress>(&*record.request)) {

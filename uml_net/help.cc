@@ -17,8 +17,10 @@ constexpr std::string_view kHelp =
     "  uml_net 4 add DEV ADDR NETMASK        route the guest's ADDR to DEV, and publish it on the LAN\n"
     "  uml_net 4 del DEV ADDR NETMASK        take that back\n"
     "  uml_net 4 ethertap DEV DATA_FD [GATE] make the TAP device DEV, and move its frames through socket DATA_FD\n"
+    "  uml_net [--use-vnet] --fd=N --br=BR   make a TAP device on the bridge BR, and hand it over through socket N\n"
     "\n"
-    "The first wants a connected AF_UNIX datagram socket as fd 1, the next two a pipe, the last a stream socket.\n"
+    "The first wants a connected AF_UNIX datagram socket as fd 1, the next two a pipe, ethertap a stream socket.\n"
+    "The last is QEMU's bridge helper: -netdev bridge,br=BR,helper=PATH\n"
     "For people:\n"
     "\n"
     "  uml_net gc                            remove what guests that are gone left behind\n"
@@ -39,8 +41,8 @@ int print_help(std::span<const std::string_view> arguments) {
   std::string text(kHelp);
   if (is_version(arguments[0]))
     text = std::string("uml_net ") + UMLNET_VERSION +
-           ", speaks UML protocol version 4\npolicy: " + policy::kPolicyFile + " and " + policy::kPolicyDirectory +
-           "/*.json\naudit log: " + policy::kAuditLog + "\n";
+           ", speaks UML protocol version 4 and QEMU's bridge-helper protocol\npolicy: " + policy::kPolicyFile +
+           " and " + policy::kPolicyDirectory + "/*.json\naudit log: " + policy::kAuditLog + "\n";
   return ::write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : EX_IOERR;
 }
 

@@ -42,18 +42,16 @@ namespace {
 
 using Words = std::span<const std::string_view>;
 
-int exit_status(const Error& error) { return exit_status_of(error.code); }
-
+// Where it is not known yet how the caller wants to be answered.
 int give_up(const Error& error) {
   complain(error);
-  return exit_status(error);
+  return exit_status_of(error.code);
 }
 
 // The end of a request that changed nothing: the caller and the audit log are told the same.
 int refuse(const Error& error, const std::string& rule, Reply& reply, audit::Trail& trail) {
-  if (const auto recorded = trail.refused(error, rule); !recorded) complain(recorded.error());
-  reply.refuse(error);
-  return exit_status(error);
+  if (const auto recorded = trail.refused(error, rule); !recorded) reply.remark(recorded.error());
+  return reply.refuse(error);
 }
 
 // What every request of this process shares.
@@ -63,6 +61,7 @@ struct Way {
   int log;  // the audit log, for the caller's lock
   priv::RtnetlinkSocket& socket;
   priv::HostEffects& effects;
+  Reply& reply;
   audit::Trail& trail;
 };
 
@@ -76,7 +75,7 @@ Result<priv::Outcome> carry_out(const policy::Grant& grant, const priv::Plan& pl
     return priv::execute(grant, plan, host, way.effects);
   }();
   if (!outcome)
-    if (const auto recorded = way.trail.failed(grant, outcome.error()); !recorded) complain(recorded.error());
+    if (const auto recorded = way.trail.failed(grant, outcome.error()); !recorded) way.reply.remark(recorded.error());
   return outcome;
 }
 
@@ -98,7 +97,7 @@ Result<policy::HostState> read_clean_host(const Way& way) {
 void undo(const policy::Grant& grant, priv::Outcome outcome, const Error& why, const Way& way) {
   const auto raised = priv::NetAdminInEffect::raise();
   const auto left = priv::take_back(std::move(outcome), way.effects);
-  if (const auto recorded = way.trail.failed(grant, why, left); !recorded) complain(recorded.error());
+  if (const auto recorded = way.trail.failed(grant, why, left); !recorded) way.reply.remark(recorded.error());
 }
 
 // Whether the caller is still within its limits, counted again after the change.
@@ -119,7 +118,7 @@ struct Fulfilled {
 // is for the caller of this function to record, who knows whether the reply was taken.
 Result<Fulfilled> fulfil(const Request& request, const Way& way) {
   const auto refused = [&](const Error& error, const std::string& rule) {
-    if (const auto recorded = way.trail.refused(error, rule, request); !recorded) complain(recorded.error());
+    if (const auto recorded = way.trail.refused(error, rule, request); !recorded) way.reply.remark(recorded.error());
     return std::unexpected(error);
   };
   // From counting to changing, one request of the caller's at a time. Root has no limits.
@@ -191,14 +190,14 @@ int hold_session(EthertapSession& session, Fulfilled& opened, const Way& way) {
     const auto request = uml4::request_of(record, device);
     if (!request) {
       way.trail.add_summaries(nullptr);
-      if (const auto recorded = way.trail.refused(request.error(), {}); !recorded) complain(recorded.error());
+      if (const auto recorded = way.trail.refused(request.error(), {}); !recorded) way.reply.remark(recorded.error());
       return told(request.error());
     }
     way.trail.add_summaries(nullptr);
     const auto done = fulfil(*request, way);
     if (!done) return told(done.error());
     (std::holds_alternative<AddAddress>(*request) ? added : removed) += done->outcome.changes.empty() ? 0 : 1;
-    if (const auto recorded = record_done(*done, way); !recorded) complain(recorded.error());
+    if (const auto recorded = record_done(*done, way); !recorded) way.reply.remark(recorded.error());
     return done->outcome.text;
   });
   const auto dropped = read_tx_dropped(way.socket, device.str());
@@ -206,8 +205,8 @@ int hold_session(EthertapSession& session, Fulfilled& opened, const Way& way) {
   priv::drop_net_admin();
   const auto summary = audit::summary_of(session.counters(), end.why, dropped, added, removed);
   if (const auto recorded = way.trail.ended(opened.grant, opened.outcome, summary, undone, end.error); !recorded)
-    return give_up(recorded.error());
-  return end.error ? give_up(*end.error) : 0;
+    return way.reply.give_up(recorded.error());
+  return end.error ? way.reply.give_up(*end.error) : 0;
 }
 
 Result<policy::Policy> load_policy(const TrustedInputs& inputs) {
@@ -216,20 +215,21 @@ Result<policy::Policy> load_policy(const TrustedInputs& inputs) {
   return policy::load(*inputs.policy, *inputs.accounts);
 }
 
-int answer(const Call& call, const unique_fd& data, const policy::Caller& caller, TrustedInputs& inputs, Reply& reply,
-           audit::Trail& trail) {
+int answer(const Call& call, const unique_fd& socket_named, const policy::Caller& caller, TrustedInputs& inputs,
+           Reply& reply, audit::Trail& trail) {
   // The policy comes first, because it says who else is to get the lines of the log.
   const auto policy = load_policy(inputs);
   if (policy && policy->journald) trail.copy_to(audit::Journal::connect());
   trail.add_summaries(inputs.accounts ? &*inputs.accounts : nullptr);
-  if (auto fit = reply.check(); !fit) return refuse(fit.error(), {}, reply, trail);
+  const auto fit = reply.check();
   if (!call.request) return refuse(call.request.error(), {}, reply, trail);
+  if (!fit) return refuse(fit.error(), {}, reply, trail);
   if (!policy) return refuse(policy.error(), {}, reply, trail);
 
   // An ethertap session moves frames in a process of its own, and the filter lets nobody make one.
   std::optional<EthertapSession> session;
-  if (call.data_fd) {
-    auto prepared = EthertapSession::prepare(data, *call.data_fd, inputs.tun);
+  if (std::holds_alternative<OpenEthertap>(*call.request)) {
+    auto prepared = EthertapSession::prepare(socket_named, call.socket.value_or(-1), inputs.tun);
     if (!prepared) return refuse(prepared.error(), {}, reply, trail);
     session.emplace(*std::move(prepared));
   }
@@ -239,32 +239,32 @@ int answer(const Call& call, const unique_fd& data, const policy::Caller& caller
   if (!socket) return refuse(socket.error(), {}, reply, trail);
   const priv::StageFds fds{.tun = inputs.tun ? inputs.tun->get() : -1,
                            .rtnetlink = socket->fd(),
-                           .reply = STDOUT_FILENO,
+                           .reply = reply.fd(),
                            .audit = inputs.log->fd(),
                            .journal = trail.journal_fd(),
                            .session = session ? std::optional(session->fds()) : std::nullopt};
   if (auto entered = priv::stage_filter(fds).enter(); !entered) return refuse(entered.error(), {}, reply, trail);
 
   priv::KernelEffects effects(std::move(inputs.tun), *socket);
-  const Way way{*policy, caller, inputs.log->fd(), *socket, effects, trail};
+  const Way way{*policy, caller, inputs.log->fd(), *socket, effects, reply, trail};
   auto done = fulfil(*call.request, way);
   if (!done) {
     session.reset();  // and with the relay the device, if there was one
-    reply.refuse(done.error());
-    return exit_status(done.error());
+    return reply.refuse(done.error());
   }
 
   const auto taken = reply.grant(done->outcome);
   if (!taken && !done->recorded && is_taken_back_unheard(*call.request)) {
     const auto raised = priv::NetAdminInEffect::raise();
     const auto left = priv::take_back(std::move(done->outcome), effects);
-    if (const auto recorded = trail.taken_back(done->grant, taken.error(), left); !recorded) complain(recorded.error());
-    return give_up(taken.error());
+    if (const auto recorded = trail.taken_back(done->grant, taken.error(), left); !recorded)
+      reply.remark(recorded.error());
+    return reply.give_up(taken.error());
   }
   if (!session) priv::drop_net_admin();
-  if (const auto recorded = record_done(*done, way); !recorded) return give_up(recorded.error());
+  if (const auto recorded = record_done(*done, way); !recorded) return reply.give_up(recorded.error());
   if (session) return hold_session(*session, *done, way);
-  return taken ? 0 : give_up(taken.error());
+  return taken ? 0 : reply.give_up(taken.error());
 }
 
 int serve(Words arguments) {
@@ -273,11 +273,12 @@ int serve(Words arguments) {
   // 1. Nothing of the caller's arrangements stays in force but what the request names, and no capability is in effect.
   if (auto lowered = priv::lower_everything(); !lowered) return give_up(lowered.error());
   const Call call = parse_call(arguments);
-  const auto data = leave_callers_world(call.data_fd);
-  if (!data) return give_up(data.error());
+  const auto socket_named = leave_callers_world(call.socket);
+  Reply reply(call.reply, socket_named ? socket_named->get() : -1);
+  if (!socket_named) return reply.give_up(socket_named.error());
 
   if (is_help(arguments)) {
-    if (const auto caller = become_caller(); !caller) return give_up(caller.error());
+    if (const auto caller = become_caller(); !caller) return reply.give_up(caller.error());
     return print_help(arguments);
   }
 
@@ -286,13 +287,8 @@ int serve(Words arguments) {
 
   // 3. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect.
   auto caller = become_caller();
-  Reply reply(call.reply);
   const auto refuse_unrecorded = [&](const Error& error) {
-    if (reply.check())
-      reply.refuse(error);
-    else
-      complain(error);
-    return exit_status(error);
+    return reply.check() ? reply.refuse(error) : reply.give_up(error);
   };
   if (!caller) return refuse_unrecorded(caller.error());
   if (!inputs.log) return refuse_unrecorded(inputs.log.error());
@@ -301,11 +297,11 @@ int serve(Words arguments) {
   // 4. All that follows is on record.
   std::array<std::uint8_t, 16> random{};
   if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
-    return give_up({Code::kernel, errno, "cannot get random bytes for the request's id", {}});
+    return reply.give_up({Code::kernel, errno, "cannot get random bytes for the request's id", {}});
   if (inputs.accounts) caller->user = inputs.accounts->name_of(caller->uid);
   audit::Trail trail(*inputs.log, *inputs.refusals, RequestId(random), *caller, call, arguments, started);
   try {
-    return answer(call, *data, *caller, inputs, reply, trail);
+    return answer(call, *socket_named, *caller, inputs, reply, trail);
   } catch (const std::exception& exception) {
     return refuse({Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."}, {}, reply,
                   trail);

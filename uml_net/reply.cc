@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "libumlnet/core/fd_passing.h"
 #include "libumlnet/core/uml4_frames.h"
@@ -19,10 +20,13 @@ constexpr int kPatience = 5000;  // milliseconds
 constexpr std::string_view kForManagers =
     "This operation is for VM managers, which set fd 1 up before they start uml_net; see uml_net(8).";
 
+constexpr std::string_view kBridgeHelper =
+    "QEMU and libvirt set it up by themselves: -netdev bridge,br=BRIDGE,helper=PATH.";
+
 // Whether the reply fits without blocking: a pipe that polls as writable takes PIPE_BUF (4096) bytes at once, and no
 // reply is longer.
-Result<void> wait_until_writable() {
-  pollfd poll{.fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0};
+Result<void> wait_until_writable(int fd) {
+  pollfd poll{.fd = fd, .events = POLLOUT, .revents = 0};
   int ready = -1;
   do {
     ready = ::poll(&poll, 1, kPatience);
@@ -43,9 +47,16 @@ Result<void> write_all(int fd, std::string_view bytes) {
   return {};
 }
 
-Result<void> deliver(std::string_view bytes, ReplyForm form, std::span<const int> fds = {}) {
-  if (auto ready = wait_until_writable(); !ready) return ready;
-  return form == ReplyForm::datagram ? send_with_fds(STDOUT_FILENO, bytes, fds) : write_all(STDOUT_FILENO, bytes);
+bool is_message(ReplyForm form) { return form == ReplyForm::datagram || form == ReplyForm::bridge; }
+
+Result<void> deliver(int fd, std::string_view bytes, ReplyForm form, std::span<const int> passed = {}) {
+  if (auto ready = wait_until_writable(fd); !ready) return ready;
+  return is_message(form) ? send_with_fds(fd, bytes, passed) : write_all(fd, bytes);
+}
+
+void write_to_stderr(const std::string& text) {
+  // Nothing can be done for a caller without stderr.
+  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;
 }
 
 std::string refusal(ReplyForm form, std::string_view text) {
@@ -53,7 +64,8 @@ std::string refusal(ReplyForm form, std::string_view text) {
     case ReplyForm::datagram: return uml4::tap_refusal(text);
     case ReplyForm::framed: return uml4::framed_text(text);
     case ReplyForm::control: return uml4::control_opening(false, text);
-    case ReplyForm::text: break;
+    case ReplyForm::text:
+    case ReplyForm::bridge: break;
   }
   return std::string(text);
 }
@@ -61,7 +73,12 @@ std::string refusal(ReplyForm form, std::string_view text) {
 }  // namespace
 
 Result<void> Reply::check() {
-  const FdKind kind = kind_of(STDOUT_FILENO);
+  const FdKind kind = kind_of(fd_);
+  if (form_ == ReplyForm::bridge && !kind.is_connected_unix(SOCK_STREAM))
+    return fail(Code::bad_channel,
+                "the descriptor that --fd names is not an open, connected AF_UNIX stream socket, so there is no way to "
+                "hand over a device",
+                std::string(kBridgeHelper));
   if (form_ == ReplyForm::datagram && !kind.is_connected_unix(SOCK_DGRAM))
     return fail(Code::bad_channel,
                 "fd 1 is not a connected AF_UNIX datagram socket, so there is no way to hand over a device",
@@ -81,28 +98,44 @@ Result<void> Reply::grant(const priv::Outcome& outcome) {
     case ReplyForm::datagram: {
       if (!outcome.tap) return fail(Code::bug, "there is no device to hand over");
       const int fds[] = {outcome.tap->fd.get()};
-      return deliver(uml4::tap_reply(outcome.tap->name, outcome.text), form_, fds);
+      return deliver(fd_, uml4::tap_reply(outcome.tap->name, outcome.text), form_, fds);
     }
-    case ReplyForm::framed: return deliver(uml4::framed_text(outcome.text), form_);
-    case ReplyForm::control: return deliver(uml4::control_opening(true, outcome.text), form_);
-    case ReplyForm::text: return write_all(STDOUT_FILENO, outcome.text);
+    case ReplyForm::bridge: {
+      if (!outcome.tap) return fail(Code::bug, "there is no device to hand over");
+      const int fds[] = {outcome.tap->fd.get()};
+      constexpr char kZero = '\0';
+      return deliver(fd_, {&kZero, 1}, form_, fds);
+    }
+    case ReplyForm::framed: return deliver(fd_, uml4::framed_text(outcome.text), form_);
+    case ReplyForm::control: return deliver(fd_, uml4::control_opening(true, outcome.text), form_);
+    case ReplyForm::text: return write_all(fd_, outcome.text);
   }
   return fail(Code::bug, "no such form of reply");
 }
 
-void Reply::refuse(const Error& error) {
-  if (usable_ && form_ != ReplyForm::text) {
-    if (deliver(refusal(form_, told(error)), form_)) return;
-  }
-  complain(error);
+int Reply::refuse(const Error& error) {
+  const bool answers = usable_ && form_ != ReplyForm::text && form_ != ReplyForm::bridge;
+  if (answers && deliver(fd_, refusal(form_, told(error)), form_)) return exit_status_of(form_, error);
+  return give_up(error);
+}
+
+int Reply::give_up(const Error& error) {
+  if (form_ == ReplyForm::bridge)
+    write_to_stderr("uml_net: " + error.one_line() + std::exchange(remarks_, {}) + "\n");
+  else
+    complain(error);
+  return exit_status_of(form_, error);
+}
+
+void Reply::remark(const Error& error) {
+  if (form_ == ReplyForm::bridge)
+    remarks_ += " (And: " + error.one_line() + ")";
+  else
+    complain(error);
 }
 
 std::string told(const Error& error) { return "uml_net: " + error.text(); }
 
-void complain(const Error& error) {
-  const std::string text = told(error);
-  // Nothing can be done for a caller without stderr.
-  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;
-}
+void complain(const Error& error) { write_to_stderr(told(error)); }
 
 }  // namespace umlnet

@@ -1,4 +1,4 @@
-// The caller's answer, on fd 1 in the form that its protocol wants.
+// The caller's answer, in the form and in the place that its protocol wants.
 #pragma once
 
 #include <string>
@@ -11,9 +11,14 @@ namespace umlnet {
 
 class Reply {
  public:
-  explicit Reply(ReplyForm form) : form_(form) {}
+  // `socket` is the descriptor that the call names, borrowed, -1 where there is none: the answer goes there in the form
+  // `bridge`. In all others it goes to fd 1.
+  Reply(ReplyForm form, int socket) : form_(form), fd_(form == ReplyForm::bridge ? socket : kStandardOutput) {}
 
-  // Whether fd 1 is what the protocol wants there: a connected AF_UNIX SOCK_DGRAM socket, a pipe (or AF_UNIX stream
+  // The one descriptor that the answer goes to.
+  int fd() const { return fd_; }
+
+  // Whether that is what the protocol wants there: a connected AF_UNIX SOCK_DGRAM socket, a pipe (or AF_UNIX stream
   // socket) open for writing, or a connected AF_UNIX SOCK_STREAM socket. Code::bad_channel otherwise. Until it has been
   // called, refuse() writes to stderr only.
   Result<void> check();
@@ -21,12 +26,23 @@ class Reply {
   // Hands over what was made, fd and all. A caller that does not read is given up after some seconds (Code::reply).
   Result<void> grant(const priv::Outcome& outcome);
 
-  // Tells the caller why not. On stderr where there is no other way to tell.
-  void refuse(const Error& error);
+  // Tells the caller why not, on stderr where there is no other way to tell. The result is the exit status.
+  int refuse(const Error& error);
+
+  // The same, on stderr in any case: the answer has gone out already, or there is no way for it.
+  int give_up(const Error& error);
+
+  // What went wrong besides, for whoever reads stderr. In the form `bridge`, where all must be one line, it is kept for
+  // that line.
+  void remark(const Error& error);
 
  private:
+  static constexpr int kStandardOutput = 1;
+
   ReplyForm form_;
+  int fd_;
   bool usable_ = false;
+  std::string remarks_;
 };
 
 // How every refusal begins, wherever it goes: "uml_net: ...".

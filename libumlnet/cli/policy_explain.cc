@@ -15,6 +15,7 @@
 #include "libumlnet/cli/policy_input.h"
 #include "libumlnet/cli/policy_places.h"
 #include "libumlnet/cli/words.h"
+#include "libumlnet/core/call.h"
 #include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/plain_text.h"
 #include "policy/decide.h"
@@ -34,12 +35,14 @@ Operations, and what they name:
   tuntap      a TAP device, with --gateway or without
   ethertap    a session on --device, with --gateway or without
   address     a guest's --address on --device, under --netmask
+  bridge      a TAP device on --bridge
 
       --gateway ADDR        the host's address on the device
       --device DEV          the device by name
       --address ADDR[/LEN]  the guest's address, and the bits of its network
       --netmask MASK        the same bits as a mask (default: all 32)
       --del                 the address is taken back, and not added
+      --bridge BRIDGE       the bridge by name
 
 Options:
       --user NAME|UID       who asks (default: you, with the groups you have)
@@ -48,7 +51,7 @@ Options:
       --host-state live     the host as it is: limits, addresses in use, whose
                             DEV is (default)
       --host-state none     the policy alone: nobody holds anything, DEV is the
-                            caller's
+                            caller's, BRIDGE is there
       --policy FILE         in place of the installed policy; may be given again
   -j, --json                one JSON object instead of lines
   -h, --help                this text
@@ -79,7 +82,7 @@ struct Options {
 // The words of an operation, before they are a request.
 struct Words {
   std::string operation;
-  std::optional<std::string> device, gateway, address, netmask;
+  std::optional<std::string> device, gateway, address, netmask, bridge;
   bool removes = false;
 };
 
@@ -96,17 +99,24 @@ Outcome<Ipv4Mask> read_mask(const std::string& option, const std::string& word) 
   return misuse(option + " " + quoted(word) + " is neither a netmask nor its length, as in 255.255.255.0 or 24");
 }
 
-Outcome<void> only(const Words& words, bool gateway, bool device, bool address) {
+// What an operation names.
+struct Named {
+  bool gateway = false, device = false, address = false, bridge = false;
+};
+
+Outcome<void> only(const Words& words, const Named& named) {
   const auto stray = [&](const auto& option, const char* name, bool wanted) -> std::string {
     return option && !wanted ? name : "";
   };
-  const std::string names[] = {stray(words.gateway, "--gateway", gateway), stray(words.device, "--device", device),
-                               stray(words.address, "--address", address), stray(words.netmask, "--netmask", address),
-                               words.removes && !address ? "--del" : ""};
+  const std::string names[] = {
+      stray(words.gateway, "--gateway", named.gateway), stray(words.device, "--device", named.device),
+      stray(words.address, "--address", named.address), stray(words.netmask, "--netmask", named.address),
+      stray(words.bridge, "--bridge", named.bridge),    words.removes && !named.address ? "--del" : ""};
   for (const auto& name : names)
     if (!name.empty()) return misuse(words.operation + " has no " + name);
-  if (device && !words.device) return misuse(words.operation + " wants --device DEV");
-  if (address && !words.address) return misuse(words.operation + " wants --address ADDR");
+  if (named.device && !words.device) return misuse(words.operation + " wants --device DEV");
+  if (named.address && !words.address) return misuse(words.operation + " wants --address ADDR");
+  if (named.bridge && !words.bridge) return misuse(words.operation + " wants --bridge BRIDGE");
   return {};
 }
 
@@ -121,15 +131,15 @@ Outcome<Request> request_of(const Words& words) {
   if (words.device && !device) return misuse("--device " + quoted(*words.device) + " is not a device name");
 
   if (words.operation == "tuntap") {
-    if (const auto fit = only(words, true, false, false); !fit) return std::unexpected(fit.error());
+    if (const auto fit = only(words, {.gateway = true}); !fit) return std::unexpected(fit.error());
     return MakeTap{.gateway = gateway};
   }
   if (words.operation == "ethertap") {
-    if (const auto fit = only(words, true, true, false); !fit) return std::unexpected(fit.error());
+    if (const auto fit = only(words, {.gateway = true, .device = true}); !fit) return std::unexpected(fit.error());
     return OpenEthertap{.device = *device, .gateway = gateway};
   }
   if (words.operation == "address") {
-    if (const auto fit = only(words, false, true, true); !fit) return std::unexpected(fit.error());
+    if (const auto fit = only(words, {.device = true, .address = true}); !fit) return std::unexpected(fit.error());
     const auto slash = words.address->find('/');
     const auto address = read_address("--address", words.address->substr(0, slash));
     if (!address) return std::unexpected(address.error());
@@ -141,15 +151,20 @@ Outcome<Request> request_of(const Words& words) {
     if (words.removes) return DeleteAddress{.device = *device, .address = *address, .netmask = *mask};
     return AddAddress{.device = *device, .address = *address, .netmask = *mask};
   }
-  if (words.operation == "bridge" || words.operation == "open")
-    return misuse("rules may name " + words.operation + ", but there is no request for it yet");
-  if (words.operation.empty()) return misuse("say what is asked for: tuntap, ethertap or address");
-  return misuse(quoted(words.operation) + " is not an operation: it is tuntap, ethertap or address");
+  if (words.operation == "bridge") {
+    if (const auto fit = only(words, {.bridge = true}); !fit) return std::unexpected(fit.error());
+    const auto bridge = IfName::parse(*words.bridge);
+    if (!bridge) return misuse("--bridge " + quoted(*words.bridge) + " is not the name of a bridge");
+    return MakeBridgedTap{.bridge = *bridge, .virtio_headers = false};
+  }
+  if (words.operation == "open") return misuse("rules may name open, but there is no request for it yet");
+  if (words.operation.empty()) return misuse("say what is asked for: tuntap, ethertap, address or bridge");
+  return misuse(quoted(words.operation) + " is not an operation: it is tuntap, ethertap, address or bridge");
 }
 
 // Nothing: the help was asked for.
 Outcome<std::optional<Options>> parse(int argc, char** argv) {
-  enum Long { kUser = 256, kGroup, kHostState, kPolicyFile, kDevice, kGateway, kAddress, kNetmask, kDel };
+  enum Long { kUser = 256, kGroup, kHostState, kPolicyFile, kDevice, kGateway, kAddress, kNetmask, kDel, kBridge };
   static constexpr option kLong[] = {
       {"user", required_argument, nullptr, kUser},
       {"group", required_argument, nullptr, kGroup},
@@ -160,6 +175,7 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
       {"address", required_argument, nullptr, kAddress},
       {"netmask", required_argument, nullptr, kNetmask},
       {"del", no_argument, nullptr, kDel},
+      {"bridge", required_argument, nullptr, kBridge},
       {"json", no_argument, nullptr, 'j'},
       {"help", no_argument, nullptr, 'h'},
       {nullptr, 0, nullptr, 0},
@@ -184,6 +200,7 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
       case kAddress: words.address = value; break;
       case kNetmask: words.netmask = value; break;
       case kDel: words.removes = true; break;
+      case kBridge: words.bridge = value; break;
       case 'j': options.json = true; break;
       case 'h': return std::nullopt;
       case ':': return misuse("the option " + std::string(argv[::optind - 1]) + " wants a value");
@@ -233,9 +250,17 @@ Outcome<Caller> caller_of(const Options& options, const KnownAccounts& known) {
   return caller;
 }
 
-// A host on which nobody holds anything, but for the device that the request names, which is the caller's.
+// A host on which nobody holds anything, but for the device that the request names, which is the caller's. The bridge
+// that it names is there.
 HostState assumed_host(const Caller& caller, const Request& request) {
   HostState host;
+  if (const auto* bridged = std::get_if<MakeBridgedTap>(&request)) {
+    rtnetlink::Link link;
+    link.ifindex = 1;
+    link.name = bridged->bridge.str();
+    link.kind = "bridge";
+    host.links.push_back(std::move(link));
+  }
   std::optional<IfName> device;
   if (const auto* add = std::get_if<AddAddress>(&request)) device = add->device;
   if (const auto* del = std::get_if<DeleteAddress>(&request)) device = del->device;
@@ -327,7 +352,9 @@ Explanation explain(const policy::Policy& policy, const Caller& caller, const Re
   explanation.reason = decision ? decision->reason() : decision.error().error.what;
   if (!decision) {
     explanation.advice = decision.error().error.advice;
-    explanation.helper_status = exit_status_of(decision.error().error.code);
+    const bool is_bridged = std::holds_alternative<MakeBridgedTap>(request);
+    const auto form = is_bridged ? ReplyForm::bridge : ReplyForm::text;
+    explanation.helper_status = exit_status_of(form, decision.error().error);
   }
   const auto answers = policy::answers_of(policy, caller, request, host);
   const auto denies = std::ranges::find(answers, RuleSays::denies, &policy::RuleAnswer::says);
@@ -353,6 +380,7 @@ std::string words_of(const Request& request) {
       return "ethertap, device " + ethertap.device.str() +
              (ethertap.gateway ? ", gateway " + ethertap.gateway->str() : "");
     }
+    std::string operator()(const MakeBridgedTap& bridged) const { return "bridge, bridge " + bridged.bridge.str(); }
     std::string operator()(const AddAddress& add) const {
       return "add address " + add.address.str() + ", netmask " + add.netmask.str() + ", device " + add.device.str();
     }

@@ -18,7 +18,7 @@ using policy::Principal;
 using policy::Rule;
 
 // Those that a request can have (libumlnet/core/request.h). Nothing asks for the others yet: no word about them.
-constexpr std::array kAskedFor = {Operation::tuntap, Operation::ethertap, Operation::address};
+constexpr std::array kAskedFor = {Operation::tuntap, Operation::ethertap, Operation::address, Operation::bridge};
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
@@ -55,6 +55,8 @@ bool covers(const DevicePattern& whole, const DevicePattern& part) {
   return is_prefix && part.str().starts_with(whole.str().substr(0, star));
 }
 
+bool covers(const IfName& whole, const IfName& part) { return whole == part; }
+
 bool covers(const IpRange& whole, const IpRange& part) { return whole.covers(part); }
 
 // Whether each item of `part` lies in one of `whole`. A list left out is an empty one here.
@@ -74,12 +76,14 @@ bool has_name(const std::vector<DevicePattern>& patterns) {
   return std::ranges::any_of(patterns, [](const DevicePattern& pattern) { return pattern.example().has_value(); });
 }
 
-bool makes_device(Operation operation) { return operation == Operation::tuntap || operation == Operation::ethertap; }
+bool makes_device(Operation operation) { return operation != Operation::address; }
 
 // Why an allow rule grants no request for `operation`, whatever the other rules are.
 std::optional<std::string> why_inert(const Rule& rule, Operation operation) {
   if (operation == Operation::ethertap && !(rule.devices && has_name(*rule.devices)))
     return "such a request names its device, and the rule lists no devices that it could name";
+  if (operation == Operation::bridge && (!rule.bridges || rule.bridges->empty()))
+    return "such a request names a bridge, and the rule lists none under \"bridges\"";
   if (operation == Operation::address && !(rule.guests && has_ipv4(*rule.guests)))
     return "the rule lists no IPv4 addresses under \"guests\"";
   if (makes_device(operation) && rule.max_devices == 0) return "max_devices is 0";
@@ -94,14 +98,17 @@ bool hides(const Rule& earlier, const Rule& later, Operation operation) {
   if (!speaks_of_all(earlier, later)) return false;
   if (operation == Operation::address)
     return covers_all(earlier.guests, later.guests) && earlier.max_addresses >= later.max_addresses;
+  if (operation == Operation::bridge)
+    return covers_all(earlier.bridges, later.bridges) && earlier.max_devices >= later.max_devices;
   const bool devices = operation == Operation::tuntap || covers_all(earlier.devices, later.devices);
   return devices && covers_all(earlier.gateways, later.gateways) && earlier.max_devices >= later.max_devices;
 }
 
 // Whether a deny rule matches all that `rule` grants of `operation`.
 bool denies_all(const Rule& deny, const Rule& rule, Operation operation) {
-  if (deny.effect != Effect::deny || !speaks_of_all(deny, rule) || deny.bridges || deny.lan) return false;
+  if (deny.effect != Effect::deny || !speaks_of_all(deny, rule) || deny.lan) return false;
   if (deny.operations && !deny.operations->contains(operation)) return false;
+  if (deny.bridges && (operation != Operation::bridge || !covers_all(deny.bridges, rule.bridges))) return false;
   if (operation == Operation::address)
     return !deny.gateways && !deny.devices && (!deny.guests || covers_all(deny.guests, rule.guests));
   if (deny.guests || deny.gateways) return false;  // a request without a gateway passes
@@ -112,8 +119,10 @@ bool denies_all(const Rule& deny, const Rule& rule, Operation operation) {
 // Whether a deny rule matches any request for `operation`.
 bool can_match(const Rule& rule, Operation operation) {
   if (rule.operations && !rule.operations->contains(operation)) return false;
-  if (rule.bridges) return false;
-  if (rule.devices && (!has_name(*rule.devices) || operation == Operation::tuntap)) return false;
+  if (rule.bridges && (operation != Operation::bridge || rule.bridges->empty())) return false;
+  const bool kernel_names = operation == Operation::tuntap || operation == Operation::bridge;
+  if (rule.devices && (!has_name(*rule.devices) || kernel_names)) return false;
+  if (operation == Operation::bridge) return !rule.guests && !rule.lan && !rule.gateways;
   if (operation == Operation::address)
     return !rule.gateways && (!rule.guests || has_ipv4(*rule.guests)) && (!rule.lan || !rule.lan->empty());
   return !rule.guests && !rule.lan && (!rule.gateways || has_ipv4(*rule.gateways));
@@ -255,6 +264,13 @@ class Review {
           warn("host-address", rule, "gateways", range.str(),
                range.str() + " holds " + own.address.str() + ", the host's own address on " + device_name(own.ifindex) +
                    ": callers may have it on the devices of their guests, too");
+    }
+    for (const auto& name : rule.bridges.value_or(std::vector<IfName>{})) {
+      const auto* link = host_->link(name.str());
+      if (link == nullptr)
+        warn("no-such-device", rule, "bridges", name.str(), "there is no bridge " + name.str() + " on this host now");
+      else if (link->kind != "bridge")
+        warn("no-such-device", rule, "bridges", name.str(), "the device " + name.str() + " is not a bridge");
     }
     for (const auto& name : rule.lan.value_or(std::vector<IfName>{}))
       if (host_->link(name.str()) == nullptr)

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "libumlnet/core/plain_text.h"
+#include "libumlnet/core/qemu_bridge_arguments.h"
 #include "libumlnet/core/uml4_arguments.h"
 
 namespace umlnet {
@@ -36,12 +37,18 @@ bool looks_like_version(std::string_view word) {
 std::string_view protocol_name(Protocol protocol) {
   switch (protocol) {
     case Protocol::uml4: return "uml/4";
+    case Protocol::qemu_bridge: return "qemu-bridge";
     case Protocol::none: break;
   }
   return "none";
 }
 
+int exit_status_of(ReplyForm form, const Error& error) {
+  return form == ReplyForm::bridge ? 1 : exit_status_of(error.code);
+}
+
 Call parse_call(Words arguments) {
+  if (qemu_bridge::is_call(arguments)) return qemu_bridge::parse_call(arguments);
   if (arguments.empty())
     return not_understood({Code::usage, 0, "uml_net was called without arguments",
                            "It is started by VM managers; people find its uses with: uml_net --help"});

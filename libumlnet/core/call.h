@@ -11,8 +11,9 @@
 namespace umlnet {
 
 enum class Protocol {
-  none,  // typed by a person, or not understood
-  uml4,  // UML_NET_VERSION 4: what every User-Mode Linux kernel since 2002 speaks
+  none,         // typed by a person, or not understood
+  uml4,         // UML_NET_VERSION 4: what every User-Mode Linux kernel since 2002 speaks
+  qemu_bridge,  // that of QEMU's bridge helper: -netdev bridge, -netdev tap,helper=, and libvirt's session driver
 };
 
 std::string_view protocol_name(Protocol protocol);
@@ -22,6 +23,7 @@ enum class ReplyForm {
   datagram,  // UML `tuntap up`: one datagram on fd 1, with the fd where there is one
   framed,    // UML `add` and `del`: framed text on fd 1
   control,   // UML `ethertap`: a status byte and framed text on fd 1, a stream that then goes on in both directions
+  bridge,    // QEMU's bridge helper: one zero byte with the fd on the socket that the call names; an error on stderr
 };
 
 struct Call {
@@ -29,8 +31,13 @@ struct Call {
   ReplyForm reply = ReplyForm::text;
   std::string_view operation = {};  // as the audit log names it; empty where it was not understood
   Result<Request> request;
-  std::optional<int> data_fd = {};  // UML `ethertap`: the number of the inherited socket for frames
+  // The number of the inherited socket that the call names: for frames (UML `ethertap`), for the reply (bridge).
+  std::optional<int> socket = {};
 };
+
+// The exit status that tells a caller of that form of an error: of sysexits.h, but 1 for whatever it is where the form
+// is `bridge`.
+int exit_status_of(ReplyForm form, const Error& error);
 
 // The whole grammar of the command line, `arguments` being what stands behind the program's name. A call that is not
 // understood still says how its caller expects to be answered, as far as its first words tell.

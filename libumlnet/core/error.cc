@@ -2,6 +2,7 @@
 
 #include <sysexits.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -55,5 +56,11 @@ std::string Error::line() const {
 }
 
 std::string Error::text() const { return line() + "\n" + (advice.empty() ? "" : advice + "\n"); }
+
+std::string Error::one_line() const {
+  std::string text = line() + (advice.empty() ? "" : ". " + advice);
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
 
 }  // namespace umlnet

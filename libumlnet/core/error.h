@@ -38,6 +38,8 @@ struct Error {
   std::string line() const;
   // The same and the advice: plain lines for a person, each ending in newline.
   std::string text() const;
+  // All of that on one line, without newline.
+  std::string one_line() const;
 };
 
 template <class T>

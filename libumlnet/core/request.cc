@@ -18,6 +18,7 @@ Operation operation_of(const Request& request) {
   struct Visitor {
     Operation operator()(const MakeTap&) const { return Operation::tuntap; }
     Operation operator()(const OpenEthertap&) const { return Operation::ethertap; }
+    Operation operator()(const MakeBridgedTap&) const { return Operation::bridge; }
     Operation operator()(const AddAddress&) const { return Operation::address; }
     Operation operator()(const DeleteAddress&) const { return Operation::address; }
     Operation operator()(const CollectGarbage&) const { return Operation::gc; }

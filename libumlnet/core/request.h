@@ -23,6 +23,13 @@ struct OpenEthertap {
   std::optional<Ipv4> gateway;
 };
 
+// A TAP device named by the kernel, up, as a port of `bridge`, with no address of its own. Where it has virtio-net
+// headers each frame of its fd begins with one. It lives as long as somebody holds its fd.
+struct MakeBridgedTap {
+  IfName bridge;
+  bool virtio_headers;
+};
+
 // The host is to reach the guest's `address` through `device`, and so are the LANs in whose subnet it lies under
 // `netmask`.
 struct AddAddress {
@@ -41,7 +48,7 @@ struct DeleteAddress {
 // What guests that are gone left behind is removed.
 struct CollectGarbage {};
 
-using Request = std::variant<MakeTap, OpenEthertap, AddAddress, DeleteAddress, CollectGarbage>;
+using Request = std::variant<MakeTap, OpenEthertap, MakeBridgedTap, AddAddress, DeleteAddress, CollectGarbage>;
 
 // The operations that policy speaks of (`operations` in a rule), and `gc`, which needs no rule.
 enum class Operation { tuntap, ethertap, address, bridge, open, gc };

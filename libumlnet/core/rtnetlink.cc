@@ -9,8 +9,10 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cstring>
 #include <map>
+#include <tuple>
 #include <type_traits>
 
 namespace umlnet::rtnetlink {
@@ -18,6 +20,8 @@ namespace {
 
 // IFF_TAP, as IFLA_TUN_TYPE carries it. The header that defines it stays with the code that talks to TAPs.
 constexpr std::uint8_t kTunTypeTap = 2;
+
+using MacBytes = std::array<std::uint8_t, 6>;
 
 // Builds one message. Attributes are padded to four bytes; their length, as the kernel wants it, is without the
 // padding.
@@ -250,6 +254,24 @@ Bytes set_link_alias(std::uint32_t sequence, int ifindex, std::string_view alias
   return Builder(RTM_SETLINK, NLM_F_ACK, sequence, body).attribute(IFLA_IFALIAS, alias).done();
 }
 
+Bytes set_link_mtu(std::uint32_t sequence, int ifindex, unsigned mtu) {
+  ifinfomsg body{};
+  body.ifi_index = ifindex;
+  return Builder(RTM_SETLINK, NLM_F_ACK, sequence, body).attribute(IFLA_MTU, std::uint32_t{mtu}).done();
+}
+
+Bytes set_link_mac(std::uint32_t sequence, int ifindex, const MacAddress& mac) {
+  ifinfomsg body{};
+  body.ifi_index = ifindex;
+  return Builder(RTM_SETLINK, NLM_F_ACK, sequence, body).attribute(IFLA_ADDRESS, ByteSpan(mac.bytes())).done();
+}
+
+Bytes set_link_master(std::uint32_t sequence, int ifindex, int master) {
+  ifinfomsg body{};
+  body.ifi_index = ifindex;
+  return Builder(RTM_SETLINK, NLM_F_ACK, sequence, body).attribute(IFLA_MASTER, std::int32_t{master}).done();
+}
+
 Bytes delete_link(std::uint32_t sequence, int ifindex) {
   ifinfomsg body{};
   body.ifi_index = ifindex;
@@ -329,6 +351,9 @@ std::optional<Link> link_of(const Message& message) {
   link.alias = top.text(IFLA_IFALIAS);
   link.kind = info.text(IFLA_INFO_KIND);
   link.master = top.number<std::int32_t>(IFLA_MASTER).value_or(0);
+  link.mtu = top.number<std::uint32_t>(IFLA_MTU).value_or(0);
+  const auto mac = top.bytes(IFLA_ADDRESS);
+  if (mac && mac->size() == std::tuple_size_v<MacBytes>) link.mac = MacAddress(*read_struct<MacBytes>(*mac));
   if (link.kind == "tun") {
     const Attributes tun = info.inside(IFLA_INFO_DATA);
     link.tap = tun.number<std::uint8_t>(IFLA_TUN_TYPE) == kTunTypeTap;

@@ -14,6 +14,7 @@
 
 #include "libumlnet/core/ipv4.h"
 #include "libumlnet/core/ipv6.h"
+#include "libumlnet/core/mac_address.h"
 
 namespace umlnet::rtnetlink {
 
@@ -49,6 +50,8 @@ struct Link {
   std::optional<uid_t> tun_owner;  // TUNSETOWNER
   unsigned queues = 0;             // of a TUN or TAP: fds attached to it, or could be again (IFF_DETACH_QUEUE)
   int master = 0;                  // the index of the bridge or bond that it is a port of
+  unsigned mtu = 0;
+  std::optional<MacAddress> mac;  // where the device has one of Ethernet's size
   Ipv4Settings ipv4;
   // What the device received and sent: for a TAP, from and to the guest. tx_dropped: what its full queue cost. In the
   // answers to get_link() and dump_links_with_statistics() only.
@@ -114,6 +117,9 @@ Bytes get_ipv4_settings(std::uint32_t sequence, int which);
 
 Bytes set_link_up(std::uint32_t sequence, int ifindex);
 Bytes set_link_alias(std::uint32_t sequence, int ifindex, std::string_view alias);
+Bytes set_link_mtu(std::uint32_t sequence, int ifindex, unsigned mtu);
+Bytes set_link_mac(std::uint32_t sequence, int ifindex, const MacAddress& mac);
+Bytes set_link_master(std::uint32_t sequence, int ifindex, int master);  // the bridge that it becomes a port of
 Bytes delete_link(std::uint32_t sequence, int ifindex);
 Bytes set_forwarding(std::uint32_t sequence, int ifindex, bool on);    // net.ipv4.conf.DEV.forwarding
 Bytes set_proxy_arp(std::uint32_t sequence, int ifindex, bool on);     // net.ipv4.conf.DEV.proxy_arp

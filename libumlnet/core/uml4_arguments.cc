@@ -1,8 +1,8 @@
 #include "libumlnet/core/uml4_arguments.h"
 
-#include <charconv>
 #include <string>
 
+#include "libumlnet/core/fd_number.h"
 #include "libumlnet/core/plain_text.h"
 
 namespace umlnet::uml4 {
@@ -48,12 +48,9 @@ Result<Request> parse_address_change(Words rest) {
 }
 
 Result<int> parse_data_fd(std::string_view word) {
-  int fd = -1;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), fd);
-  if (error != std::errc{} || end != word.data() + word.size() || fd <= 2 || word.starts_with('0'))
-    return fail(Code::bad_value, "the data socket " + quoted(word) + " is not the number of an inherited descriptor",
-                "Write a decimal number from 3 on: 0, 1 and 2 have other uses.");
-  return fd;
+  if (const auto fd = parse_fd_number(word)) return *fd;
+  return fail(Code::bad_value, "the data socket " + quoted(word) + " is not the number of an inherited descriptor",
+              "Write a decimal number from 3 on: 0, 1 and 2 have other uses.");
 }
 
 Result<Request> parse_ethertap(Words rest) {
@@ -88,7 +85,7 @@ Call parse_ethertap_call(Words rest) {
   const auto data_fd = parse_data_fd(rest[1]);
   if (!data_fd) return call(ReplyForm::control, "ethertap", std::unexpected(data_fd.error()));
   Call ethertap = call(ReplyForm::control, "ethertap", parse_ethertap(rest));
-  ethertap.data_fd = *data_fd;
+  ethertap.socket = *data_fd;
   return ethertap;
 }
 

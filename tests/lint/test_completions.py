@@ -78,6 +78,8 @@ class Completions(unittest.TestCase):
             (("policy", "explain", "--host-state", ""), ["live", "none"]),
             (("policy", "explain", "--user", "nobod"), ["nobody"]),
             (("policy", "explain", "t"), ["tuntap"]),
+            (("policy", "explain", "b"), ["bridge"]),
+            (("policy", "explain", "bridge", "--bridge", "l"), ["lo"]),
             (("policy", "fly", "-"), []),
             (("doctor", "--la"), ["--lan"]),
             (("doctor", "--lan", "l"), ["lo"]),

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from tests.support import caller, world
+from tests.support import bridge, caller, world
 from tests.support.case import HELPER, HostCase
 from tests.support.cli import NOBODY, installed
 from tests.support.guest import soon
@@ -53,6 +53,16 @@ class Ls(HostCase):
     def test_nothing(self) -> None:
         self.assertIn("uml_net has nothing on this host", self.ls())
         self.assertEqual(self.json(), {"devices": [], "lans": [], "leftovers": []})
+
+    def test_a_port_of_a_bridge(self) -> None:
+        bridge.add_bridge()
+        with bridge.ask(self.helper, user=None) as reply:
+            self.assertEqual(reply.exit, 0)
+            (device,) = self.json()["devices"]
+            self.assertEqual((device["device"], device["bridge"], device["request"]), ("tap0", "br0", "bridge bridge=br0"))
+            self.assertEqual(self.json()["lans"], [{"device": "br0", "addresses": ["10.60.0.1/24"]}])
+            self.assertRegex(self.ls(), r"(?m)^tap0 +root +\S.* - +\(bridged\) +br0 ")
+            self.assertIn("bridged", self.ls("--dot"))
 
     def test_two_users(self) -> None:
         mine, roots = self.up("10.99.0.254"), self.up("10.98.0.254", user=None)

@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 from typing import Any, Callable
 
-from tests.support import caller, world
+from tests.support import bridge, caller, world
 from tests.support.case import HELPER, HostCase
 from tests.support.cli import installed
 
@@ -270,9 +270,31 @@ class Explain(PolicyCase):
         self.draft("{")
         self.assertEqual(self.umlnet_policy("explain", "--policy", draft, "tuntap")[0], 65)
 
+    def test_a_bridge(self) -> None:
+        world.write_policy(policy(rule("guests"), rule("machines", operations=["bridge"], bridges=["br0", "lo"])))
+        asked = ("bridge", "--bridge")
+        granted = self.explained(*asked, "br0", "--host-state", "none", allowed=True, user=NOBODY)
+        self.assertEqual((granted["rule"], granted["operation"], granted["request"], granted["helper_exit_status"]),
+                         ("machines", "bridge", "bridge, bridge br0", 0))
+        self.assertEqual([line["says"] for line in granted["rules"]], ["lacks-operation", "grants"])
+        for name, words in (("br0", "there is no bridge br0 on this host"), ("lo", "the device lo is not a bridge"),
+                            ("br1", "rule machines allows this but for bridge br1: not in br0, lo")):
+            found = self.explained(*asked, name, allowed=False, user=NOBODY)
+            self.assertEqual((found["reason"], found["helper_exit_status"]), (words, 1))
+            self.assertIn(words, bridge.ask(self.helper, name, user=NOBODY).stderr)
+        self.assertIn("there is no bridge br0", self.umlnet_policy("check")[1])
+        bridge.add_bridge()
+        self.explained(*asked, "br0", allowed=True, user=NOBODY)
+        with bridge.ask(self.helper, user=NOBODY) as reply:
+            self.assertEqual(reply.exit, 0)
+            self.assertEqual(self.explained(*asked, "br0", allowed=True, user=NOBODY)["devices_held"], 1)
+
     def test_wrong_words_and_a_wrong_policy(self) -> None:
         for words, status in (
             ((), 64), (("explain",), 64), (("explain", "fly"), 64), (("explain", "bridge"), 64),
+            (("explain", "open"), 64), (("explain", "bridge", "--bridge", "br/0"), 64),
+            (("explain", "bridge", "--bridge", "br0", "--gateway", "10.0.0.1"), 64),
+            (("explain", "tuntap", "--bridge", "br0"), 64),
             (("explain", "tuntap", "--device", "tap0"), 64), (("explain", "tuntap", "--gateway", "x"), 64),
             (("explain", "ethertap"), 64), (("explain", "address", "--device", "tap0"), 64),
             (("explain", "address", "--device", "tap0", "--address", "10.0.0.1/33"), 64),

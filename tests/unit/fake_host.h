@@ -34,6 +34,16 @@ inline rtnetlink::Link lan(int ifindex, const std::string& name, bool forwarding
   return link;
 }
 
+inline rtnetlink::Link bridge(int ifindex, const std::string& name, unsigned mtu = 1500) {
+  rtnetlink::Link link;
+  link.ifindex = ifindex;
+  link.name = name;
+  link.up = true;
+  link.kind = "bridge";
+  link.mtu = mtu;
+  return link;
+}
+
 inline rtnetlink::Route route(const char* network, unsigned length, int ifindex, std::uint8_t protocol = 2) {
   return {.destination = ip(network),
           .mask = Ipv4Mask(length),
@@ -63,6 +73,8 @@ inline AddAddress add(const char* device, const char* address, const char* mask 
 inline DeleteAddress del(const char* device, const char* address, const char* mask = "255.255.255.0") {
   return {*IfName::parse(device), ip(address), *Ipv4Mask::parse(mask)};
 }
+
+inline MakeBridgedTap bridged(const char* name) { return {.bridge = *IfName::parse(name), .virtio_headers = false}; }
 
 inline policy::Caller caller(uid_t uid, std::vector<gid_t> groups = {}) {
   return {

@@ -53,6 +53,15 @@ TEST_CASE("audit: an intent has no result yet, and a request that named nothing 
   CHECK(line["request"] == json{{"protocol", "uml/4"}, {"operation", "add"}});
 }
 
+TEST_CASE("audit: a request for a bridge names it") {
+  auto bridging = record();
+  bridging.protocol = Protocol::qemu_bridge;
+  bridging.operation = "bridge";
+  bridging.request = bridged("br0");
+  CHECK(json::parse(audit::to_line(bridging))["request"] ==
+        json{{"protocol", "qemu-bridge"}, {"operation", "bridge"}, {"bridge", "br0"}});
+}
+
 TEST_CASE("audit: whatever comes from outside, a line is ASCII, one line, and at most 4,096 bytes") {
   std::string every_byte;
   for (int byte = 0; byte < 256; ++byte) every_byte += static_cast<char>(byte);

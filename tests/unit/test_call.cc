@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,85 @@ TEST_CASE("UML 4: add and del in both spellings") {
         check(std::get<DeleteAddress>(*call.request));
     }
   }
+}
+
+TEST_CASE("bridge helper: options in any order, and the last of a kind counts") {
+  struct Case {
+    std::vector<std::string> words;
+    const char* bridge;
+    int socket;
+    bool headers;
+  };
+  const Case cases[] = {
+      {{"--use-vnet", "--fd=7", "--br=br0"}, "br0", 7, true},  // as QEMU
+      {{"--use-vnet", "--br=br0", "--fd=7"}, "br0", 7, true},  // as libvirt
+      {{"--br=br0", "--fd=7"}, "br0", 7, false},
+      {{"--fd=7", "--br=br0", "--use-vnet", "--use-vnet"}, "br0", 7, true},
+      {{"--br=br0", "--fd=3", "--br=virbr1", "--fd=12"}, "virbr1", 12, false},
+      {{"--br=a/b", "--fd=1", "--fd=12", "--br=br0"}, "br0", 12, false},
+      {{"--br=--br=br0", "--fd=2147483647"}, "--br=br0", 2147483647, false},
+  };
+  for (const auto& expected : cases) {
+    const auto call = parse(expected.words);
+    CHECK(call.protocol == Protocol::qemu_bridge);
+    CHECK(call.reply == ReplyForm::bridge);
+    CHECK(call.operation == "bridge");
+    CHECK(call.socket == expected.socket);
+    REQUIRE(call.request);
+    const auto& request = std::get<MakeBridgedTap>(*call.request);
+    CHECK(request.bridge.str() == expected.bridge);
+    CHECK(request.virtio_headers == expected.headers);
+  }
+}
+
+TEST_CASE("bridge helper: any error is one line and the exit status 1") {
+  struct Case {
+    std::vector<std::string> words;
+    Code code;
+    std::string says;
+  };
+  const Case cases[] = {
+      {{"--br=br0"}, Code::usage, "--fd=N is missing"},
+      {{"--use-vnet"}, Code::usage, "--fd=N is missing"},
+      {{"--fd=7"}, Code::usage, "--br=BRIDGE is missing"},
+      {{"--fd=7", "--br=br0", "--mtu=1"}, Code::usage, "\"--mtu=1\" is no option"},
+      {{"--mtu=1", "--fd=7", "--br=br0"}, Code::usage, "\"--mtu=1\" is no option"},
+      {{"--help", "--fd=7", "--br=br0"}, Code::usage, "\"--help\" is no option"},
+      {{"--fd=7", "--br=br0", ""}, Code::usage, "\"\" is no option"},
+      {{"--fd", "7", "--br=br0"}, Code::usage, "\"--fd\" is no option"},
+      {{"--use-vnet=1", "--fd=7", "--br=br0"}, Code::usage, "\"--use-vnet=1\" is no option"},
+      {{"--br=br0", "--fd=7", "4", "tuntap", "up"}, Code::usage, "\"4\" is no option"},
+      {{"--fd=", "--br=br0"}, Code::bad_value, "--fd= is not the number"},
+      {{"--fd=2", "--br=br0"}, Code::bad_value, "--fd=2 is not the number"},
+      {{"--fd=-1", "--br=br0"}, Code::bad_value, "--fd=-1 is not the number"},
+      {{"--fd=07", "--br=br0"}, Code::bad_value, "--fd=07 is not the number"},
+      {{"--fd=7x", "--br=br0"}, Code::bad_value, "--fd=7x is not the number"},
+      {{"--fd=4294967299", "--br=br0"}, Code::bad_value, "is not the number"},
+      {{"--fd=7", "--fd=1", "--br=br0"}, Code::bad_value, "--fd=1 is not the number"},
+      {{"--fd=7", "--br="}, Code::bad_value, "\"\" is not the name of a bridge"},
+      {{"--fd=7", "--br=br%d"}, Code::bad_value, "\"br%d\" is not the name"},
+      {{"--fd=7", "--br=1234567890123456"}, Code::bad_value, "\"1234567890123456\" is not the name"},
+      {{"--fd=7", "--br=b\nr"}, Code::bad_value, "\"b\\x0ar\" is not the name"},
+  };
+  for (const auto& expected : cases) {
+    const auto call = parse(expected.words);
+    CAPTURE(expected.says);
+    CHECK(call.protocol == Protocol::qemu_bridge);
+    REQUIRE(!call.request);
+    const auto& error = call.request.error();
+    CHECK(error.code == expected.code);
+    CHECK_MESSAGE(error.one_line().find(expected.says) != std::string::npos, error.one_line());
+    CHECK(error.one_line().find('\n') == std::string::npos);
+    CHECK(error.one_line().find(error.advice) != std::string::npos);
+    CHECK(exit_status_of(call.reply, error) == 1);
+  }
+  CHECK(Error{Code::kernel, EPERM, "a", "b\nc"}.one_line() == "a: Operation not permitted (EPERM). b c");
+}
+
+TEST_CASE("an option alone does not make a call of the bridge helper") {
+  for (const std::vector<std::string>& words :
+       {std::vector{"--fly"s}, std::vector{"4"s, "tuntap"s, "up"s, "--br=br0"s}, std::vector{"gc"s, "--fd=7"s}})
+    CHECK(parse(words).protocol != Protocol::qemu_bridge);
 }
 
 TEST_CASE("gc is a person's command") {

@@ -93,6 +93,66 @@ TEST_CASE("decide: who gets a tap, by which rule, and with what reason") {
   }
 }
 
+TEST_CASE("decide: who may put a device on which bridge") {
+  struct Case {
+    std::string rules;
+    uid_t uid;
+    const char* bridge;
+    bool granted;
+    std::string rule;
+    std::string reason;  // a part of it
+  };
+  const std::string machines = R"({"name": "m", "users": [1001], "operations": ["bridge"], "bridges": ["br0", "gone",
+    "eth0"], "max_devices": 2})";
+  const std::string deny = R"({"name": "d", "effect": "deny", "users": ["*"], "bridges": ["br1"]}, )";
+  const Case cases[] = {
+      {machines, 1001, "br0", true, "m", "rule m allows bridge"},
+      // In the same words whether it is there or not.
+      {machines, 1001, "br1", false, "m", "rule m allows this but for bridge br1: not in br0, gone, eth0"},
+      {machines, 1001, "br9", false, "m", "rule m allows this but for bridge br9: not in br0, gone, eth0"},
+      {machines, 1001, "tap0", false, "m", "rule m allows this but for bridge tap0: not in br0, gone, eth0"},
+      {machines, 1001, "gone", false, "m", "there is no bridge gone on this host"},
+      {machines, 1001, "eth0", false, "m", "the device eth0 is not a bridge"},
+      {machines, 1002, "br0", false, "", "no rule of the policy speaks of uid 1002"},
+      {kAlice, 1001, "br0", false, "alice", "rule alice does not allow the operation bridge"},
+      // A name and no pattern.
+      {R"({"name": "m", "users": [7], "operations": ["bridge"], "bridges": ["br*"]})", 7, "br0", false, "m",
+       "not in br*"},
+      {R"({"name": "m", "users": [7], "operations": ["bridge"]})", 7, "br0", false, "m", "the rule lists no bridges"},
+      {R"({"name": "m", "users": [7], "operations": ["bridge"], "bridges": []})", 7, "br0", false, "m",
+       "the rule lists no bridges"},
+      {R"({"name": "m", "users": [7], "operations": ["bridge"], "bridges": ["br0"], "max_devices": 0})", 7, "br0",
+       false, "m", "max_devices 0: 0 in use"},
+      {R"({"name": "m", "users": [1001], "operations": ["bridge"], "bridges": ["br0"], "max_devices": 1})", 1001, "br0",
+       false, "m", "max_devices 1: 1 in use"},
+      {"", 0, "br1", true, "", "real uid 0 needs no rule"},
+      {"", 0, "br9", false, "", "there is no bridge br9 on this host"},
+      {"", 0, "eth0", false, "", "the device eth0 is not a bridge"},
+      {deny + machines, 1001, "br0", true, "m", ""},
+      {deny + machines, 1001, "br1", false, "d", "rule d denies this"},
+      {deny + machines, 0, "br1", false, "d", "rule d denies this"},
+      {deny + machines, 0, "br9", false, "", "there is no bridge br9"},
+      {R"({"name": "d", "effect": "deny", "users": ["*"], "operations": ["bridge"]}, )" + machines, 1001, "br0", false,
+       "d", "denies"},
+      {R"({"name": "d", "effect": "deny", "users": ["*"], "operations": ["tuntap"]}, )" + machines, 1001, "br0", true,
+       "m", ""},
+  };
+  auto host = small_host();
+  host.links.push_back(bridge(7, "br0"));
+  host.links.push_back(bridge(8, "br1"));
+  for (const auto& c : cases) {
+    CAPTURE(c.rules);
+    CAPTURE(c.bridge);
+    const auto decision = decide(rules(c.rules), caller(c.uid), bridged(c.bridge), host);
+    REQUIRE(decision.has_value() == c.granted);
+    CHECK((decision ? decision->rule() : decision.error().rule) == c.rule);
+    const auto& reason = decision ? decision->reason() : decision.error().error.what;
+    CHECK_MESSAGE(reason.find(c.reason) != std::string::npos, reason);
+  }
+  CHECK(policy::counts_against_limits(bridged("br0")));
+  CHECK(!decide({}, caller(1001), bridged("br0"), host));
+}
+
 TEST_CASE("decide: without any policy file only root may, and the others are told where it belongs") {
   CHECK(decide({}, caller(0), MakeTap{}, small_host()));
   const auto denied = decide({}, caller(1001), MakeTap{}, small_host());
@@ -258,6 +318,7 @@ TEST_CASE("answers_of: what each rule makes of a request, whichever of them deci
     const char* why;
   };
   const Request tap = MakeTap{ip("10.99.0.1")}, bare = MakeTap{}, address = add("tap0", "10.50.0.7");
+  const Request port = bridged("br0");
   const Request ether = OpenEthertap{*IfName::parse("uml0"), std::nullopt};
   const Case cases[] = {
       {R"("operations": ["address"])", tap, RuleSays::lacks_operation, ""},
@@ -281,6 +342,16 @@ TEST_CASE("answers_of: what each rule makes of a request, whichever of them deci
       {R"("effect": "deny", "devices": ["uml*"])", address, RuleSays::does_not_match, "device tap0 is not in uml*"},
       {R"("effect": "deny", "lan": ["eth9"])", address, RuleSays::does_not_match, "is not in the LAN of eth9"},
       {R"("effect": "deny", "lan": ["eth0"])", address, RuleSays::denies, ""},
+      {R"("operations": ["bridge"])", port, RuleSays::lacks_value, "bridge br0: the rule lists no bridges"},
+      {R"("operations": ["bridge"], "bridges": ["br1", "br2"])", port, RuleSays::lacks_value,
+       "bridge br0: not in br1, br2"},
+      {R"("operations": ["bridge"], "bridges": ["br0"])", port, RuleSays::grants, ""},
+      {R"("effect": "deny", "bridges": ["br1"])", port, RuleSays::does_not_match, "bridge br0 is not in br1"},
+      {R"("effect": "deny", "bridges": ["br1", "br0"])", port, RuleSays::denies, ""},
+      {R"("effect": "deny", "bridges": ["br0"])", address, RuleSays::does_not_match, "the request names none"},
+      {R"("effect": "deny", "bridges": ["br0"], "gateways": ["0.0.0.0/0"])", port, RuleSays::does_not_match,
+       "it denies gateways"},
+      {R"("effect": "deny", "devices": ["tap*"])", port, RuleSays::does_not_match, "the kernel chooses"},
   };
   for (const auto& c : cases) {
     CAPTURE(c.rule);

@@ -20,15 +20,20 @@ class FakeEffects : public priv::HostEffects {
   explicit FakeEffects(int fail_at = -1, int errnum = ENOMEM) : fail_at_(fail_at), errnum_(errnum) {}
 
   std::vector<std::string> facts;
+  std::vector<std::string> of_the_tap;  // in order
   int steps = 0;
 
-  Result<priv::NewTap> make_tap(uid_t, const std::optional<IfName>&) override {
+  Result<priv::NewTap> make_tap(uid_t, const std::optional<IfName>&, bool virtio_headers) override {
     if (auto ok = step(); !ok) return std::unexpected(ok.error());
-    return priv::NewTap{*IfName::parse("tap9"), 9, unique_fd()};
+    if (virtio_headers) facts.emplace_back("virtio headers");
+    return priv::NewTap{*IfName::parse("tap9"), 9, *MacAddress::parse("02:0a:0b:0c:0d:0e"), unique_fd()};
   }
   Result<void> set_alias(int, const std::string&) override { return step(); }
   Result<void> add_address(int, Ipv4) override { return step(); }
   Result<void> set_up(int) override { return step(); }
+  Result<void> set_mtu(int i, unsigned mtu) override { return say("mtu", i, std::to_string(mtu)); }
+  Result<void> set_mac(int i, const MacAddress& mac) override { return say("mac", i, mac.str()); }
+  Result<void> set_master(int i, int bridge) override { return say("master", i, std::to_string(bridge)); }
   Result<void> add_route(int i, Ipv4 a) override { return put(true, "route " + at(i, a)); }
   Result<void> delete_route(int i, Ipv4 a) override { return put(false, "route " + at(i, a)); }
   Result<void> publish(int i, Ipv4 a, std::uint8_t protocol) override {
@@ -49,6 +54,12 @@ class FakeEffects : public priv::HostEffects {
     if (steps++ == fail_at_) return fail_errno(Code::kernel, errnum_, "the kernel said no");
     return {};
   }
+  // What goes with the device's fd.
+  Result<void> say(const std::string& what, int ifindex, const std::string& value) {
+    if (auto ok = step(); !ok) return ok;
+    of_the_tap.push_back(what + " " + std::to_string(ifindex) + " " + value);
+    return {};
+  }
   Result<void> put(bool on, const std::string& fact) {
     if (auto ok = step(); !ok) return ok;
     std::erase(facts, fact);
@@ -60,6 +71,12 @@ class FakeEffects : public priv::HostEffects {
   int fail_at_;
   int errnum_;
 };
+
+policy::HostState host_with_bridge(unsigned mtu = 1500) {
+  auto host = small_host();
+  host.links.push_back(bridge(7, "br0", mtu));
+  return host;
+}
 
 policy::Grant root_grant(const Request& request, const policy::HostState& host) {
   auto grant = policy::decide({}, caller(0), request, host);
@@ -86,6 +103,42 @@ TEST_CASE("execute: a tap with a gateway") {
   CHECK(run(MakeTap{}, small_host(), without)->text == "tap9 up without a host address\n");
 }
 
+TEST_CASE("execute: a tap on a bridge takes the bridge's MTU and a high MAC address before it is a port") {
+  FakeEffects effects;
+  const auto outcome = run(bridged("br0"), host_with_bridge(1400), effects);
+  REQUIRE(outcome);
+  CHECK(outcome->text == "tap9 up on bridge br0\n");
+  CHECK(effects.of_the_tap == std::vector<std::string>{"mtu 9 1400", "mac 9 fe:0a:0b:0c:0d:0e", "master 9 7"});
+  CHECK(outcome->words == std::vector<std::string>{"tap9 made for uid 0", "MTU 1400 on tap9",
+                                                   "MAC address of tap9 begins with fe", "tap9 on bridge br0",
+                                                   "tap9 up"});
+  CHECK(effects.facts.empty());
+
+  FakeEffects with;
+  const auto headers = run(MakeBridgedTap{*IfName::parse("br0"), true}, host_with_bridge(), with);
+  REQUIRE(headers);
+  CHECK(headers->words.front() == "tap9 made for uid 0, with virtio-net headers");
+  CHECK(with.facts == std::vector<std::string>{"virtio headers"});
+}
+
+TEST_CASE("execute: a bridge that takes no port, or has no MTU that a tap can have, says what to do") {
+  struct Case {
+    int step;
+    int errnum;
+    const char* what;
+    const char* advice;
+  };
+  for (const auto& c : {Case{2, EINVAL, "cannot set the MTU of the new TAP device to 1500", "lowers the MTU"},
+                        Case{4, EXFULL, "cannot put the new TAP device on the bridge br0", "as many ports as it can"},
+                        Case{4, ENODEV, "cannot put the new TAP device on the bridge br0", ""}}) {
+    FakeEffects effects(c.step, c.errnum);
+    const auto outcome = run(bridged("br0"), host_with_bridge(), effects);
+    REQUIRE(!outcome);
+    CHECK(outcome.error().what == c.what);
+    CHECK_MESSAGE(outcome.error().advice.find(c.advice) != std::string::npos, outcome.error().advice);
+  }
+}
+
 TEST_CASE("execute: an address on a LAN, and exactly that taken back") {
   auto host = small_host();
   FakeEffects effects;
@@ -106,12 +159,13 @@ TEST_CASE("execute: an address on a LAN, and exactly that taken back") {
 }
 
 TEST_CASE("execute: what fails half-way is taken back whole, at every step") {
-  for (const Request& request : {Request(add("tap0", "10.50.0.7")), Request(MakeTap{ip("10.99.0.254")})}) {
+  for (const Request& request :
+       {Request(add("tap0", "10.50.0.7")), Request(MakeTap{ip("10.99.0.254")}), Request(bridged("br0"))}) {
     FakeEffects counting;
-    REQUIRE(run(request, small_host(), counting));
+    REQUIRE(run(request, host_with_bridge(), counting));
     for (int step = 0; step < counting.steps; ++step) {
       FakeEffects effects(step);
-      const auto outcome = run(request, small_host(), effects);
+      const auto outcome = run(request, host_with_bridge(), effects);
       REQUIRE(!outcome);
       CHECK(outcome.error().code == Code::kernel);
       CHECK(outcome.error().errnum == ENOMEM);

@@ -44,6 +44,10 @@ std::string deny(const std::string& name, const std::string& more) {
   return R"({"name": ")" + name + R"(", "effect": "deny")" + more + "}";
 }
 
+std::string port(const std::string& name, const std::string& bridges) {
+  return R"({"name": ")" + name + R"(", "users": [7], "operations": ["bridge"], "bridges": )" + bridges + "}";
+}
+
 TEST_CASE("review: a policy that is meant as it is gets no warning") {
   CHECK(told(warnings_of(allow("a"))) == "");
   CHECK(told(warnings_of(deny("d", R"(, "users": ["*"], "operations": ["ethertap", "bridge", "open"])") + ", " +
@@ -98,10 +102,26 @@ TEST_CASE("review: rules that can never decide") {
       // deny rules that match nothing
       {deny("d", R"(, "users": ["*"], "guests": [])"), "it matches no request that there is"},
       {deny("d", R"(, "users": ["*"], "guests": ["10.0.0.0/8"], "gateways": ["10.0.0.0/8"])"), "it matches no request"},
-      {deny("d", R"(, "users": ["*"], "bridges": ["br0"])"), "it matches no request"},
+      {deny("d", R"(, "users": ["*"], "bridges": ["br0"])"), ""},
+      {deny("d", R"(, "users": ["*"], "bridges": [])"), "it matches no request"},
+      {deny("d", R"(, "users": ["*"], "operations": ["tuntap"], "bridges": ["br0"])"), "it matches no request"},
+      {deny("d", R"(, "users": ["*"], "bridges": ["br0"], "guests": ["10.0.0.0/8"])"), "it matches no request"},
       {deny("d", R"(, "users": ["*"], "operations": ["tuntap"], "devices": ["tap*"])"), "it matches no request"},
       {deny("d", R"(, "users": ["*"], "operations": [])"), "it matches no request"},
       {deny("d", R"(, "users": ["*"], "devices": ["tap*"])"), ""},
+      // bridges
+      {port("a", R"(["br0"])"), ""},
+      {R"({"name": "a", "users": [7], "operations": ["bridge"]})", "lists none under \"bridges\""},
+      {port("a", "[]"), "lists none under \"bridges\""},
+      {port("a", R"(["br0"], "max_devices": 0)"), "it can never decide: max_devices is 0"},
+      {port("a", R"(["br0", "br1"])") + ", " + port("b", R"(["br1"])"),
+       "never-decides b  : it can never decide: the rule"},
+      {port("a", R"(["br0"])") + ", " + port("b", R"(["br0", "br1"])"), ""},
+      {port("a", R"(["br0"], "max_devices": 1)") + ", " + port("b", R"(["br0"])"), ""},
+      {deny("d", R"(, "users": ["*"], "bridges": ["br0"])") + ", " + port("a", R"(["br0"])"), "never-decides a  : "},
+      {deny("d", R"(, "users": ["*"], "bridges": ["br0"])") + ", " + port("a", R"(["br0", "br1"])"), ""},
+      {deny("d", R"(, "users": ["*"], "operations": ["bridge"])") + ", " + port("a", R"(["br0"])"),
+       "never-decides a  : "},
       // nobody
       {R"({"name": "a", "users": ["ghost"], "operations": ["tuntap"]})", "it speaks of nobody"},
       {R"({"name": "a", "users": ["ghost"], "operations": ["tuntap"]})",
@@ -144,6 +164,12 @@ TEST_CASE("review: ranges and devices against the host's own") {
   CHECK_MESSAGE(gateways.find("host-address a gateways 10.50.0.0/24: ") != std::string::npos, gateways);
   const auto unseen = with(R"(, "guests": ["10.50.0.32/27"])");
   CHECK_MESSAGE(unseen.find("not-published a guests 10.50.0.32/27: ") != std::string::npos, unseen);
+  const auto bridges = with(R"(, "guests": ["10.99.0.0/16"], "bridges": ["br9", "eth0"])");
+  CHECK_MESSAGE(
+      bridges.find("no-such-device a bridges br9: there is no bridge br9 on this host now") != std::string::npos,
+      bridges);
+  CHECK_MESSAGE(bridges.find("no-such-device a bridges eth0: the device eth0 is not a bridge") != std::string::npos,
+                bridges);
   const auto missing = with(R"(, "guests": ["10.99.0.0/16"], "lan": ["wan9"])");
   CHECK_MESSAGE(missing.find("no-such-device a lan wan9: there is no device wan9") != std::string::npos, missing);
 }

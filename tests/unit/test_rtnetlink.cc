@@ -67,6 +67,26 @@ TEST_CASE("rtnetlink: an alias is sent without NUL, padded to four bytes") {
                                                         7,  0, 20, 0, 'a', 'b', 'c',  0});
 }
 
+TEST_CASE("rtnetlink: what makes a device a port of a bridge") {
+  const auto link = [](Bytes request) {
+    return read_one(as_record(std::move(request), RTM_NEWLINK), rtnetlink::link_of);
+  };
+  const auto mtu = link(rtnetlink::set_link_mtu(1, 5, 1400));
+  REQUIRE(mtu);
+  CHECK(mtu->ifindex == 5);
+  CHECK(mtu->mtu == 1400);
+  CHECK(!mtu->mac);
+  const auto mac = link(rtnetlink::set_link_mac(1, 5, *MacAddress::parse("fe:1:2:3:4:5")));
+  REQUIRE((mac && mac->mac));
+  CHECK(mac->mac->str() == "fe:01:02:03:04:05");
+  const auto master = link(rtnetlink::set_link_master(1, 5, 7));
+  REQUIRE(master);
+  CHECK(master->master == 7);
+  CHECK(rtnetlink::set_link_master(1, 5, 7) == Bytes{40, 0, 0,  0, 19, 0, 0x05, 0, 1, 0, 0, 0, 0, 0, 0, 0,  //
+                                                     0,  0, 0,  0, 5,  0, 0,    0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                                                     8,  0, 10, 0, 7,  0, 0,    0});
+}
+
 TEST_CASE("rtnetlink: records read back what requests say") {
   const auto route = read_one(as_record(rtnetlink::add_host_route(1, 7, kGuest), RTM_NEWROUTE), rtnetlink::route_of);
   REQUIRE(route);

@@ -16,13 +16,27 @@ struct Describe {
 
   Words operator()(const MakeTapDevice& c) const {
     const auto owner = " for uid " + std::to_string(c.owner);
-    return {new_tap + " made" + owner, "make " + (c.name ? "the TAP device " + c.name->str() : "a TAP device") + owner};
+    const std::string headers = c.virtio_headers ? ", with virtio-net headers" : "";
+    return {new_tap + " made" + owner + headers,
+            "make " + (c.name ? "the TAP device " + c.name->str() : "a TAP device") + owner};
   }
   Words operator()(const PutHostAddress& c) const {
     const auto words = c.address.str() + "/32 on " + name(c.device);
     return {words, "put " + words};
   }
   Words operator()(const BringUp& c) const { return {name(c.device) + " up", "bring up " + name(c.device)}; }
+  Words operator()(const SetMtu& c) const {
+    const auto mtu = std::to_string(c.mtu);
+    return {"MTU " + mtu + " on " + name(c.device), "set the MTU of " + name(c.device) + " to " + mtu};
+  }
+  Words operator()(const RaiseMac& c) const {
+    return {"MAC address of " + name(c.device) + " begins with fe",
+            "let the MAC address of " + name(c.device) + " begin with fe"};
+  }
+  Words operator()(const PutOnBridge& c) const {
+    return {name(c.device) + " on bridge " + c.bridge.name,
+            "put " + name(c.device) + " on the bridge " + c.bridge.name};
+  }
   Words operator()(const AddRoute& c) const {
     return {c.address.str() + " routed to " + name(c.device), "route " + c.address.str() + " to " + name(c.device)};
   }
@@ -54,6 +68,9 @@ struct Invert {
   Inverse operator()(const MakeTapDevice&) const { return std::nullopt; }
   Inverse operator()(const PutHostAddress&) const { return std::nullopt; }
   Inverse operator()(const BringUp&) const { return std::nullopt; }
+  Inverse operator()(const SetMtu&) const { return std::nullopt; }
+  Inverse operator()(const RaiseMac&) const { return std::nullopt; }
+  Inverse operator()(const PutOnBridge&) const { return std::nullopt; }
   Inverse operator()(const AddRoute& c) const { return DeleteRoute{c.device, c.address}; }
   Inverse operator()(const DeleteRoute& c) const { return AddRoute{c.device, c.address}; }
   Inverse operator()(const Publish& c) const { return Withdraw{c.lan, c.address, c.forwarding_is_ours}; }

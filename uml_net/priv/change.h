@@ -23,6 +23,7 @@ struct MakeTapDevice {  // gone again with its fd
   uid_t owner;
   DeviceTag tag;                              // for the alias; when, is known once it is made
   std::optional<IfName> name = std::nullopt;  // none: the kernel chooses one
+  bool virtio_headers = false;                // whether each frame of its fd begins with a virtio-net header
 };
 struct PutHostAddress {
   Device device;
@@ -30,6 +31,19 @@ struct PutHostAddress {
 };
 struct BringUp {
   Device device;
+};
+struct SetMtu {
+  Device device;
+  unsigned mtu;
+};
+// The first byte of the new TAP's MAC address becomes 0xFE. A bridge without a MAC address of its own takes the lowest
+// among its ports, and is to keep the one it has.
+struct RaiseMac {
+  Device device;
+};
+struct PutOnBridge {
+  Device device;
+  Device bridge;
 };
 struct AddRoute {
   Device device;
@@ -61,8 +75,8 @@ struct DeleteTapDevice {
   Device device;
 };
 
-using Change = std::variant<MakeTapDevice, PutHostAddress, BringUp, AddRoute, DeleteRoute, Publish, Withdraw,
-                            SetProxyArp, SetForwarding, DeleteTapDevice>;
+using Change = std::variant<MakeTapDevice, PutHostAddress, BringUp, SetMtu, RaiseMac, PutOnBridge, AddRoute,
+                            DeleteRoute, Publish, Withdraw, SetProxyArp, SetForwarding, DeleteTapDevice>;
 
 // What the change was, for the audit log ("10.50.0.7 published on eth0"), and what was being tried where it failed
 // ("publish 10.50.0.7 on eth0"). `new_tap` stands for the device with index 0.

@@ -6,6 +6,9 @@
 namespace umlnet::priv {
 namespace {
 
+// 0xFF would be a group address.
+constexpr std::uint8_t kHighestUnicast = 0xfe;
+
 // Makes one change real. `tap` receives the TAP that MakeTapDevice makes, and resolves the device with index 0.
 struct Perform {
   HostEffects& effects;
@@ -14,7 +17,7 @@ struct Perform {
   int index(const Device& device) const { return device.ifindex != 0 || !tap ? device.ifindex : tap->ifindex; }
 
   Result<void> operator()(const MakeTapDevice& c) const {
-    auto made = effects.make_tap(c.owner, c.name);
+    auto made = effects.make_tap(c.owner, c.name, c.virtio_headers);
     if (!made) return std::unexpected(std::move(made.error()));
     tap.emplace(*std::move(made));
     DeviceTag tag = c.tag;
@@ -23,6 +26,14 @@ struct Perform {
   }
   Result<void> operator()(const PutHostAddress& c) const { return effects.add_address(index(c.device), c.address); }
   Result<void> operator()(const BringUp& c) const { return effects.set_up(index(c.device)); }
+  Result<void> operator()(const SetMtu& c) const { return effects.set_mtu(index(c.device), c.mtu); }
+  Result<void> operator()(const RaiseMac& c) const {
+    if (!tap) return fail(Code::bug, "there is no new TAP device");
+    auto bytes = tap->mac.bytes();
+    bytes[0] = kHighestUnicast;
+    return effects.set_mac(index(c.device), MacAddress(bytes));
+  }
+  Result<void> operator()(const PutOnBridge& c) const { return effects.set_master(index(c.device), index(c.bridge)); }
   Result<void> operator()(const AddRoute& c) const { return effects.add_route(index(c.device), c.address); }
   Result<void> operator()(const DeleteRoute& c) const { return effects.delete_route(index(c.device), c.address); }
   Result<void> operator()(const Publish& c) const {
@@ -52,6 +63,10 @@ Error explained(const Change& change, Error error) {
   } else if (std::holds_alternative<MakeTapDevice>(change) && error.errnum == EBUSY) {
     error.code = Code::conflict;
     error.advice = "The name is in use: choose another for the device.";
+  } else if (std::holds_alternative<SetMtu>(change) && error.errnum == EINVAL) {
+    error.advice = "A TAP device takes a lower one at most: the administrator lowers the MTU of the bridge.";
+  } else if (std::holds_alternative<PutOnBridge>(change) && error.errnum == EXFULL) {
+    error.advice = "The bridge has as many ports as it can have.";
   } else if (error.errnum == EPERM && error.advice.empty()) {
     error.advice = "The kernel refused although CAP_NET_ADMIN is in effect: is this network namespace another user's?";
   }
@@ -85,7 +100,9 @@ std::string explanation(const policy::Grant& grant, const Plan& plan, const Outc
   std::string text;
   if (outcome.tap) {
     text = outcome.tap->name.str() + " up";
-    bool has_address = false;
+    const auto* bridged = std::get_if<MakeBridgedTap>(&grant.request());
+    if (bridged != nullptr) text += " on bridge " + bridged->bridge.str();
+    bool has_address = bridged != nullptr;
     for (const auto& change : outcome.changes)
       if (const auto* put = std::get_if<PutHostAddress>(&change)) {
         text += " with " + put->address.str() + "/32";

@@ -11,6 +11,7 @@
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/ifname.h"
 #include "libumlnet/core/ipv4.h"
+#include "libumlnet/core/mac_address.h"
 #include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::priv {
@@ -18,7 +19,8 @@ namespace umlnet::priv {
 struct NewTap {
   IfName name;
   int ifindex;
-  unique_fd fd;  // the device lives as long as a copy of it is open
+  MacAddress mac;  // of the kernel's choice
+  unique_fd fd;    // the device lives as long as a copy of it is open
 };
 
 class HostEffects {
@@ -26,10 +28,13 @@ class HostEffects {
   virtual ~HostEffects() = default;
 
   // EBUSY where `name` is in use.
-  virtual Result<NewTap> make_tap(uid_t owner, const std::optional<IfName>& name) = 0;
+  virtual Result<NewTap> make_tap(uid_t owner, const std::optional<IfName>& name, bool virtio_headers) = 0;
   virtual Result<void> set_alias(int ifindex, const std::string& alias) = 0;
   virtual Result<void> add_address(int ifindex, Ipv4 address) = 0;  // /32
   virtual Result<void> set_up(int ifindex) = 0;
+  virtual Result<void> set_mtu(int ifindex, unsigned mtu) = 0;
+  virtual Result<void> set_mac(int ifindex, const MacAddress& mac) = 0;
+  virtual Result<void> set_master(int ifindex, int bridge) = 0;
   virtual Result<void> add_route(int ifindex, Ipv4 address) = 0;  // EEXIST where any route to that very address is
   virtual Result<void> delete_route(int ifindex, Ipv4 address) = 0;
   virtual Result<void> publish(int ifindex, Ipv4 address, std::uint8_t protocol) = 0;

@@ -4,20 +4,20 @@
 
 namespace umlnet::priv {
 
-Result<NewTap> KernelEffects::make_tap(uid_t owner, const std::optional<IfName>& wanted) {
+Result<NewTap> KernelEffects::make_tap(uid_t owner, const std::optional<IfName>& wanted, bool virtio_headers) {
   if (!tun_) return std::unexpected(tun_.error());
   if (!*tun_) return fail(Code::bug, "one helper makes one TAP device, and it is made already");
   unique_fd tun = std::move(*tun_);
-  const auto name = attach_new_tap(tun.get(), owner, wanted);
+  const auto name = attach_new_tap(tun.get(), owner, wanted, virtio_headers);
   if (!name) return std::unexpected(name.error());
-  int ifindex = 0;
+  std::optional<rtnetlink::Link> link;
   const auto found = socket_.get(rtnetlink::get_link(socket_.next_sequence(), name->str()),
-                                 "cannot find the new device " + name->str(), [&](const rtnetlink::Message& message) {
-                                   if (const auto link = rtnetlink::link_of(message)) ifindex = link->ifindex;
-                                 });
+                                 "cannot find the new device " + name->str(),
+                                 [&](const rtnetlink::Message& message) { link = rtnetlink::link_of(message); });
   if (!found) return std::unexpected(found.error());
-  if (ifindex <= 0) return fail(Code::bug, "the kernel does not know the new device " + name->str());
-  return NewTap{.name = *name, .ifindex = ifindex, .fd = std::move(tun)};
+  if (!link || link->ifindex <= 0 || !link->mac)
+    return fail(Code::bug, "the kernel does not know the new device " + name->str());
+  return NewTap{.name = *name, .ifindex = link->ifindex, .mac = *link->mac, .fd = std::move(tun)};
 }
 
 Result<void> KernelEffects::set_alias(int ifindex, const std::string& alias) {
@@ -30,6 +30,18 @@ Result<void> KernelEffects::add_address(int ifindex, Ipv4 address) {
 
 Result<void> KernelEffects::set_up(int ifindex) {
   return socket_.change(rtnetlink::set_link_up(socket_.next_sequence(), ifindex));
+}
+
+Result<void> KernelEffects::set_mtu(int ifindex, unsigned mtu) {
+  return socket_.change(rtnetlink::set_link_mtu(socket_.next_sequence(), ifindex, mtu));
+}
+
+Result<void> KernelEffects::set_mac(int ifindex, const MacAddress& mac) {
+  return socket_.change(rtnetlink::set_link_mac(socket_.next_sequence(), ifindex, mac));
+}
+
+Result<void> KernelEffects::set_master(int ifindex, int bridge) {
+  return socket_.change(rtnetlink::set_link_master(socket_.next_sequence(), ifindex, bridge));
 }
 
 Result<void> KernelEffects::add_route(int ifindex, Ipv4 address) {

@@ -12,10 +12,13 @@ class KernelEffects : public HostEffects {
   // is made. `socket` is borrowed.
   KernelEffects(Result<unique_fd> tun, RtnetlinkSocket& socket) : tun_(std::move(tun)), socket_(socket) {}
 
-  Result<NewTap> make_tap(uid_t owner, const std::optional<IfName>& name) override;
+  Result<NewTap> make_tap(uid_t owner, const std::optional<IfName>& name, bool virtio_headers) override;
   Result<void> set_alias(int ifindex, const std::string& alias) override;
   Result<void> add_address(int ifindex, Ipv4 address) override;
   Result<void> set_up(int ifindex) override;
+  Result<void> set_mtu(int ifindex, unsigned mtu) override;
+  Result<void> set_mac(int ifindex, const MacAddress& mac) override;
+  Result<void> set_master(int ifindex, int bridge) override;
   Result<void> add_route(int ifindex, Ipv4 address) override;
   Result<void> delete_route(int ifindex, Ipv4 address) override;
   Result<void> publish(int ifindex, Ipv4 address, std::uint8_t protocol) override;

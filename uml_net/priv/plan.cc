@@ -49,6 +49,22 @@ Result<Plan> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv
   return plan;
 }
 
+Result<Plan> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant, const RequestId& id,
+                              const HostState& host) {
+  const Link* bridge = host.link(request.bridge.str());
+  if (bridge == nullptr) return fail(Code::bug, "no bridge " + request.bridge.str());
+  const std::string words = std::string(request_name(grant.request())) + " bridge=" + bridge->name;
+  const DeviceTag tag{grant.uid(), id, std::nullopt, words};
+  Plan plan;
+  plan.changes.push_back(MakeTapDevice{grant.uid(), tag, std::nullopt, request.virtio_headers});
+  // Before it is a port: a bridge takes over the lowest MTU and the lowest MAC address among its ports.
+  plan.changes.push_back(SetMtu{Device{}, bridge->mtu});
+  plan.changes.push_back(RaiseMac{Device{}});
+  plan.changes.push_back(PutOnBridge{Device{}, device_of(*bridge)});
+  plan.changes.push_back(BringUp{Device{}});
+  return plan;
+}
+
 // The route comes first and goes last: whoever sees a proxy entry without a route may take it for garbage.
 Result<Plan> plan_add(const AddAddress& request, const Grant& grant, const HostState& host) {
   const Link* link = host.link(request.device.str());
@@ -167,6 +183,7 @@ Result<Plan> make_plan(const Grant& grant, const RequestId& id, const HostState&
     Result<Plan> operator()(const OpenEthertap& request) const {
       return plan_tap(request.device, request.gateway, grant, id);
     }
+    Result<Plan> operator()(const MakeBridgedTap& request) const { return plan_bridged_tap(request, grant, id, host); }
     Result<Plan> operator()(const AddAddress& request) const { return plan_add(request, grant, host); }
     Result<Plan> operator()(const DeleteAddress& request) const { return plan_delete(request, host); }
     Result<Plan> operator()(const CollectGarbage&) const { return plan_garbage(host); }

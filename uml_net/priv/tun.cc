@@ -12,10 +12,11 @@ namespace umlnet::priv {
 
 const std::array<unsigned long, 2> kTunRequests = {TUNSETIFF, TUNSETOWNER};
 
-Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name) {
+Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, bool virtio_headers) {
   ifreq request{};
   // As the field's type has it: IFF_TUN_EXCL is the sign bit of a short.
-  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL);
+  const int headers = virtio_headers ? IFF_VNET_HDR : 0;
+  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL | headers);
   const std::string wanted = name ? name->str() : "tap%d";
   wanted.copy(request.ifr_name, IFNAMSIZ - 1);
   if (::ioctl(tun, TUNSETIFF, &request) != 0) return fail_errno(Code::kernel, errno, "cannot make a TAP device");

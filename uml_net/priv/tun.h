@@ -15,10 +15,10 @@ namespace umlnet::priv {
 extern const std::array<unsigned long, 2> kTunRequests;
 
 // Makes a TAP device called `name`, or with a name of the kernel's choice ("tap0", ...), and ties it to `tun`, an fd
-// open on /dev/net/tun: IFF_TAP | IFF_NO_PI, one queue, no virtio-net header, and `owner` as its TUN owner. The device
-// goes with the last copy of the fd. A name in use is EBUSY, whatever uses it: the call never ties `tun` to a device
-// that is there. Needs CAP_NET_ADMIN in effect, in the user namespace that owns the network namespace `tun` was opened
-// in.
-Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name);
+// open on /dev/net/tun: IFF_TAP | IFF_NO_PI, with `virtio_headers` also IFF_VNET_HDR, one queue, and `owner` as its TUN
+// owner. The device goes with the last copy of the fd. A name in use is EBUSY, whatever uses it: the call never ties
+// `tun` to a device that is there. Needs CAP_NET_ADMIN in effect, in the user namespace that owns the network namespace
+// `tun` was opened in.
+Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, bool virtio_headers);
 
 }  // namespace umlnet::priv

@@ -3,7 +3,7 @@
 # umlnet policy, whose two subcommands have options of their own.
 _umlnet_policy() {
   local check='--strict --host-state --json --help'
-  local explain='--user --group --host-state --policy --gateway --device --address --netmask --del --json --help'
+  local explain='--user --group --host-state --policy --gateway --device --address --netmask --del --bridge --json --help'
   local word=${COMP_WORDS[2]}
   if ((COMP_CWORD == 2)); then
     COMPREPLY=($(compgen -W 'check explain --help' -- "$cur"))
@@ -14,7 +14,7 @@ _umlnet_policy() {
     --host-state) COMPREPLY=($(compgen -W 'live none' -- "$cur")) ;;
     --user) COMPREPLY=($(compgen -u -- "$cur")) ;;
     --group) COMPREPLY=($(compgen -g -- "$cur")) ;;
-    --device) COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur")) ;;
+    --device | --bridge) COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur")) ;;
     --gateway | --address | --netmask) ;;
     --policy)
       compopt -o filenames 2>/dev/null
@@ -24,7 +24,7 @@ _umlnet_policy() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W "${!word}" -- "$cur"))
       elif [[ $word == explain ]]; then
-        COMPREPLY=($(compgen -W 'tuntap ethertap address' -- "$cur"))
+        COMPREPLY=($(compgen -W 'tuntap ethertap address bridge' -- "$cur"))
       else
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "$cur"))

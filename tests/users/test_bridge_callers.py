@@ -1,0 +1,179 @@
+"""A real other user puts devices on bridges, as QEMU and libvirt do it for ordinary users: set-user-ID root, and with a
+file capability."""
+
+import os
+import socket
+import subprocess
+import time
+import unittest
+from pathlib import Path
+from typing import Any
+
+from tests.support import bridge, caller, world
+from tests.support.case import HELPER, HostCase
+from tests.support.process import capabilities, status_of
+
+NOBODY, SOMEBODY = 65534, 65533
+CAP_NET_ADMIN = 1 << 12
+LOG_GROUP = 64999  # what an installation calls umlnet
+MACHINES = {"name": "machines", "users": [NOBODY], "groups": [4242], "operations": ["bridge"], "bridges": ["br0", "gone"],
+            "max_devices": 2}
+TAPS = {"name": "taps", "users": [SOMEBODY], "operations": ["tuntap"], "bridges": ["br0"]}
+
+
+class Callers:
+    """What must hold for both ways of installing the helper."""
+
+    how: str
+    log: dict[str, int] = {}
+
+    def setUp(self) -> None:
+        super().setUp()  # type: ignore[misc]
+        self.helper = world.helper_copy(HELPER, self.how, LOG_GROUP)
+        world.write_policy({"version": 1, "rules": [MACHINES, TAPS]})
+        world.reset_log(**self.log)
+        bridge.add_bridge()
+        bridge.add_bridge("br1", "10.61.0.1/24")
+        self.before = self.state()
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        return world.snapshot(), bridge.ports()
+
+    def ask(self: Any, name: str = "br0", *options: str, user: int | None = NOBODY, **more: Any) -> caller.Reply:
+        reply = bridge.ask(self.helper, name, *options, user=user, **more)
+        self.addCleanup(reply.close)
+        return reply
+
+    def assert_one_line(self: Any, reply: caller.Reply, *words: str) -> str:
+        self.assert_refused(reply, 1, *words)
+        self.assertEqual((reply.data, reply.stderr.count("\n")), (b"", 1), reply)
+        return reply.stderr
+
+    def test_granted(self: Any) -> None:
+        reply = self.ask("br0", "--use-vnet")
+        self.assertEqual((reply.exit, reply.data, len(reply.fds), reply.stderr), (0, b"\0", 1, ""), reply)
+        link = world.links()["tap0"]
+        self.assertEqual(link["linkinfo"]["info_data"]["user"], "nobody")
+        self.assertRegex(link["ifalias"], rf"^uml_net uid={NOBODY} id=[0-9a-f-]+ since=[^ ]+ bridge bridge=br0$")
+        ports = bridge.ports()
+        self.assertEqual(ports.pop("tap0"), {"kind": "tun", "master": "br0", "mtu": 1500, "up": True,
+                                             "mac": link["address"]})
+        self.assertEqual(ports, self.before[1])
+        intent, result = world.audit_lines()
+        for line in (intent, result):
+            self.assertEqual((line["event"], line["decision"]), ("accept", {"rule": "machines",
+                                                                            "reason": "rule machines allows bridge"}))
+            self.assertEqual(line["caller"], {"uid": NOBODY, "gid": NOBODY, "pid": os.getpid(), "user": "nobody"})
+        reply.close()
+        self.assertEqual(self.state(), self.before)
+
+    def test_a_bridge_that_is_not_granted_is_answered_like_none(self: Any) -> None:
+        answers = set()
+        for name in ("br1", "br9", "br0p", "lo"):
+            said = self.assert_one_line(self.ask(name), f"rule machines allows this but for bridge {name}: not in br0, gone",
+                                        "Ask the administrator of this host for a rule in /etc/umlnet/policy.json")
+            answers.add(said.replace(f"bridge {name}:", "bridge BR:"))
+        self.assertEqual(len(answers), 1, answers)
+        self.assert_one_line(self.ask("gone"), "there is no bridge gone on this host")
+        self.assert_one_line(self.ask(user=1), "no rule of the policy speaks of uid 1")
+        self.assert_one_line(self.ask(user=SOMEBODY), "rule taps does not allow the operation bridge")
+        self.assertEqual(self.state(), self.before)
+        self.assertEqual({(line["event"], line["stage"]) for line in world.audit_lines()}, {("reject", "result")})
+
+    def test_a_group_of_the_callers_is_known_from_the_kernel(self: Any) -> None:
+        self.assertEqual(self.ask(user=SOMEBODY, groups=[4242]).exit, 0)
+
+    def test_a_deny_rule_wins_over_root_too(self: Any) -> None:
+        world.write_policy({"version": 1, "rules": [MACHINES, {"name": "not-br0", "effect": "deny", "users": ["*"],
+                                                               "bridges": ["br0"]}]})
+        for user in (NOBODY, None):
+            self.assert_one_line(self.ask(user=user), "rule not-br0 denies this")
+        self.assertEqual(self.ask("br1", user=None).exit, 0)
+
+    def test_without_a_policy_only_root(self: Any) -> None:
+        world.remove_policy()
+        self.assert_one_line(self.ask(), "there is no policy on this host, so only root may use uml_net",
+                             "The administrator can write one: /etc/umlnet/policy.json")
+        self.assertEqual(self.ask(user=None).exit, 0)
+
+    def test_devices_on_bridges_count(self: Any) -> None:
+        first, second = self.ask(), self.ask()
+        self.assertEqual((first.exit, second.exit), (0, 0))
+        self.assert_one_line(self.ask(), "max_devices 2: 2 in use")
+        first.close()
+        self.assertEqual(self.ask().exit, 0)
+
+    def test_a_flood_at_once_stays_within_the_limit(self: Any) -> None:
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM) for _ in range(8)]
+        running = [subprocess.Popen([self.helper, f"--fd={theirs.fileno()}", "--br=br0"], stdin=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, pass_fds=[theirs.fileno()], user=NOBODY, group=NOBODY,
+                                    extra_groups=[]) for _, theirs in pairs]
+        statuses = []
+        for (ours, theirs), process in zip(pairs, running, strict=True):
+            with ours, theirs, process:
+                said = process.communicate(timeout=30)[1].decode()
+                statuses.append(process.returncode)
+                theirs.close()
+                data, fds, _, _ = socket.recv_fds(ours, 16, 4)
+                self.assertEqual((len(data), len(fds), said.count("\n")), (1, 1, 0) if process.returncode == 0 else (0, 0, 1))
+                for fd in fds:
+                    self.addCleanup(os.close, fd)
+        self.assertEqual(sorted(statuses), [0] * 2 + [1] * 6)
+        self.assertEqual(sum(name.startswith("tap") for name in bridge.ports()), 2)
+
+    def test_privilege_is_down_while_the_reply_is_under_way(self: Any) -> None:
+        """The caller's socket is full, so the helper waits: with the socket and nothing else of its caller's."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        theirs.setblocking(False)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                theirs.send(bytes(4096))
+        with ours, theirs, open("/dev/zero", "rb") as stray:
+            helper = subprocess.Popen([self.helper, f"--fd={theirs.fileno()}", "--br=br0"], stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                      pass_fds=[theirs.fileno(), stray.fileno()], user=NOBODY, group=NOBODY, extra_groups=[])
+            with helper:
+                deadline = time.monotonic() + 4
+                while (status := status_of(helper.pid))["Seccomp"] != "2" or "tap0" not in bridge.ports():
+                    self.assertLess(time.monotonic(), deadline, status)
+                    self.assertIsNone(helper.poll())
+                while (status := status_of(helper.pid))["State"][0] != "S":
+                    self.assertLess(time.monotonic(), deadline, status)
+                self.assertEqual(status["NoNewPrivs"], "1")
+                self.assertEqual(status["Uid"].split(), [str(NOBODY)] * 4)
+                sets = capabilities(status)
+                self.assertEqual((sets["CapPrm"], sets["CapEff"], sets["CapInh"], sets["CapAmb"]), (CAP_NET_ADMIN, 0, 0, 0))
+                open_now = [os.readlink(fd) for fd in Path(f"/proc/{helper.pid}/fd").iterdir()]
+                self.assertNotIn("/dev/zero", open_now)
+                self.assertEqual(os.readlink(f"/proc/{helper.pid}/fd/{theirs.fileno()}"),
+                                 os.readlink(f"/proc/self/fd/{theirs.fileno()}"))
+                ours.setblocking(False)
+                while helper.poll() is None and time.monotonic() < deadline:
+                    try:
+                        ours.recv(65536)
+                    except BlockingIOError:
+                        time.sleep(0.01)
+                self.assertEqual(helper.wait(timeout=10), 0)
+
+
+class Setuid(Callers, HostCase):
+    how = "setuid"
+    tun_mode = 0o600
+
+
+class FileCapability(Callers, HostCase):
+    how = "filecap"
+    tun_mode = 0o666
+    log = {"mode": 0o660, "group": LOG_GROUP}
+
+
+class NoPrivilege(HostCase):
+    def test_a_plain_copy_says_in_one_line_what_the_administrator_should_do(self) -> None:
+        bridge.add_bridge()
+        reply = bridge.ask(world.helper_copy(HELPER, "plain"), user=NOBODY)
+        self.assert_refused(reply, 1, "CAP_NET_ADMIN", "chmod 4750", "setcap cap_net_admin=p")
+        self.assertEqual(reply.stderr.count("\n"), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
