@@ -44,6 +44,9 @@ class Abi(unittest.TestCase):
             self.skipTest("abidiff is not installed (tests/support/install-packages test)")
         if platform.machine() != "x86_64":
             self.skipTest("the promise is written for x86_64")
+        sections = subprocess.run(["readelf", "-SW", LIBRARY], capture_output=True, text=True, check=True).stdout
+        self.assertIn(".debug_info", sections, f"without it {LIBRARY.name} says nothing of types: meson configure "
+                                               f"{BUILD.name} -Ddebug=true")
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.scratch = Path(scratch.name)
