@@ -36,6 +36,13 @@ Result<Log> Log::open(const std::string& path) {
   return unusable(std::move(error.what), error.advice, error.errnum);
 }
 
+Result<void> Log::move_to(const unique_fd& file) {
+  if (::dup3(file.get(), fd_.get(), O_CLOEXEC) < 0)
+    return unusable("cannot go on in the new audit log " + path_, {}, errno);
+  appends_ = true;
+  return {};
+}
+
 Result<void> Log::append(const std::string& line) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY)

@@ -19,6 +19,10 @@ class Log {
 
   int fd() const { return fd_.get(); }
 
+  // From here on the lines go to `file`, which lies at the log's place now and is as open() wants it. The number of
+  // fd() stays.
+  Result<void> move_to(const unique_fd& file);
+
   // Adds one line, ending in newline, by one write. Code::audit where it cannot be written whole. What a full disk let
   // through of it is then made an empty JSON object in its place; no byte of another's line is ever touched. Refuses,
   // before it writes, where a limit on file sizes (RLIMIT_FSIZE) is in force, because whoever sets that limit could

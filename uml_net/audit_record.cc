@@ -140,6 +140,11 @@ std::string to_line(const Record& record, std::size_t most, std::size_t longest)
     if (record.errnum != 0) result["errno"] = errno_name(record.errnum);
     if (record.duration) result["duration_us"] = record.duration->count();
     if (record.session) result["session"] = session_json(*record.session);
+    if (record.native_session)
+      result["session"] = {{"ended", record.native_session->ended},
+                           {"opened", record.native_session->opened},
+                           {"removed", record.native_session->removed},
+                           {"refused", record.native_session->refused}};
     if (!result.empty()) json["result"] = std::move(result);
   }
   if (record.suppressed != 0) json["suppressed"] = record.suppressed;

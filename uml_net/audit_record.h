@@ -34,6 +34,12 @@ struct SessionSummary {
   unsigned addresses_added, addresses_removed;
 };
 
+// What a session of the native protocol came to.
+struct NativeSessionSummary {
+  std::string ended;  // by what
+  unsigned opened, removed, refused;
+};
+
 struct Record {
   std::chrono::system_clock::time_point time;
   Event event;
@@ -58,6 +64,7 @@ struct Record {
   int errnum = 0;
   std::optional<std::chrono::microseconds> duration = {};  // since the program started
   std::optional<SessionSummary> session = {};
+  std::optional<NativeSessionSummary> native_session = {};
   // Requests of the caller's uid that changed nothing and got no line of their own.
   std::uint64_t suppressed = 0;
   // Written for a uid and not for one of its requests: of the caller there is no more than the uid, and no request.

@@ -144,12 +144,37 @@ Result<void> Trail::unchanged(const policy::Grant& grant, const priv::Outcome& o
   return add_counted(record);
 }
 
+Result<void> Trail::not_understood(const Error& error, std::string_view record) {
+  Record refused = this->record(Event::reject, Stage::result, std::nullopt);
+  refused.operation = {};
+  refused.reason = error.what;
+  refused.errnum = error.errnum;
+  while (!record.empty() && refused.untrusted.size() < kMostArguments) {
+    const auto end = std::min(record.find('\0'), record.size());
+    refused.untrusted.push_back(escaped(record.substr(0, end), kLongestArgument));
+    record.remove_prefix(std::min(end + 1, record.size()));
+  }
+  return add_counted(refused);
+}
+
 Result<void> Trail::ended(const policy::Grant& grant, const priv::Outcome& opened, const SessionSummary& session,
                           const std::vector<std::string>& undone, const std::optional<Error>& error) {
   Record record = granted(grant, Event::exit, Stage::result);
   record.device = opened.device.name;
   record.ifindex = opened.device.ifindex;
   record.session = session;
+  return add_ended(std::move(record), undone, error);
+}
+
+Result<void> Trail::ended(const policy::Grant& grant, const NativeSessionSummary& session,
+                          const std::vector<std::string>& undone, const std::optional<Error>& error) {
+  Record record = granted(grant, Event::exit, Stage::result);
+  record.native_session = session;
+  return add_ended(std::move(record), undone, error);
+}
+
+Result<void> Trail::add_ended(Record record, const std::vector<std::string>& undone,
+                              const std::optional<Error>& error) {
   record.changes = undone;
   record.suppressed = refusals_.take(caller_.uid);
   if (error) put_error(record, *error);

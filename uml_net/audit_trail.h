@@ -49,14 +49,19 @@ class Trail {
   // only the first get a line.
   Result<void> refused(const Error& error, const std::string& rule, const std::optional<Request>& request = {});
   Result<void> unchanged(const policy::Grant& grant, const priv::Outcome& outcome);
+  // A session's record that was not understood; its words are recorded, escaped and cut.
+  Result<void> not_understood(const Error& error, std::string_view record);
 
   // The end of the session that `grant` opened. `undone` is what was taken back, in words.
   Result<void> ended(const policy::Grant& grant, const priv::Outcome& opened, const SessionSummary& session,
+                     const std::vector<std::string>& undone, const std::optional<Error>& error);
+  Result<void> ended(const policy::Grant& grant, const NativeSessionSummary& session,
                      const std::vector<std::string>& undone, const std::optional<Error>& error);
 
  private:
   Record record(Event event, Stage stage, const std::optional<Request>& request) const;
   Record granted(const policy::Grant& grant, Event event, Stage stage) const;
+  Result<void> add_ended(Record record, const std::vector<std::string>& undone, const std::optional<Error>& error);
   // A line about a request that changed nothing, if it gets one.
   Result<void> add_counted(const Record& record);
   Result<void> add(const Record& record);

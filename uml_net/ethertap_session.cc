@@ -1,15 +1,14 @@
 #include "uml_net/ethertap_session.h"
 
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <iterator>
 
 #include "libumlnet/core/uml4_frames.h"
+#include "uml_net/held_signals.h"
 #include "uml_net/socket_kind.h"
 
 namespace umlnet {
@@ -17,19 +16,6 @@ namespace {
 
 constexpr int kControl = STDOUT_FILENO;
 constexpr int kWatchInterval = 1000;  // milliseconds
-
-// All signals are held back; those that mean "end" make the result readable.
-Result<unique_fd> hold_signals_back() {
-  sigset_t all, ending;
-  sigfillset(&all);
-  sigemptyset(&ending);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&ending, signal);
-  if (::sigprocmask(SIG_SETMASK, &all, nullptr) != 0)
-    return fail_errno(Code::kernel, errno, "cannot hold signals back");
-  unique_fd fd(::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd) return fail_errno(Code::kernel, errno, "cannot listen for signals");
-  return fd;
-}
 
 // The control stream: whole records in, whole answers out, one at a time. While an answer waits for room no record is
 // read, so that a guest that does not read its answers holds up nobody but itself.
@@ -66,16 +52,14 @@ class ControlStream {
 
 }  // namespace
 
-Result<EthertapSession> EthertapSession::prepare(const unique_fd& data, int number, const Result<unique_fd>& tun) {
+Result<EthertapSession> EthertapSession::prepare(const unique_fd& data, int number, int tun) {
   if (!data) return fail(Code::bad_channel, "the data socket, fd " + std::to_string(number) + ", is not open");
   if (!kind_of(data.get()).is_connected_unix(SOCK_DGRAM))
     return fail(Code::bad_channel,
                 "the data socket, fd " + std::to_string(number) + ", is not a connected AF_UNIX datagram socket");
-  if (!tun) return std::unexpected(tun.error());
-  ::setsid();  // fails where the process leads a group already, which then is its own
   auto signals = hold_signals_back();
   if (!signals) return std::unexpected(std::move(signals.error()));
-  auto relay = RelayProcess::start(tun->get(), data.get());
+  auto relay = RelayProcess::start(tun, data.get());
   if (!relay) return std::unexpected(std::move(relay.error()));
   return EthertapSession(*std::move(signals), priv::PeerWatch::open(data.get()), *std::move(relay));
 }

@@ -22,7 +22,7 @@ class EthertapSession {
   // an fd on /dev/net/tun, not tied to a device yet, borrowed. The process leaves its caller's session, so that a
   // signal to the guest's process group does not end it before it has cleaned up; signals that would end it are held
   // back and end the session instead.
-  static Result<EthertapSession> prepare(const unique_fd& data, int number, const Result<unique_fd>& tun);
+  static Result<EthertapSession> prepare(const unique_fd& data, int number, int tun);
 
   // For stage_filter().
   priv::SessionFds fds() const;

@@ -2,15 +2,18 @@
 //
 //   argv -> Call -> decide(policy, caller, request, host) -> Grant -> execute -> Outcome -> reply and audit log
 //
-// An ethertap session opens in this way, and each record of its control stream then takes the way from decide on.
+// An ethertap session opens in this way, and each record of its control stream then takes the way from decide on; so
+// does each record of a session of the native protocol.
 
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,14 +21,18 @@
 #include <vector>
 
 #include "libumlnet/core/call.h"
+#include "libumlnet/core/native5_arguments.h"
 #include "libumlnet/core/uml4_control.h"
 #include "policy/decide.h"
 #include "policy/load.h"
+#include "uml_net/attendant.h"
 #include "uml_net/audit_trail.h"
 #include "uml_net/caller_lock.h"
+#include "uml_net/elsewhere.h"
 #include "uml_net/ethertap_session.h"
 #include "uml_net/help.h"
 #include "uml_net/identity.h"
+#include "uml_net/native_session.h"
 #include "uml_net/priv/capability.h"
 #include "uml_net/priv/execute.h"
 #include "uml_net/priv/kernel_effects.h"
@@ -63,6 +70,8 @@ struct Way {
   priv::HostEffects& effects;
   Reply& reply;
   audit::Trail& trail;
+  const std::optional<Attendant>& attendant;
+  std::uint32_t group = 0;  // the link group of the session's devices
 };
 
 // One grant made real: no change without a line in the log before it, no privilege in effect but during the change.
@@ -108,6 +117,17 @@ Result<void> check_limits(const policy::Grant& grant, const Way& way) {
   return {};
 }
 
+// Where the caller is not to have an fd of the device: the other end of its relay's socket.
+Result<void> seal(const Request& request, priv::Outcome& outcome, const Way& way) {
+  const auto* open = std::get_if<OpenInterface>(&request);
+  if (open == nullptr || !open->sealed) return {};
+  if (!way.attendant || !outcome.tap) return fail(Code::bug, "there is nothing to seal, or nobody to do it");
+  auto socket = way.attendant->seal(outcome.tap->queues.front().get());
+  if (!socket) return std::unexpected(std::move(socket.error()));
+  outcome.sealed = *std::move(socket);
+  return {};
+}
+
 struct Fulfilled {
   policy::Grant grant;
   priv::Outcome outcome;
@@ -134,7 +154,7 @@ Result<Fulfilled> fulfil(const Request& request, const Way& way) {
   if (!host) return refused(host.error(), {});
   auto grant = policy::decide(way.policy, way.caller, request, *host);
   if (!grant) return refused(grant.error().error, grant.error().rule);
-  const auto plan = priv::make_plan(*grant, way.trail.id(), *host);
+  const auto plan = priv::make_plan(*grant, way.trail.id(), *host, way.group);
   if (!plan) return refused(plan.error(), grant->rule());
 
   if (plan->changes.empty()) {
@@ -147,11 +167,12 @@ Result<Fulfilled> fulfil(const Request& request, const Way& way) {
   auto outcome = carry_out(*grant, *plan, *host, way);
   if (!outcome) return std::unexpected(std::move(outcome.error()));
   // The lock stands in the log, and the log may have been rotated between two requests: then there were two locks.
-  if (counts && priv::adds_to_holdings(*plan))
-    if (auto within = check_limits(*grant, way); !within) {
-      undo(*grant, *std::move(outcome), within.error(), way);
-      return std::unexpected(std::move(within.error()));
-    }
+  auto settled = counts && priv::adds_to_holdings(*plan) ? check_limits(*grant, way) : Result<void>();
+  if (settled) settled = seal(request, *outcome, way);
+  if (!settled) {
+    undo(*grant, *std::move(outcome), settled.error(), way);
+    return std::unexpected(std::move(settled.error()));
+  }
   return Fulfilled{*std::move(grant), *std::move(outcome), false};
 }
 
@@ -162,23 +183,42 @@ Result<void> record_done(const Fulfilled& done, const Way& way) {
 // Adding and making are taken back where the caller did not take the reply. What was removed at a caller's wish stays
 // removed.
 bool is_taken_back_unheard(const Request& request) {
-  return !std::holds_alternative<DeleteAddress>(request) && !std::holds_alternative<CollectGarbage>(request);
+  return !std::holds_alternative<DeleteAddress>(request) && !std::holds_alternative<RemoveInterface>(request) &&
+         !std::holds_alternative<CollectGarbage>(request);
 }
 
-// What a session did to the host, undone: the device goes with its last fd, its routes go with the device, and what
-// they leave on other devices is garbage.
-std::vector<std::string> undo_session(priv::Outcome& opened, const Way& way) {
-  opened.tap.reset();
+// The answer to a request that was carried out. Where its caller did not take it, what was done is undone, and on
+// record.
+Result<void> hand_over(const Request& request, Fulfilled& done, const Way& way) {
+  auto taken = way.reply.grant(request, done.outcome);
+  if (taken || done.recorded || !is_taken_back_unheard(request)) return taken;
+  const auto raised = priv::NetAdminInEffect::raise();
+  const auto left = priv::take_back(std::move(done.outcome), way.effects);
+  if (const auto recorded = way.trail.taken_back(done.grant, taken.error(), left); !recorded)
+    way.reply.remark(recorded.error());
+  done.recorded = true;
+  return taken;
+}
+
+// What devices that are gone left on others, removed at the end of a session.
+std::vector<std::string> collect_leavings(const Way& way) {
   const auto host = read_host_state(way.socket);
   if (!host) return {"failed: " + host.error().line()};
   const auto grant = policy::decide(way.policy, way.caller, CollectGarbage{}, *host);
   const auto plan = grant ? priv::make_plan(*grant, way.trail.id(), *host) : Result<priv::Plan>();
   const auto raised = priv::NetAdminInEffect::raise();
   if (!grant || !plan || !raised) return {"failed: what is left is removed by the next request"};
-  auto words = std::vector{opened.device.name + " gone"};
   const auto outcome = priv::execute(*grant, *plan, *host, way.effects);
   if (!outcome) return {"failed: " + outcome.error().line()};
-  words.insert(words.end(), outcome->words.begin(), outcome->words.end());
+  return outcome->words;
+}
+
+// What an ethertap session did to the host, undone: the device goes with its last fd, its routes go with the device,
+// and what they leave on other devices is garbage.
+std::vector<std::string> undo_session(priv::Outcome& opened, const Way& way) {
+  opened.tap.reset();
+  auto words = collect_leavings(way);
+  words.insert(words.begin(), opened.device.name + " gone");
   return words;
 }
 
@@ -209,61 +249,234 @@ int hold_session(EthertapSession& session, Fulfilled& opened, const Way& way) {
   return end.error ? way.reply.give_up(*end.error) : 0;
 }
 
+// What a session of the native protocol works with besides.
+struct SessionWay {
+  NativeSession& session;
+  audit::Log& log;
+  std::vector<unique_fd>& tuns;
+  std::vector<std::unique_ptr<Elsewhere>> elsewhere = {};
+  audit::NativeSessionSummary summary = {};
+};
+
+// What this request needs opened by the process that still may, and the audit log where a new one lies there.
+Result<void> prepare_for(const Request& request, SessionWay& session) {
+  const auto* open = std::get_if<OpenInterface>(&request);
+  auto opened = session.session.opener().open(open != nullptr ? open->queues : 0);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  session.tuns = std::move(opened->tuns);
+  return opened->log ? session.log.move_to(*opened->log) : Result<void>();
+}
+
+// The namespace that the request names by the place of its descriptor among those of the record.
+Result<Elsewhere*> reach(int place, Message& record, SessionWay& session, const Way& way, priv::TunSource tuns) {
+  if (static_cast<std::size_t>(place) >= record.fds.size())
+    return fail(Code::bad_value, "netns=" + std::to_string(place) + " names none of the " +
+                                     std::to_string(record.fds.size()) + " descriptors that came with the request");
+  auto reached = Elsewhere::reach(std::move(record.fds[static_cast<std::size_t>(place)]), way.caller.uid,
+                                  *way.attendant, std::move(tuns), way.socket);
+  if (!reached) return std::unexpected(std::move(reached.error()));
+  const auto known = std::ranges::find_if(session.elsewhere, [&](const auto& one) { return *one == **reached; });
+  if (known != session.elsewhere.end()) return known->get();
+  session.elsewhere.push_back(*std::move(reached));
+  return session.elsewhere.back().get();
+}
+
+// One record of a session: it takes the way of a request of its own. An error where the caller does not take answers.
+Result<void> answer_record(Message& record, SessionWay& session, const Way& way, const priv::TunSource& tuns) {
+  const auto refused = [&](const Error& error) {
+    ++session.summary.refused;
+    way.reply.refuse(error);
+  };
+  way.trail.add_summaries(nullptr);
+  const auto request = native5::parse_record(record.bytes);
+  if (!request) {
+    if (const auto recorded = way.trail.not_understood(request.error(), record.bytes); !recorded)
+      way.reply.remark(recorded.error());
+    refused(request.error());
+    return {};
+  }
+  const auto* open = std::get_if<OpenInterface>(&*request);
+  auto prepared = prepare_for(*request, session);
+  if (prepared && session.session.policy().has_changed())
+    prepared = fail(Code::denied, "the policy has changed since this session began",
+                    "Begin a new session for what is asked for from here on; what this one made stays until it ends.");
+  Elsewhere* there = nullptr;
+  if (prepared && open != nullptr && open->netns) {
+    auto reached = reach(*open->netns, record, session, way, tuns);
+    prepared = reached ? Result<void>() : std::unexpected(std::move(reached.error()));
+    if (reached) there = *reached;
+  }
+  if (!prepared) {
+    if (const auto recorded = way.trail.refused(prepared.error(), {}, *request); !recorded)
+      way.reply.remark(recorded.error());
+    refused(prepared.error());
+    return {};
+  }
+  const Way here =
+      there == nullptr ? way : Way{way.policy, way.caller, way.log,       there->socket(), there->effects(),
+                                   way.reply,  way.trail,  way.attendant, way.group};
+  auto done = fulfil(*request, here);
+  if (!done) {
+    refused(done.error());
+    return {};
+  }
+  auto taken = hand_over(*request, *done, here);
+  if (const auto recorded = taken ? record_done(*done, here) : Result<void>(); !recorded)
+    way.reply.remark(recorded.error());
+  if (taken) ++(open != nullptr ? session.summary.opened : session.summary.removed);
+  return taken;
+}
+
+// All that the session made, deleted at once, but for what is to persist.
+std::vector<std::string> end_session(const SessionWay& session, const Way& way) {
+  std::vector<std::string> words;
+  const auto take_back = [&](priv::HostEffects& effects) {
+    const auto raised = priv::NetAdminInEffect::raise();
+    if (const auto deleted = priv::take_back_group(way.group, effects); !deleted)
+      words.push_back("failed: " + deleted.error().line());
+  };
+  if (session.summary.opened == 0) return {};
+  take_back(way.effects);
+  for (const auto& there : session.elsewhere) take_back(there->effects());
+  if (words.empty()) words.emplace_back("the session's devices gone");
+  const auto left = collect_leavings(way);
+  words.insert(words.end(), left.begin(), left.end());
+  return words;
+}
+
+// The rest of a session of the native protocol.
+int hold_native_session(const policy::Grant& opened, SessionWay& session, const Way& way, const priv::TunSource& tuns) {
+  std::optional<Error> error;
+  for (session.summary.ended.clear(); session.summary.ended.empty();) {
+    auto next = session.session.next();
+    if (auto* end = std::get_if<NativeSession::End>(&next)) {
+      session.summary.ended = end->why;
+    } else if (const auto* strange = std::get_if<Error>(&next)) {
+      if (const auto recorded = way.trail.not_understood(*strange, {}); !recorded) way.reply.remark(recorded.error());
+      way.reply.refuse(*strange);
+    } else if (auto taken = answer_record(std::get<Message>(next), session, way, tuns); !taken) {
+      session.summary.ended = "the caller did not take an answer";
+      error = taken.error();
+    }
+  }
+  const auto undone = end_session(session, way);
+  priv::drop_net_admin();
+  if (const auto recorded = way.trail.ended(opened, session.summary, undone, error); !recorded)
+    return way.reply.give_up(recorded.error());
+  return error ? way.reply.give_up(*error) : 0;
+}
+
 Result<policy::Policy> load_policy(const TrustedInputs& inputs) {
   if (!inputs.policy) return std::unexpected(inputs.policy.error());
   if (!inputs.accounts) return std::unexpected(inputs.accounts.error());
   return policy::load(*inputs.policy, *inputs.accounts);
 }
 
-int answer(const Call& call, const unique_fd& socket_named, const policy::Caller& caller, TrustedInputs& inputs,
-           Reply& reply, audit::Trail& trail) {
+// How often the request ties an fd to a device. A session asks for its own, one request at a time.
+unsigned tuns_for(const Call& call) {
+  if (!call.request) return 0;
+  if (const auto* open = std::get_if<OpenInterface>(&*call.request)) return open->queues;
+  return policy::counts_against_limits(*call.request) && !std::holds_alternative<AddAddress>(*call.request) ? 1 : 0;
+}
+
+bool needs_attendant(const Request& request) {
+  const auto* open = std::get_if<OpenInterface>(&request);
+  return std::holds_alternative<OpenSession>(request) || (open != nullptr && (open->sealed || open->netns));
+}
+
+int answer(const Call& call, unique_fd& named, const policy::Caller& caller, TrustedInputs& inputs,
+           std::optional<Result<SessionRoots>> roots, Reply& reply, audit::Trail& trail) {
   // The policy comes first, because it says who else is to get the lines of the log.
   const auto policy = load_policy(inputs);
   if (policy && policy->journald) trail.copy_to(audit::Journal::connect());
   trail.add_summaries(inputs.accounts ? &*inputs.accounts : nullptr);
   const auto fit = reply.check();
-  if (!call.request) return refuse(call.request.error(), {}, reply, trail);
-  if (!fit) return refuse(fit.error(), {}, reply, trail);
-  if (!policy) return refuse(policy.error(), {}, reply, trail);
+  const auto no = [&](const Error& error) { return refuse(error, {}, reply, trail); };
+  if (!call.request) return no(call.request.error());
+  if (!fit) return no(fit.error());
+  if (!policy) return no(policy.error());
+  if (!inputs.tuns) return no(inputs.tuns.error());
 
-  // An ethertap session moves frames in a process of its own, and the filter lets nobody make one.
-  std::optional<EthertapSession> session;
+  // What the filter lets nobody make: the process that moves an ethertap session's frames, and the one that does for
+  // the native protocol what needs no privilege.
+  std::optional<EthertapSession> ethertap;
   if (std::holds_alternative<OpenEthertap>(*call.request)) {
-    auto prepared = EthertapSession::prepare(socket_named, call.descriptor.value_or(-1), inputs.tun);
-    if (!prepared) return refuse(prepared.error(), {}, reply, trail);
+    auto prepared = EthertapSession::prepare(named, call.descriptor.value_or(-1), inputs.tuns->front().get());
+    if (!prepared) return no(prepared.error());
+    ethertap.emplace(*std::move(prepared));
+  }
+  std::optional<NativeSession> session;
+  if (roots) {
+    if (!*roots) return no(roots->error());
+    auto prepared = NativeSession::prepare(**std::move(roots));
+    if (!prepared) return no(prepared.error());
     session.emplace(*std::move(prepared));
+  }
+  std::optional<Attendant> attendant;
+  if (needs_attendant(*call.request)) {
+    auto started = Attendant::start();
+    if (!started) return no(started.error());
+    attendant.emplace(*std::move(started));
+  }
+
+  auto socket = priv::RtnetlinkSocket::open();
+  if (!socket) return no(socket.error());
+  std::vector<unique_fd>& tuns = *inputs.tuns;
+  const priv::TunSource tun_source = [&tuns]() -> Result<unique_fd> {
+    if (tuns.empty()) return fail(Code::bug, "there are more queues than descriptors on /dev/net/tun");
+    unique_fd tun = std::move(tuns.front());
+    tuns.erase(tuns.begin());
+    return tun;
+  };
+  // A request may name another network namespace, which then is its host.
+  std::unique_ptr<Elsewhere> there;
+  const auto* open = std::get_if<OpenInterface>(&*call.request);
+  if (open != nullptr && open->netns) {
+    auto reached = Elsewhere::reach(std::move(named), caller.uid, *attendant, tun_source, *socket);
+    if (!reached) return no(reached.error());
+    there = *std::move(reached);
   }
 
   // From here on the filter lets through only what the change, the reply and the record need.
-  auto socket = priv::RtnetlinkSocket::open();
-  if (!socket) return refuse(socket.error(), {}, reply, trail);
-  const priv::StageFds fds{.tun = inputs.tun ? inputs.tun->get() : -1,
-                           .rtnetlink = socket->fd(),
-                           .reply = reply.fd(),
-                           .audit = inputs.log->fd(),
-                           .journal = trail.journal_fd(),
-                           .session = session ? std::optional(session->fds()) : std::nullopt};
-  if (auto entered = priv::stage_filter(fds).enter(); !entered) return refuse(entered.error(), {}, reply, trail);
+  priv::StageFds fds{.tuns = {},
+                     .rtnetlink = socket->fd(),
+                     .reply = reply.fd(),
+                     .audit = inputs.log->fd(),
+                     .journal = trail.journal_fd(),
+                     .elsewhere = there ? there->socket().fd() : -1,
+                     .attendant = attendant ? attendant->channel() : -1};
+  for (const auto& tun : tuns) fds.tuns.push_back(tun.get());
+  if (ethertap) fds.session = ethertap->fds();
+  if (session)
+    fds.native_session = {
+        .signals = session->signals(), .opener = session->opener().channel(), .policy = session->policy().fd()};
+  if (auto entered = priv::stage_filter(fds).enter(); !entered) return no(entered.error());
 
-  priv::KernelEffects effects(std::move(inputs.tun), *socket);
-  const Way way{*policy, caller, inputs.log->fd(), *socket, effects, reply, trail};
+  priv::KernelEffects effects(tun_source, *socket);
+  const std::uint32_t group = session ? session_group(trail.id()) : 0;
+  const Way way{*policy,
+                caller,
+                inputs.log->fd(),
+                there ? there->socket() : *socket,
+                there ? there->effects() : effects,
+                reply,
+                trail,
+                attendant,
+                group};
   auto done = fulfil(*call.request, way);
   if (!done) {
-    session.reset();  // and with the relay the device, if there was one
+    ethertap.reset();  // and with the relay the device, if there was one
     return reply.refuse(done.error());
   }
-
-  const auto taken = reply.grant(done->outcome);
-  if (!taken && !done->recorded && is_taken_back_unheard(*call.request)) {
-    const auto raised = priv::NetAdminInEffect::raise();
-    const auto left = priv::take_back(std::move(done->outcome), effects);
-    if (const auto recorded = trail.taken_back(done->grant, taken.error(), left); !recorded)
-      reply.remark(recorded.error());
-    return reply.give_up(taken.error());
-  }
-  if (!session) priv::drop_net_admin();
+  const auto taken = hand_over(*call.request, *done, way);
+  if (!taken && is_taken_back_unheard(*call.request)) return reply.give_up(taken.error());
+  if (!ethertap && !session) priv::drop_net_admin();
   if (const auto recorded = record_done(*done, way); !recorded) return reply.give_up(recorded.error());
-  if (session) return hold_session(*session, *done, way);
+  if (ethertap) return hold_session(*ethertap, *done, way);
+  if (session) {
+    SessionWay session_way{.session = *session, .log = *inputs.log, .tuns = tuns};
+    return hold_native_session(done->grant, session_way, way, tun_source);
+  }
   return taken ? 0 : reply.give_up(taken.error());
 }
 
@@ -273,9 +486,9 @@ int serve(Words arguments) {
   // 1. Nothing of the caller's arrangements stays in force but what the request names, and no capability is in effect.
   if (auto lowered = priv::lower_everything(); !lowered) return give_up(lowered.error());
   const Call call = parse_call(arguments);
-  const auto socket_named = leave_callers_world(call.descriptor);
-  Reply reply(call.reply, socket_named ? socket_named->get() : -1);
-  if (!socket_named) return reply.give_up(socket_named.error());
+  auto named = leave_callers_world(call.descriptor);
+  Reply reply(call.reply, named ? named->get() : -1);
+  if (!named) return reply.give_up(named.error());
 
   if (is_help(arguments)) {
     if (const auto caller = become_caller(); !caller) return reply.give_up(caller.error());
@@ -283,7 +496,9 @@ int serve(Words arguments) {
   }
 
   // 2. What needs the identity of the installation is opened with it.
-  TrustedInputs inputs = open_trusted_inputs();
+  std::optional<Result<SessionRoots>> roots;
+  if (call.request && std::holds_alternative<OpenSession>(*call.request)) roots = SessionRoots::begin();
+  TrustedInputs inputs = open_trusted_inputs(tuns_for(call));
 
   // 3. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect.
   auto caller = become_caller();
@@ -300,8 +515,9 @@ int serve(Words arguments) {
     return reply.give_up({Code::kernel, errno, "cannot get random bytes for the request's id", {}});
   if (inputs.accounts) caller->user = inputs.accounts->name_of(caller->uid);
   audit::Trail trail(*inputs.log, *inputs.refusals, RequestId(random), *caller, call, arguments, started);
+  reply.set_id(trail.id());
   try {
-    return answer(call, *socket_named, *caller, inputs, reply, trail);
+    return answer(call, *named, *caller, inputs, std::move(roots), reply, trail);
   } catch (const std::exception& exception) {
     return refuse({Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."}, {}, reply,
                   trail);

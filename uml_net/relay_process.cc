@@ -37,7 +37,7 @@ constexpr int kFds = 3;
     size = ::read(fds.controller, &go, 1);
   } while (size < 0 && errno == EINTR);
   if (size != 1) leave(RelayEnd::controller_gone);
-  leave(relay_frames(fds.tap, fds.data, fds.controller, counters));
+  leave(relay_frames(fds.tap, fds.data, fds.controller, kEthertapFrames, counters));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "libumlnet/core/fd_passing.h"
 #include "libumlnet/core/uml4_frames.h"
+#include "uml_net/native_answer.h"
 #include "uml_net/socket_kind.h"
 
 namespace umlnet {
@@ -47,7 +48,9 @@ Result<void> write_all(int fd, std::string_view bytes) {
   return {};
 }
 
-bool is_message(ReplyForm form) { return form == ReplyForm::datagram || form == ReplyForm::bridge; }
+bool is_message(ReplyForm form) {
+  return form == ReplyForm::datagram || form == ReplyForm::json || form == ReplyForm::bridge;
+}
 
 Result<void> deliver(int fd, std::string_view bytes, ReplyForm form, std::span<const int> passed = {}) {
   if (auto ready = wait_until_writable(fd); !ready) return ready;
@@ -87,6 +90,10 @@ Result<void> Reply::check() {
   const bool pipe_like = kind.fifo || kind.is_connected_unix(SOCK_STREAM);
   if (form_ == ReplyForm::framed && !(pipe_like && kind.writable))
     return fail(Code::bad_channel, "fd 1 is not a pipe to write the answer to", std::string(kForManagers));
+  if (form_ == ReplyForm::json && !kind.is_connected_unix(SOCK_STREAM) && !kind.is_connected_unix(SOCK_SEQPACKET) &&
+      !kind.is_connected_unix(SOCK_DGRAM))
+    return fail(Code::bad_channel, "fd 1 is not a connected AF_UNIX socket, so there is no way to hand over a device",
+                std::string(kForManagers));
   if (form_ == ReplyForm::control && !kind.is_connected_unix(SOCK_STREAM))
     return fail(Code::bad_channel, "fd 1 is not a connected AF_UNIX stream socket, so there is no control stream",
                 std::string(kForManagers));
@@ -94,22 +101,29 @@ Result<void> Reply::check() {
   return {};
 }
 
-Result<void> Reply::grant(const priv::Outcome& outcome) {
+Result<void> Reply::grant(const Request& request, const priv::Outcome& outcome) {
   switch (form_) {
     case ReplyForm::datagram: {
       if (!outcome.tap) return fail(Code::bug, "there is no device to hand over");
-      const int fds[] = {outcome.tap->fd.get()};
+      const int fds[] = {outcome.tap->queues.front().get()};
       return deliver(fd_, uml4::tap_reply(outcome.tap->name, outcome.text), form_, fds);
     }
     case ReplyForm::bridge: {
       if (!outcome.tap) return fail(Code::bug, "there is no device to hand over");
-      const int fds[] = {outcome.tap->fd.get()};
+      const int fds[] = {outcome.tap->queues.front().get()};
       constexpr char kZero = '\0';
       return deliver(fd_, {&kZero, 1}, form_, fds);
     }
     case ReplyForm::framed: return deliver(fd_, uml4::framed_text(outcome.text), form_);
     case ReplyForm::control: return deliver(fd_, uml4::control_opening(true, outcome.text), form_);
-    case ReplyForm::json: return fail(Code::bug, "not served yet");
+    case ReplyForm::json: {
+      std::vector<int> fds;
+      if (outcome.sealed)
+        fds.push_back(outcome.sealed->get());
+      else if (outcome.tap)
+        for (const auto& queue : outcome.tap->queues) fds.push_back(queue.get());
+      return deliver(fd_, native5::answer_for(request, outcome, id_, fds.size()), form_, fds);
+    }
     case ReplyForm::text: return write_all(fd_, outcome.text);
   }
   return fail(Code::bug, "no such form of reply");
@@ -117,7 +131,10 @@ Result<void> Reply::grant(const priv::Outcome& outcome) {
 
 int Reply::refuse(const Error& error) {
   const bool answers = usable_ && form_ != ReplyForm::text && form_ != ReplyForm::bridge;
-  if (answers && deliver(fd_, refusal(form_, told(error)), form_)) return exit_status_of(form_, error);
+  const auto answer = [&] {
+    return form_ == ReplyForm::json ? native5::answer_for(error, id_) : refusal(form_, told(error));
+  };
+  if (answers && deliver(fd_, answer(), form_)) return exit_status_of(form_, error);
   return give_up(error);
 }
 

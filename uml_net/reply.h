@@ -5,6 +5,7 @@
 
 #include "libumlnet/core/call.h"
 #include "libumlnet/core/error.h"
+#include "libumlnet/core/request_id.h"
 #include "uml_net/priv/execute.h"
 
 namespace umlnet {
@@ -19,12 +20,16 @@ class Reply {
   int fd() const { return fd_; }
 
   // Whether that is what the protocol wants there: a connected AF_UNIX SOCK_DGRAM socket, a pipe (or AF_UNIX stream
-  // socket) open for writing, or a connected AF_UNIX SOCK_STREAM socket. Code::bad_channel otherwise. Until it has been
-  // called, refuse() writes to stderr only.
+  // socket) open for writing, a connected AF_UNIX SOCK_STREAM socket, or any connected AF_UNIX socket (`json`).
+  // Code::bad_channel otherwise. Until it has been called, refuse() writes to stderr only.
   Result<void> check();
 
-  // Hands over what was made, fd and all. A caller that does not read is given up after some seconds (Code::reply).
-  Result<void> grant(const priv::Outcome& outcome);
+  // From here on the answers of the form `json` name the request by its id in the audit log.
+  void set_id(const RequestId& id) { id_ = id; }
+
+  // Hands over what was made for `request`, fds and all. A caller that does not read is given up after some seconds
+  // (Code::reply).
+  Result<void> grant(const Request& request, const priv::Outcome& outcome);
 
   // Tells the caller why not, on stderr where there is no other way to tell. The result is the exit status.
   int refuse(const Error& error);
@@ -42,6 +47,7 @@ class Reply {
   ReplyForm form_;
   int fd_;
   bool usable_ = false;
+  std::optional<RequestId> id_;
   std::string remarks_;
 };
 

@@ -29,14 +29,24 @@ Result<unique_fd> open_tun() {
   }
 }
 
+Result<std::vector<unique_fd>> open_tuns(unsigned number) {
+  std::vector<unique_fd> tuns;
+  while (tuns.size() < number) {
+    auto tun = open_tun();
+    if (!tun) return std::unexpected(std::move(tun.error()));
+    tuns.push_back(*std::move(tun));
+  }
+  return tuns;
+}
+
 }  // namespace
 
-TrustedInputs open_trusted_inputs() {
+TrustedInputs open_trusted_inputs(unsigned tuns) {
   return {.policy = policy::read_policy_files(),
           .accounts = policy::read_accounts(),
           .log = audit::Log::open(policy::kAuditLog),
           .refusals = audit::RefusalCounters::open(policy::kRefusals),
-          .tun = open_tun()};
+          .tuns = open_tuns(tuns)};
 }
 
 }  // namespace umlnet

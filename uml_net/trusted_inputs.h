@@ -18,10 +18,11 @@ struct TrustedInputs {
   Result<policy::Accounts> accounts;
   Result<audit::Log> log;
   Result<audit::RefusalCounters> refusals;
-  Result<unique_fd> tun;  // /dev/net/tun, not tied to a device yet
+  Result<std::vector<unique_fd>> tuns;  // /dev/net/tun, not tied to a device yet
 };
 
-// The paths are fixed when the program is built; no environment variable and no argument changes them.
-TrustedInputs open_trusted_inputs();
+// The paths are fixed when the program is built; no environment variable and no argument changes them. `tuns` is how
+// often /dev/net/tun is needed.
+TrustedInputs open_trusted_inputs(unsigned tuns);
 
 }  // namespace umlnet

@@ -23,7 +23,7 @@ ONLY_IN = {
     r"\bexec(l|v|ve|vp|lp|le|vpe|veat)\(": ["libumlnet/cli/command.cc"],
     r"\bSYS_(exec\w+|clone\w*|v?fork)\b": ["libumlnet/client/watcher.cc"],
     r"::v?fork\(|::clone\(": ["libumlnet/client/watcher.cc", "libumlnet/client/watched_process.cc",
-                             "libumlnet/cli/command.cc", "uml_net/relay_process.cc"],
+                             "libumlnet/cli/command.cc", "uml_net/assistant.cc", "uml_net/attendant.cc", "uml_net/relay_process.cc"],
     r"\bsystem\(|\bpopen\(": [],
     r"\bposix_spawn": ["libumlnet/cli/this_host.cc"],
     r"\bdlopen\(|\bgetpw(nam|uid)|\bgetgr(nam|gid)|\bgetaddrinfo\(|\bgethostby": ["libumlnet/cli/user_names.cc"],

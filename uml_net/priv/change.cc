@@ -17,11 +17,12 @@ struct Describe {
   Words operator()(const MakeTapDevice& c) const {
     const auto owner = " for uid " + std::to_string(c.owner);
     const std::string headers = c.virtio_headers ? ", with virtio-net headers" : "";
-    return {new_tap + " made" + owner + headers,
+    const std::string queues = c.queues != 1 ? ", with " + std::to_string(c.queues) + " queues" : "";
+    return {new_tap + " made" + owner + headers + queues,
             "make " + (c.name ? "the TAP device " + c.name->str() : "a TAP device") + owner};
   }
   Words operator()(const PutHostAddress& c) const {
-    const auto words = c.address.str() + "/32 on " + name(c.device);
+    const auto words = c.address.str() + " on " + name(c.device);
     return {words, "put " + words};
   }
   Words operator()(const BringUp& c) const { return {name(c.device) + " up", "bring up " + name(c.device)}; }
@@ -33,28 +34,49 @@ struct Describe {
     return {"MAC address of " + name(c.device) + " begins with fe",
             "let the MAC address of " + name(c.device) + " begin with fe"};
   }
+  Words operator()(const SetMac& c) const {
+    return {"MAC address " + c.mac.str() + " on " + name(c.device),
+            "give " + name(c.device) + " the MAC address " + c.mac.str()};
+  }
   Words operator()(const PutOnBridge& c) const {
     return {name(c.device) + " on bridge " + c.bridge.name,
             "put " + name(c.device) + " on the bridge " + c.bridge.name};
   }
+  Words operator()(const IsolatePort& c) const {
+    return {name(c.device) + " isolated from other isolated ports",
+            "isolate " + name(c.device) + " from other isolated ports of its bridge"};
+  }
+  Words operator()(const PutAntiSpoof& c) const {
+    std::string sources = c.mac.str();
+    for (const auto& address : c.addresses) sources += ", " + to_string(address);
+    return {"only frames from " + sources + " let in on " + name(c.device),
+            "let in on " + name(c.device) + " only frames from " + sources};
+  }
+  Words operator()(const MakePersistent& c) const {
+    return {name(c.device) + (c.on ? " persistent" : " no longer persistent"),
+            "make " + name(c.device) + (c.on ? " persistent" : " go with its last holder again")};
+  }
   Words operator()(const AddRoute& c) const {
-    return {c.address.str() + " routed to " + name(c.device), "route " + c.address.str() + " to " + name(c.device)};
+    return {to_string(c.address) + " routed to " + name(c.device),
+            "route " + to_string(c.address) + " to " + name(c.device)};
   }
   Words operator()(const DeleteRoute& c) const {
-    return {c.address.str() + " no longer routed to " + name(c.device),
-            "take back the route for " + c.address.str() + " to " + name(c.device)};
+    return {to_string(c.address) + " no longer routed to " + name(c.device),
+            "take back the route for " + to_string(c.address) + " to " + name(c.device)};
   }
   Words operator()(const Publish& c) const {
-    return {c.address.str() + " published on " + name(c.lan), "publish " + c.address.str() + " on " + name(c.lan)};
+    return {to_string(c.address) + " published on " + name(c.lan),
+            "publish " + to_string(c.address) + " on " + name(c.lan)};
   }
   Words operator()(const Withdraw& c) const {
-    return {c.address.str() + " no longer published on " + name(c.lan),
-            "take back what publishes " + c.address.str() + " on " + name(c.lan)};
+    return {to_string(c.address) + " no longer published on " + name(c.lan),
+            "take back what publishes " + to_string(c.address) + " on " + name(c.lan)};
   }
   Words operator()(const SetProxyArp& c) const { return setting("proxy ARP", c.device, c.on); }
   Words operator()(const SetForwarding& c) const { return setting("forwarding", c.device, c.on); }
   Words operator()(const DeleteTapDevice& c) const {
-    return {name(c.device) + " deleted: nobody holds it any more", "delete " + name(c.device)};
+    return {name(c.device) + " deleted" + (c.abandoned ? ": nobody holds it any more" : ""),
+            "delete " + name(c.device)};
   }
 
   Words setting(const std::string& what, const Device& device, bool on) const {
@@ -70,7 +92,11 @@ struct Invert {
   Inverse operator()(const BringUp&) const { return std::nullopt; }
   Inverse operator()(const SetMtu&) const { return std::nullopt; }
   Inverse operator()(const RaiseMac&) const { return std::nullopt; }
+  Inverse operator()(const SetMac&) const { return std::nullopt; }
   Inverse operator()(const PutOnBridge&) const { return std::nullopt; }
+  Inverse operator()(const IsolatePort&) const { return std::nullopt; }
+  Inverse operator()(const PutAntiSpoof&) const { return std::nullopt; }
+  Inverse operator()(const MakePersistent& c) const { return MakePersistent{c.device, !c.on}; }
   Inverse operator()(const AddRoute& c) const { return DeleteRoute{c.device, c.address}; }
   Inverse operator()(const DeleteRoute& c) const { return AddRoute{c.device, c.address}; }
   Inverse operator()(const Publish& c) const { return Withdraw{c.lan, c.address, c.forwarding_is_ours}; }

@@ -3,13 +3,16 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/ifname.h"
-#include "libumlnet/core/ipv4.h"
+#include "libumlnet/core/ip_address.h"
+#include "libumlnet/core/mac_address.h"
 
 namespace umlnet::priv {
 
@@ -19,15 +22,17 @@ struct Device {
   std::string name;
 };
 
-struct MakeTapDevice {  // gone again with its fd
+struct MakeTapDevice {  // gone again with its fds
   uid_t owner;
   DeviceTag tag;                              // for the alias; when, is known once it is made
   std::optional<IfName> name = std::nullopt;  // none: the kernel chooses one
-  bool virtio_headers = false;                // whether each frame of its fd begins with a virtio-net header
+  bool virtio_headers = false;                // whether each frame of its fds begins with a virtio-net header
+  unsigned queues = 1;                        // one fd each
+  std::uint32_t group = 0;                    // the link group of the session that it belongs to; 0: none
 };
 struct PutHostAddress {
   Device device;
-  Ipv4 address;
+  IpInterface address;
 };
 struct BringUp {
   Device device;
@@ -41,26 +46,45 @@ struct SetMtu {
 struct RaiseMac {
   Device device;
 };
+struct SetMac {
+  Device device;
+  MacAddress mac;
+};
 struct PutOnBridge {
   Device device;
   Device bridge;
 };
+// The bridge passes no frame between this port and other isolated ones.
+struct IsolatePort {
+  Device device;
+};
+// From here on the host takes no frame of the guest's but with these as its source.
+struct PutAntiSpoof {
+  Device device;
+  MacAddress mac;
+  std::vector<IpAddress> addresses;
+};
+// It outlives its fds.
+struct MakePersistent {
+  Device device;
+  bool on = true;
+};
 struct AddRoute {
   Device device;
-  Ipv4 address;
+  IpAddress address;
 };
 struct DeleteRoute {
   Device device;
-  Ipv4 address;
+  IpAddress address;
 };
 struct Publish {
   Device lan;
-  Ipv4 address;
+  IpAddress address;
   bool forwarding_is_ours;  // forwarding on `lan` is off but for this toolkit, and goes off with its last entry there
 };
 struct Withdraw {
   Device lan;
-  Ipv4 address;
+  IpAddress address;
   bool forwarding_is_ours;
 };
 struct SetProxyArp {
@@ -73,10 +97,12 @@ struct SetForwarding {
 };
 struct DeleteTapDevice {
   Device device;
+  bool abandoned;  // nobody holds it any more
 };
 
-using Change = std::variant<MakeTapDevice, PutHostAddress, BringUp, SetMtu, RaiseMac, PutOnBridge, AddRoute,
-                            DeleteRoute, Publish, Withdraw, SetProxyArp, SetForwarding, DeleteTapDevice>;
+using Change = std::variant<MakeTapDevice, PutHostAddress, BringUp, SetMtu, SetMac, RaiseMac, PutOnBridge, IsolatePort,
+                            PutAntiSpoof, MakePersistent, AddRoute, DeleteRoute, Publish, Withdraw, SetProxyArp,
+                            SetForwarding, DeleteTapDevice>;
 
 // What the change was, for the audit log ("10.50.0.7 published on eth0"), and what was being tried where it failed
 // ("publish 10.50.0.7 on eth0"). `new_tap` stands for the device with index 0.

@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <chrono>
 
+#include "libumlnet/core/anti_spoof.h"
+
 namespace umlnet::priv {
 namespace {
 
@@ -17,23 +19,50 @@ struct Perform {
   int index(const Device& device) const { return device.ifindex != 0 || !tap ? device.ifindex : tap->ifindex; }
 
   Result<void> operator()(const MakeTapDevice& c) const {
-    auto made = effects.make_tap(c.owner, c.name, c.virtio_headers);
+    auto made =
+        effects.make_tap({.owner = c.owner, .name = c.name, .virtio_headers = c.virtio_headers, .queues = c.queues});
     if (!made) return std::unexpected(std::move(made.error()));
     tap.emplace(*std::move(made));
     DeviceTag tag = c.tag;
     tag.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    return effects.set_alias(tap->ifindex, tag.str());
+    if (auto named = effects.set_alias(tap->ifindex, tag.str()); !named || c.group == 0) return named;
+    return effects.set_group(tap->ifindex, c.group);
   }
   Result<void> operator()(const PutHostAddress& c) const { return effects.add_address(index(c.device), c.address); }
   Result<void> operator()(const BringUp& c) const { return effects.set_up(index(c.device)); }
-  Result<void> operator()(const SetMtu& c) const { return effects.set_mtu(index(c.device), c.mtu); }
+  Result<void> operator()(const SetMtu& c) const {
+    auto set = effects.set_mtu(index(c.device), c.mtu);
+    if (set && tap) tap->mtu = c.mtu;
+    return set;
+  }
+  Result<void> operator()(const SetMac& c) const {
+    auto set = effects.set_mac(index(c.device), c.mac);
+    if (set && tap) tap->mac = c.mac;
+    return set;
+  }
   Result<void> operator()(const RaiseMac& c) const {
     if (!tap) return fail(Code::bug, "there is no new TAP device");
     auto bytes = tap->mac.bytes();
     bytes[0] = kHighestUnicast;
-    return effects.set_mac(index(c.device), MacAddress(bytes));
+    tap->mac = MacAddress(bytes);
+    return effects.set_mac(index(c.device), tap->mac);
   }
   Result<void> operator()(const PutOnBridge& c) const { return effects.set_master(index(c.device), index(c.bridge)); }
+  Result<void> operator()(const IsolatePort& c) const { return effects.isolate_port(index(c.device)); }
+  Result<void> operator()(const PutAntiSpoof& c) const {
+    std::vector<Ipv4> ipv4;
+    std::vector<Ipv6> ipv6;
+    for (const auto& address : c.addresses)
+      if (const auto* v4 = std::get_if<Ipv4>(&address))
+        ipv4.push_back(*v4);
+      else
+        ipv6.push_back(std::get<Ipv6>(address));
+    return effects.classify_ingress(index(c.device), anti_spoof_program(c.mac, ipv4, ipv6));
+  }
+  Result<void> operator()(const MakePersistent& c) const {
+    if (!tap) return fail(Code::bug, "there is no new TAP device");
+    return effects.set_persistent(*tap, c.on);
+  }
   Result<void> operator()(const AddRoute& c) const { return effects.add_route(index(c.device), c.address); }
   Result<void> operator()(const DeleteRoute& c) const { return effects.delete_route(index(c.device), c.address); }
   Result<void> operator()(const Publish& c) const {
@@ -67,6 +96,10 @@ Error explained(const Change& change, Error error) {
     error.advice = "A TAP device takes a lower one at most: the administrator lowers the MTU of the bridge.";
   } else if (std::holds_alternative<PutOnBridge>(change) && error.errnum == EXFULL) {
     error.advice = "The bridge has as many ports as it can have.";
+  } else if (std::holds_alternative<PutAntiSpoof>(change) && error.errnum == ENOENT) {
+    error.advice = "The kernel lacks the classifier: the administrator loads it (modprobe cls_bpf sch_ingress).";
+  } else if (std::holds_alternative<PutHostAddress>(change) && error.errnum == EACCES) {
+    error.advice = "IPv6 is turned off on this host for new devices (net.ipv6.conf.default.disable_ipv6).";
   } else if (error.errnum == EPERM && error.advice.empty()) {
     error.advice = "The kernel refused although CAP_NET_ADMIN is in effect: is this network namespace another user's?";
   }
@@ -82,13 +115,14 @@ std::vector<std::string> take_back_changes(const std::vector<Change>& changes, s
     const auto result = std::visit(Perform{effects, tap}, *back);
     if (!result && !is_gone_already(*back, result.error())) failures.push_back(explained(*back, result.error()).line());
   }
-  tap.reset();  // closes the fd, and with it goes the device and all that was put on it
+  tap.reset();  // closes its fds, and with them goes the device and all that was put on it
   return failures;
 }
 
 // The device that an address change names; index 0 for other requests.
 Device device_named_in(const Request& request, const policy::HostState& host) {
   const IfName* name = nullptr;
+  if (const auto* remove = std::get_if<RemoveInterface>(&request)) name = &remove->device;
   if (const auto* add = std::get_if<AddAddress>(&request)) name = &add->device;
   if (const auto* del = std::get_if<DeleteAddress>(&request)) name = &del->device;
   const auto* link = name != nullptr ? host.link(name->str()) : nullptr;
@@ -100,12 +134,15 @@ std::string explanation(const policy::Grant& grant, const Plan& plan, const Outc
   std::string text;
   if (outcome.tap) {
     text = outcome.tap->name.str() + " up";
-    const auto* bridged = std::get_if<MakeBridgedTap>(&grant.request());
-    if (bridged != nullptr) text += " on bridge " + bridged->bridge.str();
-    bool has_address = bridged != nullptr;
+    bool has_address = false;
+    for (const auto& change : outcome.changes)
+      if (const auto* port = std::get_if<PutOnBridge>(&change)) {
+        text += " on bridge " + port->bridge.name;
+        has_address = true;
+      }
     for (const auto& change : outcome.changes)
       if (const auto* put = std::get_if<PutHostAddress>(&change)) {
-        text += " with " + put->address.str() + "/32";
+        text += " with " + put->address.str();
         has_address = true;
       }
     if (!has_address) text += " without a host address";
@@ -154,11 +191,18 @@ Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const poli
   for (const auto& change : outcome.changes)
     outcome.words.push_back(done_in_words(change, outcome.tap ? outcome.tap->name.str() : ""));
   outcome.text = explanation(grant, plan, outcome);
+  outcome.notes = plan.notes;
   return outcome;
 }
 
 std::vector<std::string> take_back(Outcome outcome, HostEffects& effects) {
   return take_back_changes(outcome.changes, outcome.tap, effects);
+}
+
+Result<void> take_back_group(std::uint32_t group, HostEffects& effects) {
+  auto deleted = effects.delete_group(group);
+  if (!deleted) deleted.error().what = "cannot delete the session's devices";
+  return deleted;
 }
 
 }  // namespace umlnet::priv

@@ -16,10 +16,12 @@ namespace umlnet::priv {
 // What was done. `tap` is there where the request made a TAP, and owns its fd.
 struct Outcome {
   std::optional<NewTap> tap;
-  Device device;                   // that was made or changed; index 0 where the request names none
-  std::vector<Change> changes;     // in the order in which they were made
-  std::vector<std::string> words;  // the same, for the audit log
-  std::string text;                // for the caller: plain lines, each ending in newline
+  Device device;                         // that was made or changed; index 0 where the request names none
+  std::vector<std::string> notes;        // what was left undone that the caller may miss, and why
+  std::vector<Change> changes;           // in the order in which they were made
+  std::vector<std::string> words;        // the same, for the audit log
+  std::string text;                      // for the caller: plain lines, each ending in newline
+  std::optional<unique_fd> sealed = {};  // the caller's end of the socket, where it gets no fd of the device
 
   Outcome() = default;
   Outcome(Outcome&&) = default;
@@ -35,5 +37,9 @@ Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const poli
 // Takes back what was done, last change first, for a caller that did not take the reply. What cannot be taken back is
 // said in the result, one line each; it is found by its tag at the next request.
 std::vector<std::string> take_back(Outcome outcome, HostEffects& effects);
+
+// Deletes every device of a session that ends, whoever holds its fds: those of the link group `group`, which no other
+// device is in. Needs CAP_NET_ADMIN in effect.
+Result<void> take_back_group(std::uint32_t group, HostEffects& effects);
 
 }  // namespace umlnet::priv

@@ -1,31 +1,95 @@
 #include "uml_net/priv/kernel_effects.h"
 
+#include <cerrno>
+
+#include "libumlnet/core/traffic_control.h"
 #include "uml_net/priv/tun.h"
 
 namespace umlnet::priv {
+namespace {
 
-Result<NewTap> KernelEffects::make_tap(uid_t owner, const std::optional<IfName>& wanted, bool virtio_headers) {
-  if (!tun_) return std::unexpected(tun_.error());
-  if (!*tun_) return fail(Code::bug, "one helper makes one TAP device, and it is made already");
-  unique_fd tun = std::move(*tun_);
-  const auto name = attach_new_tap(tun.get(), owner, wanted, virtio_headers);
-  if (!name) return std::unexpected(name.error());
+// The request for an address of either family.
+rtnetlink::Bytes for_family(const IpAddress& address, const auto& ipv4, const auto& ipv6) {
+  const auto* v4 = std::get_if<Ipv4>(&address);
+  return v4 != nullptr ? ipv4(*v4) : ipv6(std::get<Ipv6>(address));
+}
+
+}  // namespace
+
+Result<NewTap> KernelEffects::make_tap(const TapWanted& wanted) {
+  const TapKind kind{.virtio_headers = wanted.virtio_headers, .several_queues = wanted.queues > 1};
+  const bool moves = netns_ >= 0;
+  std::vector<unique_fd> queues;
+  std::optional<IfName> made;
+  for (unsigned i = 0; i < wanted.queues; ++i) {
+    auto tun = tuns_();
+    if (!tun) return std::unexpected(std::move(tun.error()));
+    if (!made) {
+      auto name = attach_new_tap(tun->get(), wanted.owner, moves ? std::nullopt : wanted.name, kind);
+      if (!name) return std::unexpected(std::move(name.error()));
+      made = *std::move(name);
+    } else if (auto attached = attach_queue(tun->get(), *made, kind); !attached) {
+      return std::unexpected(std::move(attached.error()));
+    }
+    queues.push_back(*std::move(tun));
+  }
+  if (!made) return fail(Code::bug, "a TAP device without a queue was asked for");
+  auto link = find_at_home(*made);
+  if (link && moves) link = move(*link, wanted.name);
+  if (!link) return std::unexpected(std::move(link.error()));
+  const auto name = IfName::parse(link->name);
+  if (!name || link->ifindex <= 0 || !link->mac)
+    return fail(Code::bug, "the kernel does not know the new device " + made->str());
+  return NewTap{
+      .name = *name, .ifindex = link->ifindex, .mac = *link->mac, .mtu = link->mtu, .queues = std::move(queues)};
+}
+
+Result<rtnetlink::Link> KernelEffects::find_at_home(const IfName& name) {
   std::optional<rtnetlink::Link> link;
-  const auto found = socket_.get(rtnetlink::get_link(socket_.next_sequence(), name->str()),
-                                 "cannot find the new device " + name->str(),
-                                 [&](const rtnetlink::Message& message) { link = rtnetlink::link_of(message); });
+  const std::string doing = "cannot find the new device " + name.str();
+  const auto found = home_.get(rtnetlink::get_link(home_.next_sequence(), name.str()), doing,
+                               [&](const rtnetlink::Message& message) { link = rtnetlink::link_of(message); });
   if (!found) return std::unexpected(found.error());
-  if (!link || link->ifindex <= 0 || !link->mac)
-    return fail(Code::bug, "the kernel does not know the new device " + name->str());
-  return NewTap{.name = *name, .ifindex = link->ifindex, .mac = *link->mac, .fd = std::move(tun)};
+  if (!link) return fail(Code::bug, doing);
+  return *std::move(link);
+}
+
+// Its name and its number may be others there: by its MAC address it is found again.
+Result<rtnetlink::Link> KernelEffects::move(const rtnetlink::Link& made, const std::optional<IfName>& name) {
+  const std::string wanted = name ? name->str() : "tap%d";
+  if (auto moved = home_.change(rtnetlink::move_link(home_.next_sequence(), made.ifindex, netns_, wanted)); !moved)
+    return std::unexpected(std::move(moved.error()));
+  std::optional<rtnetlink::Link> there;
+  const std::string doing = "cannot find the new device in the other network namespace";
+  const auto found = socket_.dump(
+      rtnetlink::dump_links, doing, [&] { there.reset(); },
+      [&](const rtnetlink::Message& message) {
+        const auto link = rtnetlink::link_of(message);
+        if (link && link->tap && link->mac == made.mac) there = link;
+      });
+  if (!found) return std::unexpected(found.error());
+  if (!there) return fail(Code::kernel, doing, "Somebody in that namespace was at it at the same time.");
+  return *std::move(there);
+}
+
+Result<void> KernelEffects::set_persistent(const NewTap& tap, bool on) {
+  if (tap.queues.empty()) return fail(Code::bug, "the device's fds are gone");
+  return priv::set_persistent(tap.queues.front().get(), on);
 }
 
 Result<void> KernelEffects::set_alias(int ifindex, const std::string& alias) {
   return socket_.change(rtnetlink::set_link_alias(socket_.next_sequence(), ifindex, alias));
 }
 
-Result<void> KernelEffects::add_address(int ifindex, Ipv4 address) {
-  return socket_.change(rtnetlink::add_address(socket_.next_sequence(), ifindex, address));
+Result<void> KernelEffects::set_group(int ifindex, std::uint32_t group) {
+  return socket_.change(rtnetlink::set_link_group(socket_.next_sequence(), ifindex, group));
+}
+
+Result<void> KernelEffects::add_address(int ifindex, const IpInterface& address) {
+  const auto sequence = socket_.next_sequence();
+  return socket_.change(for_family(
+      address.address, [&](Ipv4 v4) { return rtnetlink::add_address(sequence, ifindex, v4, address.prefix_length); },
+      [&](const Ipv6& v6) { return rtnetlink::add_ipv6_address(sequence, ifindex, v6, address.prefix_length); }));
 }
 
 Result<void> KernelEffects::set_up(int ifindex) {
@@ -44,20 +108,41 @@ Result<void> KernelEffects::set_master(int ifindex, int bridge) {
   return socket_.change(rtnetlink::set_link_master(socket_.next_sequence(), ifindex, bridge));
 }
 
-Result<void> KernelEffects::add_route(int ifindex, Ipv4 address) {
-  return socket_.change(rtnetlink::add_host_route(socket_.next_sequence(), ifindex, address));
+Result<void> KernelEffects::isolate_port(int ifindex) {
+  return socket_.change(rtnetlink::set_port_isolated(socket_.next_sequence(), ifindex, true));
 }
 
-Result<void> KernelEffects::delete_route(int ifindex, Ipv4 address) {
-  return socket_.change(rtnetlink::delete_host_route(socket_.next_sequence(), ifindex, address));
+Result<void> KernelEffects::classify_ingress(int ifindex, std::span<const sock_filter> program) {
+  if (auto added = socket_.change(rtnetlink::add_clsact(socket_.next_sequence(), ifindex)); !added) return added;
+  return socket_.change(rtnetlink::add_ingress_classifier(socket_.next_sequence(), ifindex, program));
 }
 
-Result<void> KernelEffects::publish(int ifindex, Ipv4 address, std::uint8_t protocol) {
-  return socket_.change(rtnetlink::add_proxy_entry(socket_.next_sequence(), ifindex, address, protocol));
+Result<void> KernelEffects::add_route(int ifindex, const IpAddress& address) {
+  const auto sequence = socket_.next_sequence();
+  return socket_.change(for_family(
+      address, [&](Ipv4 v4) { return rtnetlink::add_host_route(sequence, ifindex, v4); },
+      [&](const Ipv6& v6) { return rtnetlink::add_ipv6_host_route(sequence, ifindex, v6); }));
 }
 
-Result<void> KernelEffects::withdraw(int ifindex, Ipv4 address) {
-  return socket_.change(rtnetlink::delete_proxy_entry(socket_.next_sequence(), ifindex, address));
+Result<void> KernelEffects::delete_route(int ifindex, const IpAddress& address) {
+  const auto sequence = socket_.next_sequence();
+  return socket_.change(for_family(
+      address, [&](Ipv4 v4) { return rtnetlink::delete_host_route(sequence, ifindex, v4); },
+      [&](const Ipv6& v6) { return rtnetlink::delete_ipv6_host_route(sequence, ifindex, v6); }));
+}
+
+Result<void> KernelEffects::publish(int ifindex, const IpAddress& address, std::uint8_t protocol) {
+  const auto sequence = socket_.next_sequence();
+  return socket_.change(for_family(
+      address, [&](Ipv4 v4) { return rtnetlink::add_proxy_entry(sequence, ifindex, v4, protocol); },
+      [&](const Ipv6& v6) { return rtnetlink::add_ipv6_proxy_entry(sequence, ifindex, v6, protocol); }));
+}
+
+Result<void> KernelEffects::withdraw(int ifindex, const IpAddress& address) {
+  const auto sequence = socket_.next_sequence();
+  return socket_.change(for_family(
+      address, [&](Ipv4 v4) { return rtnetlink::delete_proxy_entry(sequence, ifindex, v4); },
+      [&](const Ipv6& v6) { return rtnetlink::delete_ipv6_proxy_entry(sequence, ifindex, v6); }));
 }
 
 Result<void> KernelEffects::set_proxy_arp(int ifindex, bool on) {
@@ -70,6 +155,11 @@ Result<void> KernelEffects::set_forwarding(int ifindex, bool on) {
 
 Result<void> KernelEffects::delete_link(int ifindex) {
   return socket_.change(rtnetlink::delete_link(socket_.next_sequence(), ifindex));
+}
+
+Result<void> KernelEffects::delete_group(std::uint32_t group) {
+  auto deleted = socket_.change(rtnetlink::delete_link_group(socket_.next_sequence(), group));
+  return deleted || deleted.error().errnum != ENODEV ? deleted : Result<void>();
 }
 
 }  // namespace umlnet::priv

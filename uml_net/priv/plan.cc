@@ -4,6 +4,7 @@
 #include <ranges>
 
 #include "libumlnet/core/device_tag.h"
+#include "libumlnet/core/native5_arguments.h"
 
 namespace umlnet::priv {
 namespace {
@@ -44,7 +45,7 @@ Result<Plan> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv
   if (gateway) words += " gateway=" + gateway->str();
   Plan plan;
   plan.changes.push_back(MakeTapDevice{grant.uid(), DeviceTag{grant.uid(), id, std::nullopt, words}, name});
-  if (gateway) plan.changes.push_back(PutHostAddress{Device{}, *gateway});
+  if (gateway) plan.changes.push_back(PutHostAddress{Device{}, IpInterface{*gateway, 32}});
   plan.changes.push_back(BringUp{Device{}});
   return plan;
 }
@@ -65,6 +66,70 @@ Result<Plan> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant,
   return plan;
 }
 
+// One guest address on its way to the LANs: the proxy entries, and the forwarding that they need.
+class Publication {
+ public:
+  Publication(const Grant& grant, const HostState& host, Plan& plan) : grant_(grant), host_(host), plan_(plan) {}
+
+  void on(const std::vector<const Link*>& lans, const IpAddress& address) {
+    for (const Link* lan : lans) {
+      if (!grant_.may_publish_on(lan->name)) {
+        plan_.notes.push_back(to_string(address) + " not published on " + lan->name + ": rule " + grant_.rule() +
+                              " does not list it under \"lan\"");
+        continue;
+      }
+      if (const auto* v4 = std::get_if<Ipv4>(&address))
+        publish(*lan, *v4);
+      else
+        publish(*lan, std::get<Ipv6>(address));
+    }
+  }
+
+  // Behind everything else: traffic flows from here on. `device` is the guest's, with `forwarding` as it is.
+  void forward(const Device& device, bool forwarding) {
+    if (published_ && !forwarding) plan_.changes.push_back(SetForwarding{device, true});
+    std::ranges::move(forwarding_, std::back_inserter(plan_.changes));
+  }
+
+ private:
+  void left_alone(const Link& lan, const IpAddress& address) {
+    plan_.notes.push_back(to_string(address) + " published on " + lan.name + " by somebody else already, and left so");
+  }
+
+  void publish(const Link& lan, Ipv4 address) {
+    const ProxyEntry* entry = entry_for(host_, address, lan.ifindex);
+    if (entry != nullptr && !is_ours(*entry)) return left_alone(lan, address);
+    published_ = true;
+    if (entry == nullptr) plan_.changes.push_back(Publish{device_of(lan), address, forwarding_is_ours(host_, lan)});
+    const bool is_planned = std::ranges::any_of(forwarding_, [&](const Change& change) {
+      return std::get<SetForwarding>(change).device.ifindex == lan.ifindex;
+    });
+    if (!lan.ipv4.forwarding && !is_planned) forwarding_.push_back(SetForwarding{device_of(lan), true});
+  }
+
+  // The kernel lets nobody turn these two on by rtnetlink.
+  void publish(const Link& lan, const Ipv6& address) {
+    const auto entry = std::ranges::find_if(host_.ipv6_proxy_entries, [&](const rtnetlink::Ipv6ProxyEntry& other) {
+      return other.ifindex == lan.ifindex && other.address == address;
+    });
+    const bool is_there = entry != host_.ipv6_proxy_entries.end();
+    if (is_there && !rtnetlink::is_our_protocol(entry->protocol)) return left_alone(lan, address);
+    if (!is_there) plan_.changes.push_back(Publish{device_of(lan), address, false});
+    std::string off;
+    if (!lan.ipv6.proxy_ndp && !host_.ipv6_all.proxy_ndp) off = "net.ipv6.conf." + lan.name + ".proxy_ndp=1";
+    if (!host_.ipv6_all.forwarding) off += (off.empty() ? "" : " ") + std::string("net.ipv6.conf.all.forwarding=1");
+    if (!off.empty())
+      plan_.notes.push_back(address.str() + " is not reached from " + lan.name +
+                            " until the administrator turns that on: sysctl -w " + off);
+  }
+
+  const Grant& grant_;
+  const HostState& host_;
+  Plan& plan_;
+  bool published_ = false;
+  std::vector<Change> forwarding_;
+};
+
 // The route comes first and goes last: whoever sees a proxy entry without a route may take it for garbage.
 Result<Plan> plan_add(const AddAddress& request, const Grant& grant, const HostState& host) {
   const Link* link = host.link(request.device.str());
@@ -79,26 +144,54 @@ Result<Plan> plan_add(const AddAddress& request, const Grant& grant, const HostS
                 "Choose another address for the guest.");
   if (route == nullptr) plan.changes.push_back(AddRoute{device, address});
   if (!link->ipv4.proxy_arp) plan.changes.push_back(SetProxyArp{device, true});
+  Publication publication(grant, host, plan);
+  publication.on(policy::lans_of(host, address, request.netmask, link->ifindex), address);
+  publication.forward(device, link->ipv4.forwarding);
+  return plan;
+}
 
-  bool published = false;
-  std::vector<Change> forwarding;
-  for (const Link* lan : policy::lans_of(host, address, request.netmask, link->ifindex)) {
-    if (!grant.may_publish_on(lan->name)) {
-      plan.notes.push_back("not published on " + lan->name + ": rule " + grant.rule() +
-                           " does not list it under \"lan\"");
-      continue;
-    }
-    const ProxyEntry* entry = entry_for(host, address, lan->ifindex);
-    if (entry != nullptr && !is_ours(*entry)) {
-      plan.notes.push_back("published on " + lan->name + " by somebody else already, and left so");
-      continue;
-    }
-    published = true;
-    if (entry == nullptr) plan.changes.push_back(Publish{device_of(*lan), address, forwarding_is_ours(host, *lan)});
-    if (!lan->ipv4.forwarding) forwarding.push_back(SetForwarding{device_of(*lan), true});
+// All of a new device, in an order in which it is never open to more than was asked for: its filter stands before it is
+// up, and what outlives the program comes last.
+Result<Plan> plan_open(const OpenInterface& request, const Grant& grant, const RequestId& id, const HostState& host,
+                       std::uint32_t group) {
+  const Link* bridge = request.bridge ? host.link(request.bridge->str()) : nullptr;
+  if (request.bridge && bridge == nullptr) return fail(Code::bug, "no bridge " + request.bridge->str());
+  std::string words;
+  for (const auto& word : native5::words_of(request))
+    if (!word.starts_with("netns=")) words += (words.empty() ? "" : " ") + word;
+  DeviceTag tag{grant.uid(), id, std::nullopt, words};
+  tag.persistent = request.persistent;
+
+  const Device device{};
+  Plan plan;
+  plan.changes.push_back(MakeTapDevice{.owner = grant.uid(),
+                                       .tag = tag,
+                                       .name = request.device,
+                                       .virtio_headers = request.virtio_headers,
+                                       .queues = request.queues,
+                                       .group = request.persistent ? 0 : group});
+  if (request.anti_spoof) plan.changes.push_back(PutAntiSpoof{device, *request.guest_mac, request.guests});
+  // Before it is a port: a bridge takes over the lowest MTU and the lowest MAC address among its ports.
+  if (request.mtu || bridge != nullptr)
+    plan.changes.push_back(SetMtu{device, request.mtu ? *request.mtu : bridge->mtu});
+  if (request.mac)
+    plan.changes.push_back(SetMac{device, *request.mac});
+  else if (bridge != nullptr)
+    plan.changes.push_back(RaiseMac{device});
+  if (bridge != nullptr) plan.changes.push_back(PutOnBridge{device, device_of(*bridge)});
+  if (request.isolated) plan.changes.push_back(IsolatePort{device});
+  for (const auto& address : request.addresses) plan.changes.push_back(PutHostAddress{device, address});
+  plan.changes.push_back(BringUp{device});
+  if (bridge == nullptr && !request.guests.empty()) {
+    for (const auto& guest : request.guests) plan.changes.push_back(AddRoute{device, guest});
+    const bool any_ipv4 =
+        std::ranges::any_of(request.guests, [](const IpAddress& guest) { return std::holds_alternative<Ipv4>(guest); });
+    if (any_ipv4 && !host.default_device.proxy_arp) plan.changes.push_back(SetProxyArp{device, true});
+    Publication publication(grant, host, plan);
+    for (const auto& guest : request.guests) publication.on(policy::lans_for(host, guest, 0), guest);
+    publication.forward(device, host.default_device.forwarding);
   }
-  if (published && !link->ipv4.forwarding) plan.changes.push_back(SetForwarding{device, true});
-  std::ranges::move(forwarding, std::back_inserter(plan.changes));
+  if (request.persistent) plan.changes.push_back(MakePersistent{device});
   return plan;
 }
 
@@ -121,6 +214,12 @@ void withdraw(const HostState& host, const std::vector<ProxyEntry>& entries, Pla
       plan.changes.push_back(SetForwarding{device_of(*lan), false});
     plan.changes.push_back(Withdraw{device_of(*lan), entry.address, marked});
   }
+}
+
+void withdraw(const HostState& host, const std::vector<rtnetlink::Ipv6ProxyEntry>& entries, Plan& plan) {
+  for (const auto& entry : entries)
+    if (const Link* lan = host.link(entry.ifindex); lan != nullptr)
+      plan.changes.push_back(Withdraw{device_of(*lan), entry.address, false});
 }
 
 Result<Plan> plan_delete(const DeleteAddress& request, const HostState& host) {
@@ -152,9 +251,27 @@ Result<Plan> plan_delete(const DeleteAddress& request, const HostState& host) {
   return plan;
 }
 
+Result<Plan> plan_remove(const RemoveInterface& request, const HostState& host) {
+  const Link* link = host.link(request.device.str());
+  if (link == nullptr) return fail(Code::bug, "no device " + request.device.str());
+  Plan plan;
+  const auto leads_to_it = [&](const auto* route) { return route != nullptr && route->ifindex == link->ifindex; };
+  std::vector<ProxyEntry> entries;
+  for (const auto& entry : host.proxy_entries)
+    if (is_ours(entry) && leads_to_it(host.guest_route(entry.address))) entries.push_back(entry);
+  withdraw(host, entries, plan);
+  std::vector<rtnetlink::Ipv6ProxyEntry> ipv6_entries;
+  for (const auto& entry : host.ipv6_proxy_entries)
+    if (rtnetlink::is_our_protocol(entry.protocol) && leads_to_it(host.guest_route(entry.address)))
+      ipv6_entries.push_back(entry);
+  withdraw(host, ipv6_entries, plan);
+  plan.changes.push_back(DeleteTapDevice{device_of(*link), false});
+  return plan;
+}
+
 // The guest's route goes with its device, and then the entry is stale.
-bool goes_to_abandoned(const HostState& host, Ipv4 address) {
-  const Route* route = host.guest_route(address);
+bool goes_to_abandoned(const HostState& host, const auto& address) {
+  const auto* route = host.guest_route(address);
   const Link* device = route != nullptr ? host.link(route->ifindex) : nullptr;
   return device != nullptr && policy::is_abandoned(*device);
 }
@@ -167,18 +284,25 @@ Result<Plan> plan_garbage(const HostState& host) {
     if (policy::is_stale(host, entry) || (is_ours(entry) && goes_to_abandoned(host, entry.address)))
       stale.push_back(entry);
   withdraw(host, stale, plan);
+  std::vector<rtnetlink::Ipv6ProxyEntry> stale_ipv6;
+  for (const auto& entry : host.ipv6_proxy_entries)
+    if (policy::is_stale(host, entry) ||
+        (rtnetlink::is_our_protocol(entry.protocol) && goes_to_abandoned(host, entry.address)))
+      stale_ipv6.push_back(entry);
+  withdraw(host, stale_ipv6, plan);
   for (const auto& link : host.links)
-    if (policy::is_abandoned(link)) plan.changes.push_back(DeleteTapDevice{device_of(link)});
+    if (policy::is_abandoned(link)) plan.changes.push_back(DeleteTapDevice{device_of(link), true});
   return plan;
 }
 
 }  // namespace
 
-Result<Plan> make_plan(const Grant& grant, const RequestId& id, const HostState& host) {
+Result<Plan> make_plan(const Grant& grant, const RequestId& id, const HostState& host, std::uint32_t group) {
   struct Visitor {
     const Grant& grant;
     const RequestId& id;
     const HostState& host;
+    std::uint32_t group;
     Result<Plan> operator()(const MakeTap& request) const { return plan_tap({}, request.gateway, grant, id); }
     Result<Plan> operator()(const OpenEthertap& request) const {
       return plan_tap(request.device, request.gateway, grant, id);
@@ -186,12 +310,12 @@ Result<Plan> make_plan(const Grant& grant, const RequestId& id, const HostState&
     Result<Plan> operator()(const MakeBridgedTap& request) const { return plan_bridged_tap(request, grant, id, host); }
     Result<Plan> operator()(const AddAddress& request) const { return plan_add(request, grant, host); }
     Result<Plan> operator()(const DeleteAddress& request) const { return plan_delete(request, host); }
-    Result<Plan> operator()(const OpenInterface&) const { return fail(Code::usage, "open is not served yet"); }
-    Result<Plan> operator()(const RemoveInterface&) const { return fail(Code::usage, "remove is not served yet"); }
-    Result<Plan> operator()(const OpenSession&) const { return fail(Code::usage, "session is not served yet"); }
+    Result<Plan> operator()(const OpenInterface& request) const { return plan_open(request, grant, id, host, group); }
+    Result<Plan> operator()(const RemoveInterface& request) const { return plan_remove(request, host); }
+    Result<Plan> operator()(const OpenSession&) const { return Plan{}; }
     Result<Plan> operator()(const CollectGarbage&) const { return plan_garbage(host); }
   };
-  return std::visit(Visitor{grant, id, host}, grant.request());
+  return std::visit(Visitor{grant, id, host, group}, grant.request());
 }
 
 bool adds_to_holdings(const Plan& plan) {

@@ -1,6 +1,7 @@
 // From a grant to the changes that carry it out, in order. Pure: it reads the host's state and changes nothing.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,9 @@ struct Plan {
 
 // Only what differs from the host's state is planned, so that taking a plan back leaves the host as it was. An error
 // where there is nothing to take back (Code::not_found) or somebody else has it (Code::conflict).
-Result<Plan> make_plan(const policy::Grant& grant, const RequestId& id, const policy::HostState& host);
+// `group` is the link group of what the grant's session makes, 0 for none.
+Result<Plan> make_plan(const policy::Grant& grant, const RequestId& id, const policy::HostState& host,
+                       std::uint32_t group = 0);
 
 // Whether the plan makes a device or routes an address: what limits count.
 bool adds_to_holdings(const Plan& plan);

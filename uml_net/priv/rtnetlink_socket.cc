@@ -30,10 +30,10 @@ Result<RtnetlinkSocket> RtnetlinkSocket::open() {
   // With strict checks the kernel heeds the filters of a dump request instead of passing over them.
   const int on = 1;
   ::setsockopt(fd.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
-  RtnetlinkSocket socket(std::move(fd));
-  socket.buffer_.resize(kBufferSize);
-  return socket;
+  return RtnetlinkSocket(std::move(fd));
 }
+
+RtnetlinkSocket::RtnetlinkSocket(unique_fd fd) : fd_(std::move(fd)) { buffer_.resize(kBufferSize); }
 
 Result<void> RtnetlinkSocket::send(const Bytes& request, const std::string& doing) {
   sockaddr_nl kernel{};

@@ -16,6 +16,8 @@ class RtnetlinkSocket {
   // effect again when the message is sent (netlink_net_capable() in net/netlink/af_netlink.c). So the capability is in
   // effect during this call, where the process has it; reading needs none.
   static Result<RtnetlinkSocket> open();
+  // One that somebody opened in the caller's other network namespace, with strict checks: open_rtnetlink_in().
+  static RtnetlinkSocket adopt(unique_fd fd) { return RtnetlinkSocket(std::move(fd)); }
 
   int fd() const { return fd_.get(); }
 
@@ -36,7 +38,7 @@ class RtnetlinkSocket {
                     const std::function<void()>& restart, const std::function<void(const rtnetlink::Message&)>& take);
 
  private:
-  explicit RtnetlinkSocket(unique_fd fd) : fd_(std::move(fd)) {}
+  explicit RtnetlinkSocket(unique_fd fd);
   Result<void> send(const rtnetlink::Bytes& request, const std::string& doing);
   Result<rtnetlink::ByteSpan> receive(const std::string& doing);
 

@@ -8,6 +8,7 @@
 
 #include <csignal>
 
+#include "uml_net/priv/network_namespace.h"
 #include "uml_net/priv/tun.h"
 
 namespace umlnet::priv {
@@ -33,9 +34,9 @@ SeccompFilter stage_filter(const StageFds& fds) {
   const auto on_audit = Where::equals(0, static_cast<std::uint64_t>(fds.audit));
   filter.allow_each(kMemory).allow_each(kCapability).allow_each(kEnd).allow_each(kTime);
   filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
-  if (fds.tun >= 0)
+  for (const int tun : fds.tuns)
     for (const auto request : kTunRequests)
-      filter.allow(SYS_ioctl, {Where::equals(0, static_cast<std::uint64_t>(fds.tun)), Where::equals(1, request)});
+      filter.allow(SYS_ioctl, {Where::equals(0, static_cast<std::uint64_t>(tun)), Where::equals(1, request)});
   filter.allow_on_fd(SYS_sendto, fds.rtnetlink).allow_on_fd(SYS_recvfrom, fds.rtnetlink);
   filter.allow_on_fd(SYS_sendmsg, fds.reply).allow_on_fd(SYS_write, fds.reply);
   filter.allow(SYS_poll, {Where::equals(1, 1)});                       // on one fd: the reply's
@@ -46,6 +47,8 @@ SeccompFilter stage_filter(const StageFds& fds) {
   filter.allow(SYS_fcntl, {on_audit, Where::equals(1, F_OFD_SETLK)});
   // To ask for the limit on file sizes, and not to set it.
   filter.allow(SYS_prlimit64, {Where::equals(0, 0), Where::equals(1, RLIMIT_FSIZE), Where::equals(2, 0)});
+  filter.allow_on_fd(SYS_sendto, fds.elsewhere).allow_on_fd(SYS_recvfrom, fds.elsewhere);
+  filter.allow_on_fd(SYS_sendmsg, fds.attendant).allow_on_fd(SYS_recvmsg, fds.attendant);
   filter.allow_on_fd(SYS_sendto, fds.journal);
   filter.allow_on_fd(SYS_write, STDERR_FILENO);
   if (fds.session) {
@@ -57,6 +60,17 @@ SeccompFilter stage_filter(const StageFds& fds) {
     const auto pid = static_cast<std::uint64_t>(session.relay_pid);
     filter.allow(SYS_kill, {Where::equals(0, pid), Where::equals(1, SIGKILL)});
     filter.allow(SYS_wait4, {Where::equals(0, pid)});
+  }
+  if (fds.native_session) {
+    const NativeSessionFds& session = *fds.native_session;
+    filter.allow(SYS_poll, {Where::equals(1, kNativeSessionPollFds)});
+    filter.allow_on_fd(SYS_recvmsg, fds.reply).allow_on_fd(SYS_read, session.policy);
+    filter.allow_on_fd(SYS_sendmsg, session.opener).allow_on_fd(SYS_recvmsg, session.opener);
+    filter.allow(SYS_dup3, {Where::equals(1, static_cast<std::uint64_t>(fds.audit))});
+    filter.allow(SYS_sendto).allow(SYS_recvfrom);
+    for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {Where::equals(1, request)});
+    for (const auto request : kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals(1, request)});
+    filter.allow(SYS_newfstatat, {Where::equals(3, AT_EMPTY_PATH)});
   }
 #ifdef UMLNET_SANITIZED
   filter.allow_each(kSanitizer);

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <vector>
 
 #include "libumlnet/core/seccomp_filter.h"
 
@@ -17,22 +18,35 @@ struct SessionFds {
   int watch;  // questions about the data socket's other end; -1 where there are none
 };
 
+// What a session of the native protocol works with besides: descriptors come and go, so that what is allowed on TAPs
+// and on rtnetlink sockets is allowed on any.
+struct NativeSessionFds {
+  int signals;  // polled only
+  int opener;   // questions to the process that opens /dev/net/tun
+  int policy;   // notices of its changes
+};
+
 // The fds that the stage works with. -1 where there is none.
 struct StageFds {
-  int tun;           // /dev/net/tun: the tun ioctls
-  int rtnetlink;     // requests and answers
-  int reply;         // the caller's: one message
-  int audit;         // the audit log: whole lines, and the caller's lock
-  int journal = -1;  // a copy of the lines
+  std::vector<int> tuns;  // /dev/net/tun: the tun ioctls
+  int rtnetlink;          // requests and answers
+  int reply;              // the caller's: one message
+  int audit;              // the audit log: whole lines, and the caller's lock
+  int journal = -1;       // a copy of the lines
+  int elsewhere = -1;     // rtnetlink in the caller's other network namespace
+  int attendant = -1;     // questions to the process that makes relays and reaches into namespaces
   std::optional<SessionFds> session = std::nullopt;
+  std::optional<NativeSessionFds> native_session = std::nullopt;
 };
 
 inline constexpr int kSessionPollFds = 3;
+inline constexpr int kNativeSessionPollFds = 2;
 
-// What is allowed: memory, time and the end of the process; capset; the two tun ioctls on `tun`; datagrams on
-// `rtnetlink`; the reply on `reply`; lines, locks and the repair of a torn line on `audit`; lines on `journal` and on
-// stderr; short sleeps. No open, no socket, no execve, no fork, no other ioctl, no file system. For a session also:
-// records and answers on `reply`, and to end and wait for the relay process.
+// What is allowed: memory, time and the end of the process; capset; the tun ioctls on `tuns`; datagrams on `rtnetlink`;
+// the reply on `reply`; lines, locks and the repair of a torn line on `audit`; lines on `journal` and on stderr; short
+// sleeps. No open, no socket, no execve, no fork, no other ioctl, no file system. For a session also: records and
+// answers on `reply`, and to end and wait for the relay process. For a session of the native protocol also: records on
+// `reply`, to put another file in the audit log's place, and to ask whose a network namespace is.
 SeccompFilter stage_filter(const StageFds& fds);
 
 }  // namespace umlnet::priv

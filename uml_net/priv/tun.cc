@@ -9,22 +9,45 @@
 #include <string>
 
 namespace umlnet::priv {
+namespace {
 
-const std::array<unsigned long, 2> kTunRequests = {TUNSETIFF, TUNSETOWNER};
-
-Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, bool virtio_headers) {
+ifreq request_for(const std::string& name, const TapKind& kind, int more) {
   ifreq request{};
+  int flags = IFF_TAP | IFF_NO_PI | more;
+  if (kind.virtio_headers) flags |= IFF_VNET_HDR;
+  if (kind.several_queues) flags |= IFF_MULTI_QUEUE;
   // As the field's type has it: IFF_TUN_EXCL is the sign bit of a short.
-  const int headers = virtio_headers ? IFF_VNET_HDR : 0;
-  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_TUN_EXCL | headers);
-  const std::string wanted = name ? name->str() : "tap%d";
-  wanted.copy(request.ifr_name, IFNAMSIZ - 1);
+  request.ifr_flags = static_cast<short>(flags);
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  return request;
+}
+
+}  // namespace
+
+const std::array<unsigned long, 3> kTunRequests = {TUNSETIFF, TUNSETOWNER, TUNSETPERSIST};
+
+Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, const TapKind& kind) {
+  ifreq request = request_for(name ? name->str() : "tap%d", kind, IFF_TUN_EXCL);
   if (::ioctl(tun, TUNSETIFF, &request) != 0) return fail_errno(Code::kernel, errno, "cannot make a TAP device");
   if (::ioctl(tun, TUNSETOWNER, static_cast<unsigned long>(owner)) != 0)
     return fail_errno(Code::kernel, errno, "cannot make uid " + std::to_string(owner) + " the owner of the TAP device");
   const auto given = IfName::parse(std::string_view(request.ifr_name, strnlen(request.ifr_name, IFNAMSIZ)));
   if (!given) return fail(Code::bug, "the kernel gave the TAP device a name that is none");
   return *given;
+}
+
+Result<void> attach_queue(int tun, const IfName& name, const TapKind& kind) {
+  ifreq request = request_for(name.str(), kind, 0);
+  if (::ioctl(tun, TUNSETIFF, &request) != 0)
+    return fail_errno(Code::kernel, errno, "cannot add a queue to the TAP device " + name.str());
+  return {};
+}
+
+Result<void> set_persistent(int tun, bool on) {
+  if (::ioctl(tun, TUNSETPERSIST, on ? 1UL : 0UL) != 0)
+    return fail_errno(Code::kernel, errno,
+                      on ? "cannot make the TAP device persistent" : "cannot undo its persistence");
+  return {};
 }
 
 }  // namespace umlnet::priv

@@ -1,4 +1,4 @@
-// The TUN/TAP driver's ioctls (linux/if_tun.h).
+// TAP devices, by the ioctls of /dev/net/tun (linux/if_tun.h, Documentation/networking/tuntap.rst).
 #pragma once
 
 #include <sys/types.h>
@@ -11,14 +11,26 @@
 
 namespace umlnet::priv {
 
-// Every ioctl that attach_new_tap() makes: what the seccomp filter lets through.
-extern const std::array<unsigned long, 2> kTunRequests;
+// Every ioctl that is made here: what the seccomp filter lets through.
+extern const std::array<unsigned long, 3> kTunRequests;
+
+struct TapKind {
+  bool virtio_headers = false;
+  bool several_queues = false;
+};
 
 // Makes a TAP device called `name`, or with a name of the kernel's choice ("tap0", ...), and ties it to `tun`, an fd
-// open on /dev/net/tun: IFF_TAP | IFF_NO_PI, with `virtio_headers` also IFF_VNET_HDR, one queue, and `owner` as its TUN
-// owner. The device goes with the last copy of the fd. A name in use is EBUSY, whatever uses it: the call never ties
-// `tun` to a device that is there. Needs CAP_NET_ADMIN in effect, in the user namespace that owns the network namespace
-// `tun` was opened in.
-Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, bool virtio_headers);
+// open on /dev/net/tun: IFF_TAP | IFF_NO_PI, with `virtio_headers` also IFF_VNET_HDR, with `several_queues` also
+// IFF_MULTI_QUEUE, and `owner` as its TUN owner. The device goes with the last copy of its fds. A name in use is EBUSY,
+// whatever uses it: the call never ties `tun` to a device that is there. Needs CAP_NET_ADMIN in effect, in the user
+// namespace that owns the network namespace `tun` was opened in.
+Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, const TapKind& kind);
+
+// Ties `tun` to the device `name` as one queue more. The device was made by attach_new_tap() with `several_queues` and
+// the same kind, in the network namespace that `tun` was opened in. Needs CAP_NET_ADMIN in effect, as above.
+Result<void> attach_queue(int tun, const IfName& name, const TapKind& kind);
+
+// Whether the device that `tun` is tied to outlives its fds (TUNSETPERSIST). Needs no privilege.
+Result<void> set_persistent(int tun, bool on);
 
 }  // namespace umlnet::priv

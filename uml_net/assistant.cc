@@ -1,0 +1,75 @@
+#include "uml_net/assistant.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "libumlnet/core/close_fds.h"
+#include "uml_net/priv/capability.h"
+
+namespace umlnet {
+namespace {
+
+constexpr int kPatience = 5000;         // milliseconds
+constexpr std::size_t kLongest = 1024;  // bytes of a message
+
+Result<void> wait_for(int channel, int patience) {
+  pollfd poll{.fd = channel, .events = POLLIN, .revents = 0};
+  int ready = -1;
+  do {
+    ready = ::poll(&poll, 1, patience);
+  } while (ready < 0 && errno == EINTR);
+  if (ready < 0) return fail_errno(Code::kernel, errno, "cannot wait for an answer");
+  if (ready == 0) return fail_errno(Code::kernel, ETIMEDOUT, "no answer came");
+  return {};
+}
+
+[[noreturn]] void be_the_assistant(int channel, void (*serve)(int channel)) {
+  priv::drop_net_admin();  // and every other
+  ::setsid();
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0 || ::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) ::_exit(1);
+  ::signal(SIGCHLD, SIG_IGN);  // what it starts needs no waiting for
+  if (!close_fds_from(0, std::span(&channel, 1))) ::_exit(1);
+  serve(channel);
+  ::_exit(0);
+}
+
+}  // namespace
+
+Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int channel)) {
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+    return fail_errno(Code::kernel, errno, "cannot make a channel to the " + name);
+  unique_fd ours(pair[0]), theirs(pair[1]);
+  const pid_t pid = ::fork();
+  if (pid < 0)
+    return fail_errno(Code::kernel, errno, "cannot start the " + name,
+                      "The caller's limit on processes (ulimit -u) may be reached.");
+  if (pid == 0) be_the_assistant(theirs.get(), serve);
+  return Assistant(name, std::move(ours));
+}
+
+Result<Message> Assistant::ask(std::string_view question, std::span<const int> fds) const {
+  const auto gone = [&](const Error& error) {
+    return fail_errno(Code::kernel, error.errnum, "the " + name_ + " does not answer: " + error.what);
+  };
+  if (auto sent = send_with_fds(channel_.get(), question, fds); !sent) return gone(sent.error());
+  if (auto ready = wait_for(channel_.get(), kPatience); !ready) return gone(ready.error());
+  auto answer = receive_with_fds(channel_.get(), kLongest);
+  if (!answer) return gone(answer.error());
+  if (answer->bytes.empty()) return fail(Code::kernel, "the " + name_ + " is gone");
+  return answer;
+}
+
+std::optional<Message> next_question(int channel) {
+  if (!wait_for(channel, -1)) return std::nullopt;
+  auto question = receive_with_fds(channel, kLongest);
+  if (!question || question->bytes.empty()) return std::nullopt;
+  return *std::move(question);
+}
+
+}  // namespace umlnet

@@ -1,0 +1,40 @@
+// A process of this program that does one thing for it which the filter of the change forbids, or which takes an
+// identity that this process gives up. It ends when this process does.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/fd_passing.h"
+#include "libumlnet/core/unique_fd.h"
+
+namespace umlnet {
+
+class Assistant {
+ public:
+  // Makes the process, which has no capability, no fd but `channel` (an AF_UNIX SOCK_SEQPACKET socket), and no
+  // privilege to gain (no_new_privs); it runs `serve`, which enters a seccomp filter of its own and does not return.
+  static Result<Assistant> start(const std::string& name, void (*serve)(int channel));
+
+  // This process's end of the channel.
+  int channel() const { return channel_.get(); }
+
+  // Asks one question, with copies of `fds`, and waits for the answer, some seconds at the most. Code::kernel where the
+  // process is gone or stopped.
+  Result<Message> ask(std::string_view question, std::span<const int> fds = {}) const;
+
+ private:
+  Assistant(std::string name, unique_fd channel) : name_(std::move(name)), channel_(std::move(channel)) {}
+
+  std::string name_;
+  unique_fd channel_;
+};
+
+// For the process's own side: the next question, waited for; nothing when the other side is gone.
+std::optional<Message> next_question(int channel);
+
+}  // namespace umlnet

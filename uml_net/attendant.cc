@@ -1,0 +1,133 @@
+#include "uml_net/attendant.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "libumlnet/core/close_fds.h"
+#include "uml_net/frame_relay.h"
+#include "uml_net/priv/network_namespace.h"
+
+namespace umlnet {
+namespace {
+
+constexpr char kSeal = 's';
+constexpr char kNamespace = 'n';
+
+void answer(int channel, int error, int fd = -1) {
+  std::array<char, sizeof error> bytes{};
+  std::memcpy(bytes.data(), &error, sizeof error);
+  [[maybe_unused]] const auto sent =
+      send_with_fds(channel, {bytes.data(), bytes.size()}, std::span(&fd, error == 0 ? 1 : 0));
+}
+
+[[noreturn]] void relay(int tap, int data) {
+  ::setsid();
+  const std::array<int, 2> kept = {tap, data};
+  const rlimit no_more{3, 3};  // poll() wants as many as it is given
+  FrameCounters counters;
+  if (::fcntl(tap, F_SETFL, O_RDWR | O_NONBLOCK) != 0 || !close_fds_from(0, kept)) ::_exit(1);
+  ::setrlimit(RLIMIT_NOFILE, &no_more);
+  if (!sealed_relay_filter(tap, data).enter()) ::_exit(1);
+  ::_exit(static_cast<int>(relay_frames(tap, data, -1, kPlainFrames, counters)));
+}
+
+void seal(int channel, int tap) {
+  int pair[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return answer(channel, errno);
+  const unique_fd theirs(pair[0]), ours(pair[1]);
+  const pid_t pid = ::fork();
+  if (pid == 0) relay(tap, ours.get());
+  answer(channel, pid < 0 ? errno : 0, theirs.get());
+}
+
+// In a process of its own, because there is no way back.
+void open_rtnetlink(int channel, int netns) {
+  const pid_t pid = ::fork();
+  if (pid < 0) return answer(channel, errno);
+  if (pid > 0) return;
+  const auto socket = priv::open_rtnetlink_in(netns);
+  answer(channel, socket ? 0 : socket.error().errnum, socket ? socket->get() : -1);
+  ::_exit(0);
+}
+
+void serve(int channel) {
+  if (!attendant_filter(channel).enter()) return;
+  while (const auto question = next_question(channel)) {
+    if (question->fds.size() != 1) return;
+    const int fd = question->fds[0].get();
+    question->bytes[0] == kSeal ? seal(channel, fd) : open_rtnetlink(channel, fd);
+  }
+}
+
+}  // namespace
+
+SeccompFilter sealed_relay_filter(int tap, int data) {
+  using Where = SeccompFilter::Where;
+  SeccompFilter filter;
+  filter.allow(SYS_poll, {Where::equals(1, 3)});
+  filter.allow_on_fd(SYS_read, tap).allow_on_fd(SYS_write, tap);
+  filter.allow_on_fd(SYS_sendto, data).allow_on_fd(SYS_recvfrom, data);
+  filter.allow(SYS_exit_group).allow(SYS_restart_syscall);
+#ifdef UMLNET_SANITIZED
+  filter.allow(SYS_sigaltstack);  // before a call that does not return. Not in a release build.
+#endif
+  return filter;
+}
+
+SeccompFilter attendant_filter(int channel) {
+  using Where = SeccompFilter::Where;
+  constexpr int kRelaying[] = {SYS_poll, SYS_read, SYS_write, SYS_sendto, SYS_recvfrom};
+  constexpr int kProcesses[] = {
+      SYS_clone,       SYS_set_robust_list, SYS_setsid,    SYS_rt_sigprocmask,  SYS_rt_sigaction, SYS_getpid,
+      SYS_gettid,      SYS_exit_group,      SYS_exit,      SYS_restart_syscall, SYS_futex,        SYS_rt_sigreturn,
+      SYS_close_range, SYS_close,           SYS_prlimit64, SYS_prctl,           SYS_seccomp,      SYS_setrlimit};
+  constexpr int kMemory[] = {SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise};
+  SeccompFilter filter;
+  filter.allow_each(kRelaying).allow_each(kProcesses).allow_each(kMemory);
+  filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
+  filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel);
+  filter.allow(SYS_socketpair, {Where::equals(0, AF_UNIX)}).allow(SYS_fcntl, {Where::equals(1, F_SETFL)});
+  filter.allow(SYS_socket, {Where::equals(0, static_cast<std::uint64_t>(priv::kNamespaceSocketFamily))})
+      .allow(SYS_setsockopt)
+      .allow(SYS_setns);
+  for (const auto request : priv::kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals(1, request)});
+#ifdef UMLNET_SANITIZED
+  for (const int call :
+       {SYS_mmap, SYS_mprotect, SYS_sigaltstack, SYS_openat, SYS_readlink, SYS_sched_yield, SYS_getrandom})
+    filter.allow(call);  // what the sanitizers' own run-time asks for. Not in a release build.
+#endif
+  return filter;
+}
+
+Result<Attendant> Attendant::start() {
+  auto process = Assistant::start("process that attends to the caller's descriptors", serve);
+  if (!process) return std::unexpected(std::move(process.error()));
+  return Attendant(*std::move(process));
+}
+
+Result<unique_fd> Attendant::ask(char question, int fd, const std::string& doing) const {
+  auto message = process_.ask({&question, 1}, std::span(&fd, 1));
+  if (!message) return std::unexpected(std::move(message.error()));
+  int error = 0;
+  if (message->bytes.size() != sizeof error) return fail(Code::bug, doing + ": a strange answer");
+  std::memcpy(&error, message->bytes.data(), sizeof error);
+  if (error != 0) return fail_errno(Code::kernel, error, doing);
+  if (message->fds.size() != 1) return fail(Code::bug, doing + ": a strange answer");
+  return std::move(message->fds[0]);
+}
+
+Result<unique_fd> Attendant::seal(int tap) const { return ask(kSeal, tap, "cannot start the relay of the interface"); }
+
+Result<unique_fd> Attendant::rtnetlink_in(int netns) const {
+  return ask(kNamespace, netns, "cannot reach into the network namespace");
+}
+
+}  // namespace umlnet

@@ -1,0 +1,26 @@
+#include "uml_net/elsewhere.h"
+
+#include <sys/stat.h>
+
+#include "uml_net/priv/network_namespace.h"
+
+namespace umlnet {
+
+Result<std::unique_ptr<Elsewhere>> Elsewhere::reach(unique_fd netns, uid_t uid, const Attendant& attendant,
+                                                    priv::TunSource tuns, priv::RtnetlinkSocket& home) {
+  if (!netns) return fail(Code::bad_channel, "the descriptor that netns= names is not open");
+  if (auto checked = priv::check_namespace_of(netns.get(), uid); !checked)
+    return std::unexpected(std::move(checked.error()));
+  auto socket = attendant.rtnetlink_in(netns.get());
+  if (!socket) return std::unexpected(std::move(socket.error()));
+  return std::unique_ptr<Elsewhere>(
+      new Elsewhere(std::move(netns), priv::RtnetlinkSocket::adopt(*std::move(socket)), std::move(tuns), home));
+}
+
+bool Elsewhere::operator==(const Elsewhere& other) const {
+  struct stat mine{}, others{};
+  return ::fstat(netns_.get(), &mine) == 0 && ::fstat(other.netns_.get(), &others) == 0 &&
+         mine.st_dev == others.st_dev && mine.st_ino == others.st_ino;
+}
+
+}  // namespace umlnet

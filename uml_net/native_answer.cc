@@ -1,0 +1,71 @@
+#include "uml_net/native_answer.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace umlnet::native5 {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string line_of(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n"; }
+
+Json begun(std::string_view status, const std::optional<RequestId>& id) {
+  Json json = {{"status", status}};
+  if (id) json["id"] = id->str();
+  return json;
+}
+
+void tell(Json& json, const OpenInterface& open, const priv::Outcome& outcome) {
+  json["device"] = outcome.device.name;
+  json["ifindex"] = outcome.device.ifindex;
+  if (outcome.tap) {
+    json["mac"] = outcome.tap->mac.str();
+    json["mtu"] = outcome.tap->mtu;
+  }
+  json["addresses"] = Json::array();
+  for (const auto& address : open.addresses) json["addresses"].push_back(address.str());
+  json["guests"] = Json::array();
+  for (const auto& guest : open.guests) {
+    Json published = Json::array();
+    for (const auto& change : outcome.changes)
+      if (const auto* publish = std::get_if<priv::Publish>(&change); publish != nullptr && publish->address == guest)
+        published.push_back(publish->lan.name);
+    json["guests"].push_back({{"address", to_string(guest)}, {"published", std::move(published)}});
+  }
+  if (open.bridge) json["bridge"] = open.bridge->str();
+  if (open.isolated) json["isolated"] = true;
+  json["queues"] = open.queues;
+  json["vnet_hdr"] = open.virtio_headers;
+  if (open.netns) json["netns"] = true;
+  json["persistent"] = open.persistent;
+  json["sealed"] = open.sealed;
+  json["anti_spoof"] = open.anti_spoof;
+}
+
+}  // namespace
+
+std::string answer_for(const Request& request, const priv::Outcome& outcome, const std::optional<RequestId>& id,
+                       std::size_t fds) {
+  Json json = begun("ok", id);
+  if (const auto* open = std::get_if<OpenInterface>(&request)) tell(json, *open, outcome);
+  if (const auto* remove = std::get_if<RemoveInterface>(&request)) {
+    json["device"] = remove->device.str();
+    json["removed"] = true;
+  }
+  if (std::holds_alternative<OpenSession>(request)) json["session"] = true;
+  json["fds"] = fds;
+  json["notes"] = outcome.notes;
+  return line_of(json);
+}
+
+std::string answer_for(const Error& error, const std::optional<RequestId>& id) {
+  Json json = begun("error", id);
+  json["code"] = code_name(error.code);
+  if (error.errnum != 0) json["errno"] = errno_name(error.errnum);
+  json["error"] = error.line();
+  json["advice"] = error.advice;
+  return line_of(json);
+}
+
+}  // namespace umlnet::native5

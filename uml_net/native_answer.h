@@ -1,0 +1,22 @@
+// The answers of the native protocol: one JSON object and a newline (uml_net(8)).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/request.h"
+#include "libumlnet/core/request_id.h"
+#include "uml_net/priv/execute.h"
+
+namespace umlnet::native5 {
+
+// What was made for `request`; `fds` go with it.
+std::string answer_for(const Request& request, const priv::Outcome& outcome, const std::optional<RequestId>& id,
+                       std::size_t fds);
+
+// Why not.
+std::string answer_for(const Error& error, const std::optional<RequestId>& id);
+
+}  // namespace umlnet::native5

@@ -1,0 +1,68 @@
+#include "uml_net/native_session.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <iterator>
+
+#include "libumlnet/core/native5_arguments.h"
+#include "uml_net/held_signals.h"
+#include "uml_net/priv/stage_filter.h"
+#include "uml_net/socket_kind.h"
+
+namespace umlnet {
+
+Result<SessionRoots> SessionRoots::begin() {
+  auto watch = PolicyWatch::begin();
+  if (!watch) return std::unexpected(std::move(watch.error()));
+  auto opener = TrustedOpener::start();
+  if (!opener) return std::unexpected(std::move(opener.error()));
+  return SessionRoots{*std::move(watch), *std::move(opener)};
+}
+
+std::uint32_t session_group(const RequestId& id) {
+  std::uint32_t number = 0;
+  const std::string text = id.str();  // which begins with eight random hexadecimal digits
+  std::from_chars(text.data(), text.data() + 8, number, 16);
+  return number | 0x80000000U;
+}
+
+Result<NativeSession> NativeSession::prepare(SessionRoots roots) {
+  if (!kind_of(STDOUT_FILENO).is_connected_unix(SOCK_SEQPACKET))
+    return fail(Code::bad_channel,
+                "fd 1 is not a connected AF_UNIX sequenced-packet socket, so there is no way to take requests",
+                "A session's requests and answers are one packet each; see uml_net(8).");
+  auto signals = hold_signals_back();
+  if (!signals) return std::unexpected(std::move(signals.error()));
+  return NativeSession(*std::move(signals), std::move(roots));
+}
+
+std::variant<Message, Error, NativeSession::End> NativeSession::next() {
+  for (;;) {
+    pollfd fds[] = {{.fd = STDOUT_FILENO, .events = POLLIN, .revents = 0},
+                    {.fd = signals_.get(), .events = POLLIN, .revents = 0}};
+    static_assert(std::size(fds) == priv::kNativeSessionPollFds);
+    if (::poll(fds, std::size(fds), -1) < 0) {
+      if (errno == EINTR) continue;
+      return Error{Code::kernel, errno, "cannot wait for the next request", {}};
+    }
+    if (fds[1].revents != 0) return End{"a signal asked for the end"};
+    if (fds[0].revents == 0) continue;
+    auto message = receive_with_fds(STDOUT_FILENO, native5::kMaxRecord);
+    if (!message) {
+      const Error& error = message.error();
+      if (error.errnum == EAGAIN) continue;
+      if (error.errnum == ECONNRESET) return End{"the caller closed the session"};
+      return Error{Code::usage, error.errnum, "cannot take the request: " + error.what,
+                   "A record has 8,192 bytes at the most, and 64 descriptors."};
+    }
+    // A packet without bytes is taken for the end as well: there is no telling one from the other.
+    if (message->bytes.empty()) return End{"the caller closed the session"};
+    return *std::move(message);
+  }
+}
+
+}  // namespace umlnet

@@ -1,0 +1,45 @@
+#include "uml_net/priv/network_namespace.h"
+
+#include <linux/netlink.h>
+#include <linux/nsfs.h>
+#include <linux/rtnetlink.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <string>
+
+namespace umlnet::priv {
+
+const std::array<unsigned long, 3> kNamespaceRequests = {NS_GET_NSTYPE, NS_GET_USERNS, NS_GET_OWNER_UID};
+const int kNamespaceSocketFamily = AF_NETLINK;
+
+Result<void> check_namespace_of(int netns, uid_t uid) {
+  if (::ioctl(netns, NS_GET_NSTYPE) != CLONE_NEWNET)
+    return fail(Code::bad_channel, "the descriptor that netns= names is no network namespace",
+                "Open one, as in /proc/PID/ns/net, and leave its descriptor to uml_net.");
+  const unique_fd owner(::ioctl(netns, NS_GET_USERNS));
+  uid_t made_by = 0;
+  // A namespace that is not within this one's reach does not even say whose it is.
+  const bool is_known = owner && ::ioctl(owner.get(), NS_GET_OWNER_UID, &made_by) == 0;
+  if (!is_known || made_by != uid)
+    return fail(Code::denied, "the network namespace that netns= names does not belong to uid " + std::to_string(uid),
+                "It must have been made in a user namespace of your own, as by: unshare --user --net");
+  return {};
+}
+
+Result<unique_fd> open_rtnetlink_in(int netns) {
+  const unique_fd owner(::ioctl(netns, NS_GET_USERNS));
+  if (!owner) return fail_errno(Code::kernel, errno, "cannot find the network namespace's user namespace");
+  if (::setns(owner.get(), CLONE_NEWUSER) != 0)
+    return fail_errno(Code::kernel, errno, "cannot enter the network namespace's user namespace");
+  if (::setns(netns, CLONE_NEWNET) != 0) return fail_errno(Code::kernel, errno, "cannot enter the network namespace");
+  unique_fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  if (!fd) return fail_errno(Code::kernel, errno, "cannot open a socket to the network namespace's configuration");
+  const int on = 1;
+  ::setsockopt(fd.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
+  return fd;
+}
+
+}  // namespace umlnet::priv

@@ -1,0 +1,136 @@
+#include "uml_net/trusted_opener.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "policy/location.h"
+
+namespace umlnet {
+namespace {
+
+// The filter compares addresses, so each path is one object.
+constexpr const char* kTun = "/dev/net/tun";
+constexpr const char* kLog = policy::kAuditLog;
+constexpr int kTunFlags = O_RDWR | O_CLOEXEC;
+constexpr int kLogFlags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+struct Answer {
+  int tun_error = 0;
+  int log_error = 0;
+  bool has_log = false;
+};
+
+// The directories above it were looked at when the session began; only root can change what lies in them.
+bool is_fit_to_be_the_log(const struct stat& status) {
+  return S_ISREG(status.st_mode) && status.st_uid == 0 && status.st_nlink == 1 && (status.st_mode & S_IWOTH) == 0;
+}
+
+class Opener {
+ public:
+  explicit Opener(int channel) : channel_(channel) {
+    struct stat status{};
+    if (::stat(kLog, &status) == 0) remember(status);
+  }
+
+  void answer(unsigned tuns) {
+    Answer answer;
+    std::array<unique_fd, kMaxPassedFds> opened;
+    std::array<int, kMaxPassedFds> fds{};
+    std::size_t count = 0;
+    const auto add = [&](int fd) {
+      opened[count] = unique_fd(fd);
+      fds[count++] = fd;
+    };
+    for (unsigned i = 0; i < tuns && i + 1 < kMaxPassedFds && answer.tun_error == 0; ++i) {
+      const int fd = ::open(kTun, kTunFlags);
+      if (fd < 0)
+        answer.tun_error = errno;
+      else
+        add(fd);
+    }
+    unique_fd log(::open(kLog, kLogFlags));
+    struct stat status{};
+    if (!log || ::fstat(log.get(), &status) != 0) {
+      answer.log_error = errno;
+    } else if (!is_fit_to_be_the_log(status)) {
+      answer.log_error = EPERM;
+    } else if (status.st_dev != device_ || status.st_ino != inode_) {
+      remember(status);
+      answer.has_log = true;
+      add(log.release());
+    }
+    std::array<char, sizeof answer> bytes{};
+    std::memcpy(bytes.data(), &answer, sizeof answer);
+    [[maybe_unused]] const auto sent =
+        send_with_fds(channel_, {bytes.data(), bytes.size()}, std::span(fds).first(count));
+  }
+
+ private:
+  void remember(const struct stat& status) {
+    device_ = status.st_dev;
+    inode_ = status.st_ino;
+  }
+
+  int channel_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+void serve(int channel) {
+  Opener opener(channel);
+  if (!opener_filter(channel).enter()) return;
+  while (const auto question = next_question(channel)) opener.answer(static_cast<unsigned char>(question->bytes[0]));
+}
+
+}  // namespace
+
+SeccompFilter opener_filter(int channel) {
+  using Where = SeccompFilter::Where;
+  const auto at = [](const char* path) { return Where::equals(1, reinterpret_cast<std::uint64_t>(path)); };
+  SeccompFilter filter;
+  filter.allow(SYS_openat, {at(kTun), Where::equals(2, kTunFlags)});
+  filter.allow(SYS_openat, {at(kLog), Where::equals(2, kLogFlags)});
+  filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel).allow(SYS_poll, {Where::equals(1, 1)});
+  filter.allow(SYS_newfstatat, {Where::equals(3, AT_EMPTY_PATH)}).allow(SYS_fstat);
+  filter.allow(SYS_close).allow(SYS_brk).allow(SYS_exit_group).allow(SYS_restart_syscall);
+#ifdef UMLNET_SANITIZED
+  // What the sanitizers' own run-time asks for. Not in a release build.
+  for (const int call : {SYS_mmap, SYS_munmap, SYS_sigaltstack, SYS_futex, SYS_madvise}) filter.allow(call);
+#endif
+  return filter;
+}
+
+Result<TrustedOpener> TrustedOpener::start() {
+  auto process = Assistant::start("process that opens /dev/net/tun", serve);
+  if (!process) return std::unexpected(std::move(process.error()));
+  return TrustedOpener(*std::move(process));
+}
+
+Result<TrustedOpener::Opened> TrustedOpener::open(unsigned tuns) const {
+  const char question = static_cast<char>(tuns);
+  auto message = process_.ask({&question, 1});
+  if (!message) return std::unexpected(std::move(message.error()));
+  Answer answer;
+  if (message->bytes.size() != sizeof answer) return fail(Code::bug, "a strange answer about /dev/net/tun");
+  std::memcpy(&answer, message->bytes.data(), sizeof answer);
+  if (answer.log_error != 0)
+    return fail_errno(Code::audit, answer.log_error, std::string("cannot open the audit log ") + kLog + " again",
+                      "Nothing is granted without a record.");
+  if (answer.tun_error != 0) return fail_errno(Code::kernel, answer.tun_error, "cannot open /dev/net/tun");
+  Opened opened;
+  opened.tuns = std::move(message->fds);
+  if (answer.has_log && !opened.tuns.empty()) {
+    opened.log = std::move(opened.tuns.back());
+    opened.tuns.pop_back();
+  }
+  if (opened.tuns.size() != tuns) return fail(Code::bug, "a strange answer about /dev/net/tun");
+  return opened;
+}
+
+}  // namespace umlnet
