@@ -89,8 +89,8 @@ Record Trail::record(Event event, Stage stage, const std::optional<Request>& req
   record.request = request;
   if (!request) record.untrusted = untrusted_;
   if (stage == Stage::result)
-    record.duration =
-        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started_);
+    record.duration = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() -
+                                                                            request_started_.value_or(started_));
   return record;
 }
 
@@ -168,6 +168,7 @@ Result<void> Trail::ended(const policy::Grant& grant, const priv::Outcome& opene
 
 Result<void> Trail::ended(const policy::Grant& grant, const NativeSessionSummary& session,
                           const std::vector<std::string>& undone, const std::optional<Error>& error) {
+  request_started_.reset();
   Record record = granted(grant, Event::exit, Stage::result);
   record.native_session = session;
   return add_ended(std::move(record), undone, error);

@@ -28,6 +28,9 @@ class Trail {
 
   const RequestId& id() const { return id_; }
 
+  // A session takes its next request: durations count from here.
+  void begin_request() { request_started_ = std::chrono::steady_clock::now(); }
+
   // From here on each line goes to `journal`, too. Where it cannot, one line of the log says so, and no more: the log
   // is the record.
   void copy_to(Result<Journal> journal);
@@ -76,6 +79,7 @@ class Trail {
   const Call& call_;
   std::vector<std::string> untrusted_;
   std::chrono::steady_clock::time_point started_;
+  std::optional<std::chrono::steady_clock::time_point> request_started_;
 };
 
 }  // namespace umlnet::audit

@@ -287,6 +287,7 @@ Result<void> answer_record(Message& record, SessionWay& session, const Way& way,
     ++session.summary.refused;
     way.reply.refuse(error);
   };
+  way.trail.begin_request();
   way.trail.add_summaries(nullptr);
   const auto request = native5::parse_record(record.bytes);
   if (!request) {

@@ -23,23 +23,33 @@ class FakeEffects : public priv::HostEffects {
   std::vector<std::string> of_the_tap;  // in order
   int steps = 0;
 
-  Result<priv::NewTap> make_tap(uid_t, const std::optional<IfName>&, bool virtio_headers) override {
+  Result<priv::NewTap> make_tap(const priv::TapWanted& wanted) override {
     if (auto ok = step(); !ok) return std::unexpected(ok.error());
-    if (virtio_headers) facts.emplace_back("virtio headers");
-    return priv::NewTap{*IfName::parse("tap9"), 9, *MacAddress::parse("02:0a:0b:0c:0d:0e"), unique_fd()};
+    if (wanted.virtio_headers) facts.emplace_back("virtio headers");
+    return priv::NewTap{*IfName::parse("tap9"), 9, *MacAddress::parse("02:0a:0b:0c:0d:0e"), 1500,
+                        std::vector<unique_fd>(wanted.queues)};
+  }
+  Result<void> set_persistent(const priv::NewTap& made, bool on) override {
+    return put(on, "persistent " + std::to_string(made.ifindex));
   }
   Result<void> set_alias(int, const std::string&) override { return step(); }
-  Result<void> add_address(int, Ipv4) override { return step(); }
+  Result<void> set_group(int i, std::uint32_t group) override { return say("group", i, std::to_string(group)); }
+  Result<void> add_address(int i, const IpInterface& address) override { return say("address", i, address.str()); }
   Result<void> set_up(int) override { return step(); }
   Result<void> set_mtu(int i, unsigned mtu) override { return say("mtu", i, std::to_string(mtu)); }
   Result<void> set_mac(int i, const MacAddress& mac) override { return say("mac", i, mac.str()); }
   Result<void> set_master(int i, int bridge) override { return say("master", i, std::to_string(bridge)); }
-  Result<void> add_route(int i, Ipv4 a) override { return put(true, "route " + at(i, a)); }
-  Result<void> delete_route(int i, Ipv4 a) override { return put(false, "route " + at(i, a)); }
-  Result<void> publish(int i, Ipv4 a, std::uint8_t protocol) override {
+  Result<void> isolate_port(int i) override { return say("isolated", i, ""); }
+  Result<void> classify_ingress(int i, std::span<const sock_filter> program) override {
+    CHECK(!program.empty());
+    return say("classifier", i, "");
+  }
+  Result<void> add_route(int i, const IpAddress& a) override { return put(true, "route " + at(i, a)); }
+  Result<void> delete_route(int i, const IpAddress& a) override { return put(false, "route " + at(i, a)); }
+  Result<void> publish(int i, const IpAddress& a, std::uint8_t protocol) override {
     return put(true, "proxy " + at(i, a) + (protocol == rtnetlink::kProtocolForwarding ? " marked" : ""));
   }
-  Result<void> withdraw(int i, Ipv4 a) override {
+  Result<void> withdraw(int i, const IpAddress& a) override {
     auto withdrawn = put(false, "proxy " + at(i, a));
     if (withdrawn) std::erase(facts, "proxy " + at(i, a) + " marked");
     return withdrawn;
@@ -47,9 +57,12 @@ class FakeEffects : public priv::HostEffects {
   Result<void> set_proxy_arp(int i, bool on) override { return put(on, "proxy_arp " + std::to_string(i)); }
   Result<void> set_forwarding(int i, bool on) override { return put(on, "forwarding " + std::to_string(i)); }
   Result<void> delete_link(int i) override { return put(false, "link " + std::to_string(i)); }
+  Result<void> delete_group(std::uint32_t group) override { return put(false, "group " + std::to_string(group)); }
 
  private:
-  static std::string at(int ifindex, Ipv4 address) { return address.str() + " " + std::to_string(ifindex); }
+  static std::string at(int ifindex, const IpAddress& address) {
+    return to_string(address) + " " + std::to_string(ifindex);
+  }
   Result<void> step() {
     if (steps++ == fail_at_) return fail_errno(Code::kernel, errnum_, "the kernel said no");
     return {};
@@ -76,6 +89,27 @@ policy::HostState host_with_bridge(unsigned mtu = 1500) {
   auto host = small_host();
   host.links.push_back(bridge(7, "br0", mtu));
   return host;
+}
+
+// What does not exclude something else.
+OpenInterface everything() {
+  OpenInterface request;
+  request.device = IfName::parse("vm0");
+  request.addresses = {*IpInterface::parse("10.99.0.254/24"), *IpInterface::parse("fd00:99::1/64")};
+  request.guests = {ip("10.50.0.7"), *Ipv6::parse("fd00:77::7")};
+  request.guest_mac = MacAddress::parse("52:54:00:aa:bb:cc");
+  request.mtu = 1400;
+  request.mac = MacAddress::parse("52:54:00:11:22:33");
+  request.queues = 2;
+  request.virtio_headers = request.anti_spoof = true;
+  return request;
+}
+
+OpenInterface lasting() {
+  auto request = everything();
+  request.virtio_headers = false;
+  request.persistent = true;
+  return request;
 }
 
 policy::Grant root_grant(const Request& request, const policy::HostState& host) {
@@ -121,6 +155,95 @@ TEST_CASE("execute: a tap on a bridge takes the bridge's MTU and a high MAC addr
   CHECK(with.facts == std::vector<std::string>{"virtio headers"});
 }
 
+TEST_CASE("execute: all that the native protocol can ask for, in an order that never opens more than was asked for") {
+  FakeEffects effects;
+  const auto host = small_host();
+  const auto grant = root_grant(everything(), host);
+  const auto plan = priv::make_plan(grant, RequestId({}), host, 0x80000001);
+  REQUIRE(plan);
+  const auto outcome = priv::execute(grant, *plan, host, effects);
+  REQUIRE(outcome);
+  CHECK(outcome->tap->queues.size() == 2);
+  CHECK(outcome->tap->mac == *MacAddress::parse("52:54:00:11:22:33"));
+  CHECK(outcome->tap->mtu == 1400);
+  CHECK(effects.of_the_tap == std::vector<std::string>{"group 9 2147483649", "classifier 9 ", "mtu 9 1400",
+                                                       "mac 9 52:54:00:11:22:33", "address 9 10.99.0.254/24",
+                                                       "address 9 fd00:99::1/64"});
+  CHECK(effects.facts == std::vector<std::string>{"forwarding 2", "forwarding 9", "proxy 10.50.0.7 2 marked",
+                                                  "proxy_arp 9", "route 10.50.0.7 9", "route fd00:77::7 9",
+                                                  "virtio headers"});
+  CHECK(outcome->words ==
+        std::vector<std::string>{"tap9 made for uid 0, with virtio-net headers, with 2 queues",
+                                 "only frames from 52:54:00:aa:bb:cc, 10.50.0.7, fd00:77::7 let in on tap9",
+                                 "MTU 1400 on tap9", "MAC address 52:54:00:11:22:33 on tap9", "10.99.0.254/24 on tap9",
+                                 "fd00:99::1/64 on tap9", "tap9 up", "10.50.0.7 routed to tap9",
+                                 "fd00:77::7 routed to tap9", "proxy ARP on for tap9", "10.50.0.7 published on eth0",
+                                 "forwarding on for tap9", "forwarding on for eth0"});
+}
+
+TEST_CASE("execute: a persistent device is made so last, and is in no session's group") {
+  OpenInterface request;
+  request.device = IfName::parse("keep0");
+  request.persistent = true;
+  FakeEffects effects;
+  const auto host = small_host();
+  const auto grant = root_grant(request, host);
+  const auto plan = priv::make_plan(grant, RequestId({}), host, 7);
+  REQUIRE(plan);
+  auto outcome = priv::execute(grant, *plan, host, effects);
+  REQUIRE(outcome);
+  CHECK(effects.of_the_tap.empty());
+  CHECK(effects.facts == std::vector<std::string>{"persistent 9"});
+  CHECK(std::get<priv::MakeTapDevice>(plan->changes.front()).tag.persistent);
+  CHECK(priv::take_back(*std::move(outcome), effects).empty());
+  CHECK(effects.facts.empty());
+}
+
+TEST_CASE("execute: on a bridge guest addresses are the classifier's only, and the port may be isolated") {
+  OpenInterface request;
+  request.bridge = IfName::parse("br0");
+  request.isolated = request.anti_spoof = true;
+  request.guest_mac = MacAddress::parse("52:54:00:aa:bb:cc");
+  request.guests = {ip("10.60.0.7")};
+  FakeEffects effects;
+  const auto outcome = run(request, host_with_bridge(1400), effects);
+  REQUIRE(outcome);
+  CHECK(effects.of_the_tap == std::vector<std::string>{"classifier 9 ", "mtu 9 1400", "mac 9 fe:0a:0b:0c:0d:0e",
+                                                       "master 9 7", "isolated 9 "});
+  CHECK(effects.facts.empty());
+}
+
+TEST_CASE("execute: a device is removed with what publishes its guests") {
+  auto host = small_host();
+  host.routes.push_back(guest_route("10.50.0.7", 3));
+  host.proxy_entries.push_back({2, ip("10.50.0.7"), rtnetlink::kProtocolForwarding});
+  host.links[0].ipv4.forwarding = true;
+  for (int step = -1; step < 3; ++step) {
+    FakeEffects effects(step);
+    effects.facts = {"forwarding 2", "link 3", "proxy 10.50.0.7 2 marked"};
+    const auto outcome = run(RemoveInterface{*IfName::parse("tap0")}, host, effects);
+    CHECK(outcome.has_value() == (step < 0));
+    CHECK(effects.facts.size() == (step < 0 ? 0 : 3));
+  }
+}
+
+TEST_CASE("execute: IPv6 that the administrator has not turned on is said, not passed over") {
+  auto host = small_host();
+  host.ipv6_routes.push_back({.destination = *Ipv6::parse("fd00:50::"), .prefix_length = 64, .ifindex = 2});
+  OpenInterface request;
+  request.guests = {*Ipv6::parse("fd00:50::7")};
+  FakeEffects effects;
+  const auto outcome = run(request, host, effects);
+  REQUIRE(outcome);
+  CHECK(effects.facts == std::vector<std::string>{"proxy fd00:50::7 2", "route fd00:50::7 9"});
+  REQUIRE(outcome->notes.size() == 1);
+  CHECK(outcome->notes[0] ==
+        "fd00:50::7 is not reached from eth0 until the administrator turns that on: sysctl -w "
+        "net.ipv6.conf.eth0.proxy_ndp=1 net.ipv6.conf.all.forwarding=1");
+  host.ipv6_all.forwarding = host.links[0].ipv6.proxy_ndp = true;
+  CHECK(run(request, host, effects)->notes.empty());
+}
+
 TEST_CASE("execute: a bridge that takes no port, or has no MTU that a tap can have, says what to do") {
   struct Case {
     int step;
@@ -159,8 +282,8 @@ TEST_CASE("execute: an address on a LAN, and exactly that taken back") {
 }
 
 TEST_CASE("execute: what fails half-way is taken back whole, at every step") {
-  for (const Request& request :
-       {Request(add("tap0", "10.50.0.7")), Request(MakeTap{ip("10.99.0.254")}), Request(bridged("br0"))}) {
+  for (const Request& request : {Request(add("tap0", "10.50.0.7")), Request(MakeTap{ip("10.99.0.254")}),
+                                 Request(bridged("br0")), Request(everything()), Request(lasting())}) {
     FakeEffects counting;
     REQUIRE(run(request, host_with_bridge(), counting));
     for (int step = 0; step < counting.steps; ++step) {
@@ -170,6 +293,7 @@ TEST_CASE("execute: what fails half-way is taken back whole, at every step") {
       CHECK(outcome.error().code == Code::kernel);
       CHECK(outcome.error().errnum == ENOMEM);
       CHECK(outcome.error().what.starts_with("cannot "));
+      std::erase(effects.facts, "virtio headers");  // of the device that is gone
       CHECK(effects.facts.empty());
     }
   }

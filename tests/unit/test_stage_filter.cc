@@ -33,7 +33,7 @@ End in_the_stage(const std::function<void()>& attempt) {
     ::signal(SIGSYS, SIG_DFL);  // doctest catches it
     const int null = ::open("/dev/null", O_RDWR);
     for (const int fd : {kTun, kRtnetlink, kReply, kAudit, kJournal, kOther}) ::dup2(null, fd);
-    if (!priv::stage_filter({kTun, kRtnetlink, kReply, kAudit, kJournal}).enter()) ::_exit(2);
+    if (!priv::stage_filter({{kTun}, kRtnetlink, kReply, kAudit, kJournal}).enter()) ::_exit(2);
     attempt();
     ::_exit(0);
   }

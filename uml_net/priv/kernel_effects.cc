@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include "libumlnet/core/rtnetlink_ipv6.h"
 #include "libumlnet/core/traffic_control.h"
 #include "uml_net/priv/tun.h"
 
@@ -88,7 +89,8 @@ Result<void> KernelEffects::set_group(int ifindex, std::uint32_t group) {
 Result<void> KernelEffects::add_address(int ifindex, const IpInterface& address) {
   const auto sequence = socket_.next_sequence();
   return socket_.change(for_family(
-      address.address, [&](Ipv4 v4) { return rtnetlink::add_address(sequence, ifindex, v4, address.prefix_length); },
+      address.address,
+      [&](Ipv4 v4) { return rtnetlink::add_address(sequence, ifindex, v4, Ipv4Mask(address.prefix_length)); },
       [&](const Ipv6& v6) { return rtnetlink::add_ipv6_address(sequence, ifindex, v6, address.prefix_length); }));
 }
 
@@ -109,7 +111,7 @@ Result<void> KernelEffects::set_master(int ifindex, int bridge) {
 }
 
 Result<void> KernelEffects::isolate_port(int ifindex) {
-  return socket_.change(rtnetlink::set_port_isolated(socket_.next_sequence(), ifindex, true));
+  return socket_.change(rtnetlink::set_port_isolation(socket_.next_sequence(), ifindex, true));
 }
 
 Result<void> KernelEffects::classify_ingress(int ifindex, std::span<const sock_filter> program) {
