@@ -187,6 +187,10 @@ TEST_CASE("rtnetlink: records of IPv6") {
   REQUIRE(routed);
   CHECK(routed->destination == guest);
   CHECK(routed->protocol == rtnetlink::kProtocol);
+  CHECK(!routed->gateway);
+  const auto through = read_one(raw(RTM_NEWROUTE, route, RTA_GATEWAY, guest.bytes()), rtnetlink::ipv6_route_of);
+  REQUIRE(through);
+  CHECK(through->gateway == guest);
   route.rtm_table = RT_TABLE_LOCAL;
   CHECK(!read_one(raw(RTM_NEWROUTE, route, RTA_DST, guest.bytes()), rtnetlink::ipv6_route_of));
 
