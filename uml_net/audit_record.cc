@@ -18,6 +18,9 @@ struct Names {
 
 Names names_in(const Request& request) {
   if (const auto* ethertap = std::get_if<OpenEthertap>(&request)) return {&ethertap->device, nullptr};
+  if (const auto* open = std::get_if<OpenInterface>(&request))
+    return {open->device ? &*open->device : nullptr, nullptr};
+  if (const auto* remove = std::get_if<RemoveInterface>(&request)) return {&remove->device, nullptr};
   if (const auto* add = std::get_if<AddAddress>(&request)) return {&add->device, &add->address};
   if (const auto* del = std::get_if<DeleteAddress>(&request)) return {&del->device, &del->address};
   return {};
@@ -40,6 +43,24 @@ void name_address(Json& json, const IfName& device, Ipv4 address, Ipv4Mask netma
   json["netmask"] = netmask.str();
 }
 
+// What is asked for, and nothing of what is not.
+void name_options(Json& json, const OpenInterface& open) {
+  if (open.device) json["device"] = open.device->str();
+  for (const auto& address : open.addresses) json["addresses"].push_back(address.str());
+  for (const auto& guest : open.guests) json["guests"].push_back(to_string(guest));
+  if (open.guest_mac) json["guest_mac"] = open.guest_mac->str();
+  if (open.bridge) json["bridge"] = open.bridge->str();
+  if (open.isolated) json["isolated"] = true;
+  if (open.mtu) json["mtu"] = *open.mtu;
+  if (open.mac) json["mac"] = open.mac->str();
+  if (open.queues != 1) json["queues"] = open.queues;
+  if (open.virtio_headers) json["vnet_hdr"] = true;
+  if (open.netns) json["netns"] = true;
+  if (open.persistent) json["persistent"] = true;
+  if (open.sealed) json["sealed"] = true;
+  if (open.anti_spoof) json["anti_spoof"] = true;
+}
+
 Json request_json(const Record& record) {
   Json json = {{"protocol", protocol_name(record.protocol)}};
   if (!record.operation.empty()) json["operation"] = record.operation;
@@ -51,6 +72,10 @@ Json request_json(const Record& record) {
     if (ethertap->gateway) json["gateway"] = ethertap->gateway->str();
   } else if (const auto* bridged = std::get_if<MakeBridgedTap>(&*record.request)) {
     json["bridge"] = bridged->bridge.str();
+  } else if (const auto* open = std::get_if<OpenInterface>(&*record.request)) {
+    name_options(json, *open);
+  } else if (const auto* remove = std::get_if<RemoveInterface>(&*record.request)) {
+    json["device"] = remove->device.str();
   } else if (const auto* add = std::get_if<AddAddress>(&*record.request)) {
     name_address(json, add->device, add->address, add->netmask);
   } else if (const auto* del = std::get_if<DeleteAddress>(&*record.request)) {

@@ -229,7 +229,7 @@ int answer(const Call& call, const unique_fd& socket_named, const policy::Caller
   // An ethertap session moves frames in a process of its own, and the filter lets nobody make one.
   std::optional<EthertapSession> session;
   if (std::holds_alternative<OpenEthertap>(*call.request)) {
-    auto prepared = EthertapSession::prepare(socket_named, call.socket.value_or(-1), inputs.tun);
+    auto prepared = EthertapSession::prepare(socket_named, call.descriptor.value_or(-1), inputs.tun);
     if (!prepared) return refuse(prepared.error(), {}, reply, trail);
     session.emplace(*std::move(prepared));
   }
@@ -273,7 +273,7 @@ int serve(Words arguments) {
   // 1. Nothing of the caller's arrangements stays in force but what the request names, and no capability is in effect.
   if (auto lowered = priv::lower_everything(); !lowered) return give_up(lowered.error());
   const Call call = parse_call(arguments);
-  const auto socket_named = leave_callers_world(call.socket);
+  const auto socket_named = leave_callers_world(call.descriptor);
   Reply reply(call.reply, socket_named ? socket_named->get() : -1);
   if (!socket_named) return reply.give_up(socket_named.error());
 

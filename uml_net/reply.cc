@@ -65,6 +65,7 @@ std::string refusal(ReplyForm form, std::string_view text) {
     case ReplyForm::framed: return uml4::framed_text(text);
     case ReplyForm::control: return uml4::control_opening(false, text);
     case ReplyForm::text:
+    case ReplyForm::json:
     case ReplyForm::bridge: break;
   }
   return std::string(text);
@@ -108,6 +109,7 @@ Result<void> Reply::grant(const priv::Outcome& outcome) {
     }
     case ReplyForm::framed: return deliver(fd_, uml4::framed_text(outcome.text), form_);
     case ReplyForm::control: return deliver(fd_, uml4::control_opening(true, outcome.text), form_);
+    case ReplyForm::json: return fail(Code::bug, "not served yet");
     case ReplyForm::text: return write_all(fd_, outcome.text);
   }
   return fail(Code::bug, "no such form of reply");

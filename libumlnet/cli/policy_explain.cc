@@ -17,6 +17,7 @@
 #include "libumlnet/cli/words.h"
 #include "libumlnet/core/call.h"
 #include "libumlnet/core/device_tag.h"
+#include "libumlnet/core/native5_arguments.h"
 #include "libumlnet/core/plain_text.h"
 #include "policy/decide.h"
 
@@ -388,7 +389,16 @@ std::string words_of(const Request& request) {
       return "take back address " + del.address.str() + ", netmask " + del.netmask.str() + ", device " +
              del.device.str();
     }
+    std::string operator()(const OpenInterface& open) const { return joined(native5::words_of(open)); }
+    std::string operator()(const RemoveInterface& remove) const { return joined(native5::words_of(remove)); }
+    std::string operator()(const OpenSession&) const { return "session"; }
     std::string operator()(const CollectGarbage&) const { return "gc"; }
+
+    static std::string joined(const std::vector<std::string>& words) {
+      std::string text;
+      for (const auto& word : words) text += (text.empty() ? "" : " ") + word;
+      return text;
+    }
   };
   return std::visit(Visitor{}, request);
 }

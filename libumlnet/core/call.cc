@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "libumlnet/core/native5_arguments.h"
 #include "libumlnet/core/plain_text.h"
 #include "libumlnet/core/qemu_bridge_arguments.h"
 #include "libumlnet/core/uml4_arguments.h"
@@ -25,6 +26,7 @@ struct FirstWord {
 };
 constexpr FirstWord kFirstWords[] = {
     {"4", uml4::parse_call},
+    {"5", native5::parse_call},
     {"gc", parse_gc},
 };
 
@@ -37,6 +39,7 @@ bool looks_like_version(std::string_view word) {
 std::string_view protocol_name(Protocol protocol) {
   switch (protocol) {
     case Protocol::uml4: return "uml/4";
+    case Protocol::native5: return "native/5";
     case Protocol::qemu_bridge: return "qemu-bridge";
     case Protocol::none: break;
   }
@@ -57,12 +60,12 @@ Call parse_call(Words arguments) {
     if (word == first) return parse(arguments.subspan(1));
   if (looks_like_version(first))
     return not_understood({Code::version, 0,
-                           "protocol version " + escaped(first, 20) + " is not spoken here; version 4 is",
+                           "protocol version " + escaped(first, 20) + " is not spoken here; versions 4 and 5 are",
                            first.size() == 1 && first.front() < '4'
                                ? "Versions 0 to 3 are unsafe by design: use a User-Mode Linux kernel of 2002 or later."
                                : "The caller is newer than this uml_net: install a uml_net that speaks its version."});
   return not_understood({Code::usage, 0, "\"" + escaped(first, 40) + "\" is neither a protocol version nor a command",
-                         "uml_net speaks protocol version 4; its uses are listed by: uml_net --help"});
+                         "uml_net speaks the protocol versions 4 and 5; its uses are listed by: uml_net --help"});
 }
 
 }  // namespace umlnet

@@ -13,6 +13,7 @@ namespace umlnet {
 enum class Protocol {
   none,         // typed by a person, or not understood
   uml4,         // UML_NET_VERSION 4: what every User-Mode Linux kernel since 2002 speaks
+  native5,      // this project's own: uml_net(8)
   qemu_bridge,  // that of QEMU's bridge helper: -netdev bridge, -netdev tap,helper=, and libvirt's session driver
 };
 
@@ -23,6 +24,7 @@ enum class ReplyForm {
   datagram,  // UML `tuntap up`: one datagram on fd 1, with the fd where there is one
   framed,    // UML `add` and `del`: framed text on fd 1
   control,   // UML `ethertap`: a status byte and framed text on fd 1, a stream that then goes on in both directions
+  json,      // native: one JSON object and the fds, in one message on the socket that is fd 1
   bridge,    // QEMU's bridge helper: one zero byte with the fd on the socket that the call names; an error on stderr
 };
 
@@ -31,8 +33,9 @@ struct Call {
   ReplyForm reply = ReplyForm::text;
   std::string_view operation = {};  // as the audit log names it; empty where it was not understood
   Result<Request> request;
-  // The number of the inherited socket that the call names: for frames (UML `ethertap`), for the reply (bridge).
-  std::optional<int> socket = {};
+  // The number of the inherited descriptor that the call names: the socket for frames (UML `ethertap`) or for the reply
+  // (bridge), or a network namespace (native).
+  std::optional<int> descriptor = {};
 };
 
 // The exit status that tells a caller of that form of an error: of sysexits.h, but 1 for whatever it is where the form

@@ -53,6 +53,20 @@ std::optional<IpRange> IpRange::parse(std::string_view text) {
   return range;
 }
 
+IpRange IpRange::network_of(const std::variant<Ipv4, Ipv6>& address, unsigned length) {
+  IpRange range;
+  range.length_ = length;
+  if (const auto* v4 = std::get_if<Ipv4>(&address)) {
+    range.network_ = Ipv4Mask(length).network_of(*v4);
+  } else {
+    auto bytes = std::get<Ipv6>(address).bytes();
+    for (unsigned bit = length; bit < bytes.size() * 8; ++bit)
+      bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80u >> (bit % 8)));
+    range.network_ = Ipv6(bytes);
+  }
+  return range;
+}
+
 bool IpRange::contains(Ipv4 address) const {
   const auto* network = std::get_if<Ipv4>(&network_);
   return network != nullptr && same_prefix(network->bytes(), address.bytes(), length_);

@@ -18,6 +18,9 @@ class IpRange {
   // whoever wrote it meant something else than what it would do.
   static std::optional<IpRange> parse(std::string_view text);
 
+  // The network that `address` lies in. `length` is at most 32 for IPv4, 128 for IPv6.
+  static IpRange network_of(const std::variant<Ipv4, Ipv6>& address, unsigned length);
+
   bool contains(Ipv4 address) const;
   bool contains(const Ipv6& address) const;
   // Whether all of `part` lies in this range.

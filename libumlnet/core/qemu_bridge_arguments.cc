@@ -75,7 +75,7 @@ Call parse_call(Words arguments) {
                         "br=BRIDGE.");
   else
     call.request = MakeBridgedTap{.bridge = *bridge, .virtio_headers = options->vnet};
-  call.socket = socket;
+  call.descriptor = socket;
   return call;
 }
 

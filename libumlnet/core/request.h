@@ -4,9 +4,12 @@
 #include <optional>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "libumlnet/core/ifname.h"
+#include "libumlnet/core/ip_address.h"
 #include "libumlnet/core/ipv4.h"
+#include "libumlnet/core/mac_address.h"
 
 namespace umlnet {
 
@@ -45,10 +48,38 @@ struct DeleteAddress {
   Ipv4Mask netmask;
 };
 
+// A TAP device with all that the native protocol can ask for. It lives as long as somebody holds one of its fds, and
+// within a session no longer than that, unless it is persistent.
+struct OpenInterface {
+  std::optional<IfName> device = {};        // none: the kernel chooses the name
+  std::vector<IpInterface> addresses = {};  // of the host, on the device
+  std::vector<IpAddress> guests = {};       // routed to the device and published, but where it is on a bridge
+  std::optional<MacAddress> guest_mac = {};
+  std::optional<IfName> bridge = {};
+  bool isolated = false;               // the bridge passes no frame between this port and other isolated ones
+  std::optional<unsigned> mtu = {};    // none: 1500, or the bridge's
+  std::optional<MacAddress> mac = {};  // of the host's side; none: of the kernel's choice
+  unsigned queues = 1;                 // one fd each
+  bool virtio_headers = false;         // whether each frame of an fd begins with a virtio-net header
+  std::optional<int> netns = {};       // the caller's number for the network namespace's descriptor
+  bool persistent = false;             // outlives its fds
+  bool sealed = false;                 // the caller gets a socket for frames, and no fd of the device
+  bool anti_spoof = false;             // only `guest_mac` and `guests` may be the source of what the guest sends
+};
+
+// A device that was made for the caller's uid is deleted, whoever holds its fds.
+struct RemoveInterface {
+  IfName device;
+};
+
+// The helper stays, and takes requests until its caller closes the socket.
+struct OpenSession {};
+
 // What guests that are gone left behind is removed.
 struct CollectGarbage {};
 
-using Request = std::variant<MakeTap, OpenEthertap, MakeBridgedTap, AddAddress, DeleteAddress, CollectGarbage>;
+using Request = std::variant<MakeTap, OpenEthertap, MakeBridgedTap, AddAddress, DeleteAddress, OpenInterface,
+                             RemoveInterface, OpenSession, CollectGarbage>;
 
 // The operations that policy speaks of (`operations` in a rule), and `gc`, which needs no rule.
 enum class Operation { tuntap, ethertap, address, bridge, open, gc };
@@ -56,7 +87,8 @@ enum class Operation { tuntap, ethertap, address, bridge, open, gc };
 std::string_view operation_name(Operation operation);
 Operation operation_of(const Request& request);
 
-// What the audit log calls the request: the operation, but `add` and `del` for the two kinds of address change.
+// What the audit log calls the request: the operation, but `add` and `del` for the two kinds of address change, and
+// `remove` and `session` for what is asked for within `open`.
 std::string_view request_name(const Request& request);
 
 }  // namespace umlnet

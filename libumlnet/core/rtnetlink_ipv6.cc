@@ -98,6 +98,7 @@ std::optional<Ipv6Route> ipv6_route_of(const Message& message) {
   return Ipv6Route{.destination = top.ipv6(RTA_DST).value_or(Ipv6()),
                    .prefix_length = body->rtm_dst_len,
                    .ifindex = top.number<std::int32_t>(RTA_OIF).value_or(0),
+                   .gateway = top.ipv6(RTA_GATEWAY),
                    .protocol = body->rtm_protocol};
 }
 

@@ -20,6 +20,7 @@ struct Ipv6Route {
   Ipv6 destination;
   unsigned prefix_length = 0;
   int ifindex = 0;
+  std::optional<Ipv6> gateway;
   std::uint8_t protocol = 0;
 };
 struct Ipv6ProxyEntry {

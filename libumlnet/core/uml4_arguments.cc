@@ -85,7 +85,7 @@ Call parse_ethertap_call(Words rest) {
   const auto data_fd = parse_data_fd(rest[1]);
   if (!data_fd) return call(ReplyForm::control, "ethertap", std::unexpected(data_fd.error()));
   Call ethertap = call(ReplyForm::control, "ethertap", parse_ethertap(rest));
-  ethertap.socket = *data_fd;
+  ethertap.descriptor = *data_fd;
   return ethertap;
 }
 

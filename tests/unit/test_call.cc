@@ -74,7 +74,7 @@ TEST_CASE("bridge helper: options in any order, and the last of a kind counts") 
     CHECK(call.protocol == Protocol::qemu_bridge);
     CHECK(call.reply == ReplyForm::bridge);
     CHECK(call.operation == "bridge");
-    CHECK(call.socket == expected.socket);
+    CHECK(call.descriptor == expected.socket);
     REQUIRE(call.request);
     const auto& request = std::get<MakeBridgedTap>(*call.request);
     CHECK(request.bridge.str() == expected.bridge);
@@ -149,9 +149,9 @@ TEST_CASE("what is not understood says what is wrong, and how the caller expects
   const std::string mib(1 << 20, 'x');
   const Case cases[] = {
       {{}, Code::usage, ReplyForm::text, "without arguments"},
-      {{"3", "tuntap", "up"}, Code::version, ReplyForm::text, "version 4 is"},
+      {{"3", "tuntap", "up"}, Code::version, ReplyForm::text, "versions 4 and 5 are"},
       {{"0"}, Code::version, ReplyForm::text, "version 0"},
-      {{"5"}, Code::version, ReplyForm::text, "version 5"},
+      {{"6"}, Code::version, ReplyForm::text, "version 6"},
       {{"4294967300", "tuntap", "up"}, Code::version, ReplyForm::text, "version 4294967300"},
       {{"-1", "tuntap", "up"}, Code::usage, ReplyForm::text, "\"-1\" is neither"},
       {{"4abc", "tuntap", "up"}, Code::usage, ReplyForm::text, "\"4abc\""},

@@ -47,7 +47,7 @@ NetworkState two_users() {
   state.ipv4.routes = {{ipv4("10.99.0.10"), Ipv4Mask(32), 4, {}, rtnetlink::kProtocol},
                        {ipv4("10.50.0.7"), Ipv4Mask(32), 4, {}, rtnetlink::kProtocol},
                        {ipv4("10.50.0.0"), Ipv4Mask(24), 2, {}, 2}};
-  state.ipv6_routes = {{ipv6("fd00:50::7"), 128, 5, rtnetlink::kProtocol}};
+  state.ipv6_routes = {{ipv6("fd00:50::7"), 128, 5, std::nullopt, rtnetlink::kProtocol}};
   state.ipv4.proxy_entries = {{2, ipv4("10.50.0.7"), rtnetlink::kProtocolForwarding}, {2, ipv4("10.50.0.99"), 0}};
   state.ipv6_proxy_entries = {{2, ipv6("fd00:50::7"), rtnetlink::kProtocol}};
   return state;

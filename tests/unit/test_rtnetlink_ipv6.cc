@@ -133,6 +133,10 @@ TEST_CASE("rtnetlink of IPv6: records") {
   REQUIRE(routed);
   CHECK(routed->destination == kGuest);
   CHECK(routed->protocol == rtnetlink::kProtocol);
+  CHECK(!routed->gateway);
+  const auto through = read_one(raw(RTM_NEWROUTE, route, RTA_GATEWAY, kGuest.bytes()), rtnetlink::ipv6_route_of);
+  REQUIRE(through);
+  CHECK(through->gateway == kGuest);
   route.rtm_table = RT_TABLE_LOCAL;
   CHECK(!read_one(raw(RTM_NEWROUTE, route, RTA_DST, kGuest.bytes()), rtnetlink::ipv6_route_of));
 

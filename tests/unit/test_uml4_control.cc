@@ -82,13 +82,13 @@ TEST_CASE("ethertap arguments") {
   REQUIRE(good.request);
   CHECK(std::get<OpenEthertap>(*good.request).device.str() == "tap7");
   CHECK(std::get<OpenEthertap>(*good.request).gateway->str() == "10.99.0.254");
-  CHECK(good.socket == 5);
+  CHECK(good.descriptor == 5);
   CHECK(good.reply == ReplyForm::control);
   CHECK(parse({"ethertap", "tap7", "5"}).request);
   for (const auto* fd : {"", "2", "0", "-1", "+5", "05", "5x", " 5", "0x5", "2147483648"}) {
     const auto bad = parse({"ethertap", "tap7", fd});
     CHECK_FALSE(bad.request);
-    CHECK_FALSE(bad.socket);
+    CHECK_FALSE(bad.descriptor);
     CHECK(bad.reply == ReplyForm::control);
   }
   CHECK_FALSE(parse({"ethertap"}).request);

@@ -186,6 +186,9 @@ Result<Plan> make_plan(const Grant& grant, const RequestId& id, const HostState&
     Result<Plan> operator()(const MakeBridgedTap& request) const { return plan_bridged_tap(request, grant, id, host); }
     Result<Plan> operator()(const AddAddress& request) const { return plan_add(request, grant, host); }
     Result<Plan> operator()(const DeleteAddress& request) const { return plan_delete(request, host); }
+    Result<Plan> operator()(const OpenInterface&) const { return fail(Code::usage, "open is not served yet"); }
+    Result<Plan> operator()(const RemoveInterface&) const { return fail(Code::usage, "remove is not served yet"); }
+    Result<Plan> operator()(const OpenSession&) const { return fail(Code::usage, "session is not served yet"); }
     Result<Plan> operator()(const CollectGarbage&) const { return plan_garbage(host); }
   };
   return std::visit(Visitor{grant, id, host}, grant.request());

@@ -1,0 +1,280 @@
+#include "libumlnet/core/native5_arguments.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "libumlnet/core/fd_number.h"
+#include "libumlnet/core/plain_text.h"
+
+namespace umlnet::native5 {
+namespace {
+
+using Words = std::span<const std::string_view>;
+
+constexpr std::string_view kDeviceNames = "A name has 1 to 15 printable characters, without space, '/', ':' and '%'.";
+
+std::string quoted(std::string_view word) { return "\"" + escaped(word, 40) + "\""; }
+
+std::optional<unsigned> parse_number(std::string_view text) {
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool is_canonical = text == "0" || !text.starts_with('0');
+  if (error != std::errc{} || end != text.data() + text.size() || !is_canonical) return std::nullopt;
+  return number;
+}
+
+std::unexpected<Error> bad_value(std::string_view option, std::string_view value, std::string_view is_not,
+                                 std::string advice) {
+  return fail(Code::bad_value, std::string(option) + "=" + escaped(value, 40) + " is not " + std::string(is_not),
+              std::move(advice));
+}
+
+// How a descriptor is named, which is all that a call and a record differ in.
+using ParseFd = std::optional<int> (*)(std::string_view);
+
+std::optional<int> parse_place(std::string_view text) {
+  const auto number = parse_number(text);
+  return number && *number < 256 ? std::optional(static_cast<int>(*number)) : std::nullopt;
+}
+
+// One option with a value: what it makes of a request.
+struct Reader {
+  OpenInterface& request;
+  ParseFd parse_fd;
+};
+using Read = Result<void> (*)(std::string_view option, std::string_view value, const Reader& reader);
+
+Result<void> read_name(std::string_view option, std::string_view value, std::optional<IfName>& place) {
+  place = IfName::parse(value);
+  if (!place) return bad_value(option, value, "the name of a device", std::string(kDeviceNames));
+  return {};
+}
+
+Result<void> read_mac(std::string_view option, std::string_view value, std::optional<MacAddress>& place) {
+  place = MacAddress::parse(value);
+  if (!place)
+    return bad_value(option, value, "the MAC address of one interface",
+                     "Write six hexadecimal numbers with colons, the first of them even, as in 52:54:00:12:34:56.");
+  return {};
+}
+
+Result<void> read_number(std::string_view option, std::string_view value, unsigned least, unsigned most, auto& place) {
+  const auto number = parse_number(value);
+  if (!number || *number < least || *number > most)
+    return bad_value(option, value, "a number from " + std::to_string(least) + " to " + std::to_string(most),
+                     "Write it in decimal digits.");
+  place = *number;
+  return {};
+}
+
+template <class Item>
+Result<void> read_one_more(std::string_view option, std::string_view value, std::optional<Item> item,
+                           std::vector<Item>& place, std::string advice) {
+  if (!item) return bad_value(option, value, "an IP address", std::move(advice));
+  if (std::ranges::find(place, *item) != place.end())
+    return fail(Code::usage, std::string(option) + "=" + escaped(value, 40) + " is given twice");
+  if (place.size() == kMaxAddresses)
+    return fail(Code::usage, "there are more than " + std::to_string(kMaxAddresses) + " options " +
+                                 std::string(option) + "=, which is as many as one device can have");
+  place.push_back(*std::move(item));
+  return {};
+}
+
+constexpr std::pair<std::string_view, Read> kValues[] = {
+    {"device", [](auto option, auto value, const Reader& r) { return read_name(option, value, r.request.device); }},
+    {"address",
+     [](auto option, auto value, const Reader& r) {
+       return read_one_more(option, value, IpInterface::parse(value), r.request.addresses,
+                            "Write an address and the length of its network's prefix, as in 10.99.0.254/24 or "
+                            "fd00:99::1/64.");
+     }},
+    {"guest",
+     [](auto option, auto value, const Reader& r) {
+       return read_one_more(option, value, parse_ip_address(value), r.request.guests,
+                            "Write one address, as in 10.50.0.7 or fd00:99::7.");
+     }},
+    {"guest-mac",
+     [](auto option, auto value, const Reader& r) { return read_mac(option, value, r.request.guest_mac); }},
+    {"bridge", [](auto option, auto value, const Reader& r) { return read_name(option, value, r.request.bridge); }},
+    {"mtu", [](auto option, auto value,
+               const Reader& r) { return read_number(option, value, kMinMtu, kMaxMtu, r.request.mtu); }},
+    {"mac", [](auto option, auto value, const Reader& r) { return read_mac(option, value, r.request.mac); }},
+    {"queues", [](auto option, auto value,
+                  const Reader& r) { return read_number(option, value, 1, kMaxQueues, r.request.queues); }},
+    {"netns",
+     [](auto option, auto value, const Reader& r) -> Result<void> {
+       r.request.netns = r.parse_fd(value);
+       if (!r.request.netns)
+         return bad_value(option, value, "the number of a descriptor",
+                          "It is a decimal number: from 3 on for an inherited descriptor, from 0 on among those that "
+                          "came with a session's record.");
+       return {};
+     }},
+};
+
+constexpr std::pair<std::string_view, bool OpenInterface::*> kFlags[] = {
+    {"isolated", &OpenInterface::isolated},     {"vnet-hdr", &OpenInterface::virtio_headers},
+    {"persist", &OpenInterface::persistent},    {"sealed", &OpenInterface::sealed},
+    {"anti-spoof", &OpenInterface::anti_spoof},
+};
+
+std::string all_options() {
+  std::string text;
+  for (const auto& [name, read] : kValues) text += std::string(name) + "=, ";
+  for (const auto& [name, flag] : kFlags) text += std::string(name) + ", ";
+  return text.substr(0, text.size() - 2);
+}
+
+Result<void> read_option(std::string_view word, std::vector<std::string_view>& seen, const Reader& reader) {
+  const auto equals = word.find('=');
+  const auto name = word.substr(0, equals);
+  const auto once = [&]() -> Result<void> {
+    if (std::ranges::find(seen, name) != seen.end())
+      return fail(Code::usage, "the option " + std::string(name) + " is given twice");
+    seen.push_back(name);
+    return {};
+  };
+  if (equals == std::string_view::npos) {
+    for (const auto& [flag, member] : kFlags)
+      if (flag == name) {
+        reader.request.*member = true;
+        return once();
+      }
+  } else {
+    for (const auto& [option, read] : kValues)
+      if (option == name) {
+        const bool is_list = name == "address" || name == "guest";
+        if (auto first = is_list ? Result<void>() : once(); !first) return first;
+        return read(name, word.substr(equals + 1), reader);
+      }
+  }
+  return fail(Code::usage, quoted(word) + " is no option of \"open\"", "The options are " + all_options() + ".");
+}
+
+// What options ask of each other.
+Result<void> check(const OpenInterface& request) {
+  const auto needs = [](std::string_view option, std::string_view other, std::string_view why) {
+    return fail(Code::usage, std::string(option) + " needs " + std::string(other) + ": " + std::string(why));
+  };
+  const auto excludes = [](std::string_view option, std::string_view other, std::string_view why) {
+    return fail(Code::usage, std::string(option) + " does not go with " + std::string(other) + ": " + std::string(why));
+  };
+  if (request.isolated && !request.bridge)
+    return needs("isolated", "bridge=", "it is a bridge that isolates its ports");
+  if (request.persistent && !request.device)
+    return needs("persist", "device=", "whoever attaches to the device later finds it by its name");
+  if (request.anti_spoof && !request.guest_mac)
+    return needs("anti-spoof", "guest-mac=", "frames are told from spoofed ones by their source");
+  if (request.anti_spoof && request.guests.empty())
+    return needs("anti-spoof", "guest=", "packets are told from spoofed ones by their source");
+  if (request.guest_mac && !request.anti_spoof)
+    return needs("guest-mac=", "anti-spoof", "nothing else asks for the guest's MAC address");
+  if (request.bridge && !request.addresses.empty())
+    return excludes("bridge=", "address=", "the host's addresses belong on the bridge itself");
+  if (request.sealed && request.queues > 1) return excludes("sealed", "queues=", "there is one socket for the frames");
+  if (request.sealed && request.virtio_headers)
+    return excludes("sealed", "vnet-hdr", "the frames on the socket are plain Ethernet frames");
+  if (request.sealed && request.persistent)
+    return excludes("sealed", "persist", "a device that anybody may attach to by its name is not sealed");
+  if (request.persistent && request.netns)
+    return excludes("persist", "netns=", "the namespace's owner can make a persistent device there without uml_net");
+  const auto is_v6 = [](const IpAddress& address) { return std::holds_alternative<Ipv6>(address); };
+  const bool has_v6 = std::ranges::any_of(request.addresses, is_v6, &IpInterface::address) ||
+                      std::ranges::any_of(request.guests, is_v6);
+  if (has_v6 && request.mtu && *request.mtu < kMinIpv6Mtu)
+    return fail(Code::bad_value, "mtu=" + std::to_string(*request.mtu) + " is too small for IPv6",
+                "IPv6 needs an MTU of 1280 at least.");
+  return {};
+}
+
+Result<Request> parse_open(Words words, ParseFd parse_fd) {
+  OpenInterface request;
+  std::vector<std::string_view> seen;
+  for (const auto word : words)
+    if (auto read = read_option(word, seen, {request, parse_fd}); !read)
+      return std::unexpected(std::move(read.error()));
+  if (auto fits = check(request); !fits) return std::unexpected(std::move(fits.error()));
+  return request;
+}
+
+Result<Request> parse_remove(Words words) {
+  constexpr std::string_view kDevice = "device=";
+  if (words.size() != 1 || !words[0].starts_with(kDevice))
+    return fail(Code::usage, "\"remove\" takes one word, device=NAME, and got " + std::to_string(words.size()),
+                "Name the device to delete.");
+  const auto name = words[0].substr(kDevice.size());
+  const auto device = IfName::parse(name);
+  if (!device) return bad_value("device", name, "the name of a device", std::string(kDeviceNames));
+  return RemoveInterface{*device};
+}
+
+Result<Request> parse_request(Words words, ParseFd parse_fd) {
+  const auto verb = words.empty() ? std::string_view() : words.front();
+  if (verb == "open") return parse_open(words.subspan(1), parse_fd);
+  if (verb == "remove") return parse_remove(words.subspan(1));
+  return fail(Code::usage, quoted(verb) + " is no request of the native protocol",
+              "Known are: open [OPTION...]; remove device=NAME; and session, as the first.");
+}
+
+}  // namespace
+
+Call parse_call(Words words) {
+  Call call{.protocol = Protocol::native5, .reply = ReplyForm::json, .request = fail(Code::bug, "not parsed")};
+  const auto verb = words.empty() ? std::string_view() : words.front();
+  for (const std::string_view known : {"open", "remove", "session"})
+    if (verb == known) call.operation = known;
+  if (verb == "session") {
+    call.request = OpenSession{};
+    if (words.size() > 1) call.request = fail(Code::usage, "\"session\" takes no options: they go with each request");
+    return call;
+  }
+  call.request = parse_request(words, parse_fd_number);
+  if (call.request)
+    if (const auto* open = std::get_if<OpenInterface>(&*call.request)) call.descriptor = open->netns;
+  return call;
+}
+
+Result<Request> parse_record(std::string_view record) {
+  if (record.empty() || record.back() != '\0')
+    return fail(Code::usage, "a session's record is not whole: each of its words ends in a NUL byte");
+  std::vector<std::string_view> words;
+  while (!record.empty()) {
+    const auto end = record.find('\0');
+    words.push_back(record.substr(0, end));
+    record.remove_prefix(end + 1);
+  }
+  return parse_request(words, parse_place);
+}
+
+std::vector<std::string> words_of(const OpenInterface& request) {
+  std::vector<std::string> words = {"open"};
+  const auto put = [&](std::string_view option, const std::string& value) {
+    words.push_back(std::string(option) + "=" + value);
+  };
+  if (request.device) put("device", request.device->str());
+  for (const auto& address : request.addresses) put("address", address.str());
+  for (const auto& guest : request.guests) put("guest", to_string(guest));
+  if (request.guest_mac) put("guest-mac", request.guest_mac->str());
+  if (request.bridge) put("bridge", request.bridge->str());
+  if (request.mtu) put("mtu", std::to_string(*request.mtu));
+  if (request.mac) put("mac", request.mac->str());
+  if (request.queues != 1) put("queues", std::to_string(request.queues));
+  if (request.netns) put("netns", std::to_string(*request.netns));
+  for (const auto& [name, member] : kFlags)
+    if (request.*member) words.emplace_back(name);
+  return words;
+}
+
+std::vector<std::string> words_of(const RemoveInterface& request) {
+  return {"remove", "device=" + request.device.str()};
+}
+
+std::string to_record(std::span<const std::string> words) {
+  std::string record;
+  for (const auto& word : words) record += word + '\0';
+  return record;
+}
+
+}  // namespace umlnet::native5
