@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "libumlnet/cli/trouble.h"
+#include "libumlnet/core/rtnetlink_ipv6.h"
 #include "policy/host_state.h"
 
 namespace umlnet::cli {
