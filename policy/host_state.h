@@ -13,6 +13,7 @@
 #include "libumlnet/core/ip_address.h"
 #include "libumlnet/core/ip_range.h"
 #include "libumlnet/core/rtnetlink.h"
+#include "libumlnet/core/rtnetlink_ipv6.h"
 
 namespace umlnet::policy {
 
@@ -26,6 +27,7 @@ struct HostState {
   std::vector<rtnetlink::Ipv6ProxyEntry> ipv6_proxy_entries;
   rtnetlink::Ipv4Settings all;             // net.ipv4.conf.all
   rtnetlink::Ipv4Settings default_device;  // net.ipv4.conf.default: what a new device starts with
+  rtnetlink::Ipv6Settings ipv6_all;        // net.ipv6.conf.all
 
   const rtnetlink::Link* link(int ifindex) const;
   const rtnetlink::Link* link(std::string_view name) const;

@@ -1,5 +1,6 @@
 #include "uml_net/read_host_state.h"
 
+#include <cerrno>
 #include <functional>
 
 namespace umlnet {
@@ -43,6 +44,15 @@ Result<void> read_settings(priv::RtnetlinkSocket& socket, int which, rtnetlink::
                     });
 }
 
+// A kernel without IPv6 has none.
+Result<void> read_ipv6_settings(priv::RtnetlinkSocket& socket, rtnetlink::Ipv6Settings& into) {
+  const auto read = socket.get(rtnetlink::get_ipv6_settings(socket.next_sequence(), rtnetlink::kAllDevices),
+                               "cannot read the host's IPv6 settings", [&](const Message& message) {
+                                 if (const auto settings = rtnetlink::ipv6_settings_of(message)) into = *settings;
+                               });
+  return read || read.error().errnum == EOPNOTSUPP ? Result<void>() : read;
+}
+
 }  // namespace
 
 Result<HostState> read_host_state(priv::RtnetlinkSocket& socket) {
@@ -66,6 +76,7 @@ Result<HostState> read_host_state(priv::RtnetlinkSocket& socket) {
       },
       [&] { return read_settings(socket, rtnetlink::kAllDevices, host.all); },
       [&] { return read_settings(socket, rtnetlink::kDefaultDevice, host.default_device); },
+      [&] { return read_ipv6_settings(socket, host.ipv6_all); },
   };
   for (const auto& step : steps)
     if (auto read = step(); !read) return std::unexpected(std::move(read.error()));

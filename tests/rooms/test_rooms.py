@@ -21,7 +21,7 @@ ONLY_IN = {
     # But for the library's way to start the helper and the pump's program, for the command that `umlnet run` is for, and
     # for the programs that `umlnet doctor` asks; the switches are read by it, and nothing is ever written there.
     r"\bexec(l|v|ve|vp|lp|le|vpe|veat)\(": ["libumlnet/cli/command.cc"],
-    r"\bSYS_(exec\w+|clone\w*|v?fork)\b": ["libumlnet/client/watcher.cc"],
+    r"\bSYS_(exec\w+|clone\w*|v?fork)\b": ["libumlnet/client/watcher.cc", "uml_net/attendant.cc"],
     r"::v?fork\(|::clone\(": ["libumlnet/client/watcher.cc", "libumlnet/client/watched_process.cc",
                              "libumlnet/cli/command.cc", "uml_net/assistant.cc", "uml_net/attendant.cc", "uml_net/relay_process.cc"],
     r"\bsystem\(|\bpopen\(": [],

@@ -365,7 +365,7 @@ TEST_CASE("execute: somebody else's proxy entry is left alone, and said") {
   FakeEffects effects;
   const auto outcome = run(add("tap0", "10.50.0.7"), host, effects);
   REQUIRE(outcome);
-  CHECK(outcome->text == "10.50.0.7 routed to tap0\npublished on eth0 by somebody else already, and left so\n");
+  CHECK(outcome->text == "10.50.0.7 routed to tap0\n10.50.0.7 published on eth0 by somebody else already, and left so\n");
   CHECK(effects.facts == std::vector<std::string>{"proxy_arp 3", "route 10.50.0.7 3"});
 }
 

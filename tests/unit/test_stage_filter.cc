@@ -87,7 +87,7 @@ TEST_CASE("stage filter: anything else kills the process") {
       {"setting a limit", [&] { ::setrlimit(RLIMIT_FSIZE, &limit); }},
       {"asking for another limit", [&] { ::getrlimit(RLIMIT_NOFILE, &limit); }},
       {"a tun ioctl on another fd", [] { ::ioctl(kOther, priv::kTunRequests[0], nullptr); }},
-      {"another ioctl on the tun fd", [] { ::ioctl(kTun, 0x400454cb /* TUNSETPERSIST */, 1); }},
+      {"another ioctl on the tun fd", [] { ::ioctl(kTun, 0x400454cd /* TUNSETLINK */, 1); }},
 #ifndef UMLNET_SANITIZED
       {"open", [] { ::open("/dev/null", O_RDONLY); }},
       {"read", [&] { ::read(kTun, &byte, 1); }},

@@ -5,6 +5,7 @@
 
 #include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/native5_arguments.h"
+#include "policy/lans.h"
 
 namespace umlnet::priv {
 namespace {
