@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int change(int rtnetlink, void *request, size_t size) {
+static int change(int rtnetlink, void* request, size_t size) {
   struct {
     struct nlmsghdr header;
     struct nlmsgerr error;
@@ -22,7 +22,7 @@ static int change(int rtnetlink, void *request, size_t size) {
   return answer.error.error;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   struct ifreq device = {.ifr_flags = IFF_TAP | IFF_NO_PI};
   struct in_addr address;
   if (argc != 2 || inet_pton(AF_INET, argv[1], &address) != 1) return 64;
@@ -56,7 +56,7 @@ int main(int argc, char **argv) {
   } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
   memcpy(CMSG_DATA(&control.header), &tun, sizeof tun);
   struct iovec name = {device.ifr_name, IFNAMSIZ};
-  const struct msghdr reply = {.msg_iov = &name, .msg_iovlen = 1, .msg_control = &control,
-                               .msg_controllen = sizeof control.room};
+  const struct msghdr reply = {
+      .msg_iov = &name, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.room};
   return sendmsg(1, &reply, 0) == IFNAMSIZ ? 0 : 5;
 }

@@ -10,8 +10,8 @@
 //   stream    on the stream socket whose number stands in place of {fd} in an argument
 //   exit      not at all: the time is that to the end of the program, whose output goes to /dev/null
 // The program runs as UID and that group. `--after` is a command that clears up, as root, and is not timed; {n} in its
-// arguments and in the program's is the number of the caller, from 0. On stdout comes one JSON array a run: name, round,
-// nanoseconds, peak resident memory in KiB, page faults. The program's stderr is this program's.
+// arguments and in the program's is the number of the caller, from 0. On stdout comes one JSON array a run: name,
+// round, nanoseconds, peak resident memory in KiB, page faults. The program's stderr is this program's.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ enum { kMostContenders = 32, kMostCallers = 64, kMostArguments = 64, kPatience =
 enum way { kDatagram, kStream, kExit };
 
 struct contender {
-  const char *name;
+  const char* name;
   unsigned uid;
   enum way way;
   char **argv, **after;  // NULL: nothing to clear up
@@ -50,25 +50,25 @@ static long long now(void) {
   return at.tv_sec * 1000000000LL + at.tv_nsec;
 }
 
-static void die(const char *what, const char *whom) {
+static void die(const char* what, const char* whom) {
   fprintf(stderr, "stopwatch: %s %s: %s\n", what, whom, strerror(errno));
   exit(1);
 }
 
 // `text` with {fd} and {n} replaced. Lives until the next argument list is filled in.
-static char *filled(const char *text, int fd, int n) {
+static char* filled(const char* text, int fd, int n) {
   static char room[2 * kMostArguments][512];
   static unsigned next;
-  const char *place = strstr(text, "{fd}");
+  const char* place = strstr(text, "{fd}");
   const int number = place != NULL ? fd : n;
   if (place == NULL) place = strstr(text, "{n}");
-  if (place == NULL) return (char *)text;
-  char *out = room[next++ % (2 * kMostArguments)];
+  if (place == NULL) return (char*)text;
+  char* out = room[next++ % (2 * kMostArguments)];
   snprintf(out, sizeof room[0], "%.*s%d%s", (int)(place - text), text, number, strchr(place, '}') + 1);
   return out;
 }
 
-static void fill(char **out, char **in, int fd, int n) {
+static void fill(char** out, char** in, int fd, int n) {
   int i = 0;
   for (; in[i] != NULL && i < kMostArguments; ++i) out[i] = filled(in[i], fd, n);
   out[i] = NULL;
@@ -76,7 +76,7 @@ static void fill(char **out, char **in, int fd, int n) {
 
 // The system calls themselves: the C library's functions would speak for all threads of a process that the child of
 // vfork() is not. `inherited` may be -1.
-static pid_t spawn(char **argv, unsigned uid, int inherited, int output) {
+static pid_t spawn(char** argv, unsigned uid, int inherited, int output) {
   const pid_t child = vfork();
   if (child != 0) return child;
   syscall(SYS_setgroups, 0, NULL);
@@ -88,9 +88,9 @@ static pid_t spawn(char **argv, unsigned uid, int inherited, int output) {
   _exit(127);
 }
 
-static void start(const struct contender *who, int n, int nowhere, struct run *run) {
+static void start(const struct contender* who, int n, int nowhere, struct run* run) {
   int ends[2] = {-1, -1};
-  char *argv[kMostArguments + 1];
+  char* argv[kMostArguments + 1];
   if (who->way != kExit &&
       socketpair(AF_UNIX, (who->way == kDatagram ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0, ends) != 0)
     die("no sockets for", who->name);
@@ -104,18 +104,18 @@ static void start(const struct contender *who, int n, int nowhere, struct run *r
 }
 
 // Takes the descriptor out of the message that has come.
-static void receive(const struct contender *who, struct run *run) {
+static void receive(const struct contender* who, struct run* run) {
   char bytes[4096];
   union {
     struct cmsghdr header;
     char room[CMSG_SPACE(sizeof(int))];
   } control;
   struct iovec data = {bytes, sizeof bytes};
-  struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control,
-                           .msg_controllen = sizeof control.room};
+  struct msghdr message = {
+      .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.room};
   const ssize_t size = recvmsg(run->ours, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   run->ended = now();
-  const struct cmsghdr *rights = size > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+  const struct cmsghdr* rights = size > 0 ? CMSG_FIRSTHDR(&message) : NULL;
   if (rights == NULL || rights->cmsg_type != SCM_RIGHTS) {
     fprintf(stderr, "stopwatch: %s answers without a descriptor: %.*s\n", who->name, size > 0 ? (int)size : 0, bytes);
     exit(1);
@@ -123,7 +123,7 @@ static void receive(const struct contender *who, struct run *run) {
   memcpy(&run->received, CMSG_DATA(rights), sizeof run->received);
 }
 
-static void finish(const struct contender *who, struct run *run) {
+static void finish(const struct contender* who, struct run* run) {
   int status = 0;
   if (wait4(run->pid, &status, 0, &run->usage) != run->pid) die("lost", who->name);
   if (who->way == kExit) run->ended = now();
@@ -133,12 +133,12 @@ static void finish(const struct contender *who, struct run *run) {
   }
 }
 
-static void clear_up(const struct contender *who, int callers, struct run *runs, int nowhere) {
+static void clear_up(const struct contender* who, int callers, struct run* runs, int nowhere) {
   for (int n = 0; n < callers; ++n) {
     if (runs[n].received >= 0) close(runs[n].received);
     if (runs[n].ours >= 0) close(runs[n].ours);
     if (who->after == NULL) continue;
-    char *argv[kMostArguments + 1];
+    char* argv[kMostArguments + 1];
     fill(argv, who->after, -1, n);
     const pid_t child = spawn(argv, 0, -1, nowhere);
     int status = 0;
@@ -146,7 +146,7 @@ static void clear_up(const struct contender *who, int callers, struct run *runs,
   }
 }
 
-static void time_one(const struct contender *who, int callers, int round, int nowhere) {
+static void time_one(const struct contender* who, int callers, int round, int nowhere) {
   static struct run runs[kMostCallers];
   struct pollfd waiting[kMostCallers];
   for (int n = 0; n < callers; ++n) start(who, n, nowhere, &runs[n]);
@@ -166,8 +166,8 @@ static void time_one(const struct contender *who, int callers, int round, int no
   }
   for (int n = 0; n < callers; ++n) finish(who, &runs[n]);
   for (int n = 0; n < callers; ++n)
-    printf("[\"%s\", %d, %lld, %ld, %ld]\n", who->name, round, runs[n].ended - runs[n].started,
-           runs[n].usage.ru_maxrss, runs[n].usage.ru_minflt);
+    printf("[\"%s\", %d, %lld, %ld, %ld]\n", who->name, round, runs[n].ended - runs[n].started, runs[n].usage.ru_maxrss,
+           runs[n].usage.ru_minflt);
   clear_up(who, callers, runs, nowhere);
 }
 
@@ -176,7 +176,7 @@ static int usage(void) {
   return 64;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   static struct contender contenders[kMostContenders];
   int number = 0;
   const int rounds = argc > 2 ? atoi(argv[1]) : 0, callers = argc > 2 ? atoi(argv[2]) : 0;
@@ -184,10 +184,12 @@ int main(int argc, char **argv) {
   for (int i = 3; i < argc; ++i) {
     if (strcmp(argv[i], "--") == 0) {
       if (i + 4 >= argc || number == kMostContenders) return usage();
-      const char *way = argv[i + 3];
-      contenders[number++] = (struct contender){
-          argv[i + 1], (unsigned)atoi(argv[i + 2]),
-          strcmp(way, "datagram") == 0 ? kDatagram : strcmp(way, "stream") == 0 ? kStream : kExit, argv + i + 4, NULL};
+      const char* way = argv[i + 3];
+      contenders[number++] = (struct contender){argv[i + 1], (unsigned)atoi(argv[i + 2]),
+                                                strcmp(way, "datagram") == 0 ? kDatagram
+                                                : strcmp(way, "stream") == 0 ? kStream
+                                                                             : kExit,
+                                                argv + i + 4, NULL};
       argv[i] = NULL;
       i += 3;
     } else if (strcmp(argv[i], "--after") == 0 && number > 0) {
