@@ -179,7 +179,7 @@ class PolicyFiles(HostCase):
         world.write_policy(policy(rule("guests", gateways=["10.99.0.254"], guests=["10.50.0.7"])))
         self.ask()
         added = caller.framed(self.helper, "4", "add", "tap0", "10.50.0.7", "255.255.255.0", user=NOBODY)
-        self.assertEqual((added.exit, added.text), (0, "10.50.0.7 routed to tap0\nnot published on eth0: rule guests "
+        self.assertEqual((added.exit, added.text), (0, "10.50.0.7 routed to tap0\n10.50.0.7 not published on eth0: rule guests "
                                                        "does not list it under \"lan\"\n"))
         self.assertEqual((world.proxy_entries(), world.setting("eth0", "forwarding")), ({}, 0))
 
