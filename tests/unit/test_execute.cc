@@ -229,7 +229,8 @@ TEST_CASE("execute: a device is removed with what publishes its guests") {
 
 TEST_CASE("execute: IPv6 that the administrator has not turned on is said, not passed over") {
   auto host = small_host();
-  host.ipv6_routes.push_back({.destination = *Ipv6::parse("fd00:50::"), .prefix_length = 64, .ifindex = 2});
+  host.ipv6_routes.push_back(
+      {.destination = *Ipv6::parse("fd00:50::"), .prefix_length = 64, .ifindex = 2, .gateway = {}});
   OpenInterface request;
   request.guests = {*Ipv6::parse("fd00:50::7")};
   FakeEffects effects;
@@ -365,7 +366,8 @@ TEST_CASE("execute: somebody else's proxy entry is left alone, and said") {
   FakeEffects effects;
   const auto outcome = run(add("tap0", "10.50.0.7"), host, effects);
   REQUIRE(outcome);
-  CHECK(outcome->text == "10.50.0.7 routed to tap0\n10.50.0.7 published on eth0 by somebody else already, and left so\n");
+  CHECK(outcome->text ==
+        "10.50.0.7 routed to tap0\n10.50.0.7 published on eth0 by somebody else already, and left so\n");
   CHECK(effects.facts == std::vector<std::string>{"proxy_arp 3", "route 10.50.0.7 3"});
 }
 

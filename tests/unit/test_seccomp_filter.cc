@@ -18,8 +18,10 @@
 
 #include "libumlnet/client/sandbox.h"
 #include "libumlnet/core/seccomp_filter.h"
+#include "uml_net/attendant.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/relay_process.h"
+#include "uml_net/trusted_opener.h"
 
 using umlnet::SeccompFilter;
 using Where = SeccompFilter::Where;
@@ -120,15 +122,26 @@ void check(const SeccompFilter& filter) {
 }  // namespace
 
 TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes of them") {
-  check(umlnet::priv::stage_filter({.tun = 3, .rtnetlink = 5, .reply = 1, .audit = 4}));
-  check(umlnet::priv::stage_filter({.tun = -1, .rtnetlink = 5, .reply = 1, .audit = 4, .journal = 6}));
-  check(umlnet::priv::stage_filter({.tun = 3,
+  check(umlnet::priv::stage_filter({.tuns = {3}, .rtnetlink = 5, .reply = 1, .audit = 4}));
+  check(umlnet::priv::stage_filter({.tuns = {}, .rtnetlink = 5, .reply = 1, .audit = 4, .journal = 6}));
+  check(umlnet::priv::stage_filter({.tuns = {3},
                                     .rtnetlink = 5,
                                     .reply = 1,
                                     .audit = 4,
                                     .journal = 6,
                                     .session = umlnet::priv::SessionFds{7, 8, 4711, 9}}));
+  check(umlnet::priv::stage_filter(
+      {.tuns = {3, 4}, .rtnetlink = 5, .reply = 1, .audit = 6, .journal = 7, .elsewhere = 8, .attendant = 9}));
+  check(umlnet::priv::stage_filter({.tuns = {},
+                                    .rtnetlink = 5,
+                                    .reply = 1,
+                                    .audit = 6,
+                                    .attendant = 9,
+                                    .native_session = umlnet::priv::NativeSessionFds{10, 11, 12}}));
   check(umlnet::relay_filter({.tap = 3, .data = 4, .controller = 5}));
+  check(umlnet::sealed_relay_filter(3, 4));
+  check(umlnet::attendant_filter(3));
+  check(umlnet::opener_filter(3));
 }
 
 TEST_CASE("seccomp filter: the filter of the pump is what libseccomp makes of it") {
