@@ -38,6 +38,8 @@ class HostEffects {
  public:
   virtual ~HostEffects() = default;
 
+  // An error of a change is Code::no_answer where it is not known whether it was made; otherwise it was not.
+
   // EBUSY where the name is in use.
   virtual Result<NewTap> make_tap(const TapWanted& wanted) = 0;
   virtual Result<void> set_persistent(const NewTap& tap, bool on) = 0;
