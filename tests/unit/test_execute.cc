@@ -316,7 +316,9 @@ TEST_CASE("execute: where taking back fails as well, the error says what is left
   class Dead : public FakeEffects {
    public:
     Dead() : FakeEffects(1) {}
-    Result<void> delete_route(int, Ipv4) override { return fail_errno(Code::kernel, EIO, "the kernel said no"); }
+    Result<void> delete_route(int, const IpAddress&) override {
+      return fail_errno(Code::kernel, EIO, "the kernel said no");
+    }
   } effects;
   const auto outcome = run(add("tap0", "10.50.0.7"), small_host(), effects);
   REQUIRE(!outcome);
