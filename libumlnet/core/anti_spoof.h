@@ -20,6 +20,9 @@
 // Anything else is dropped: other EtherTypes, runts, frames that end before what is to be checked.
 //
 // A guest whose link-local address is made otherwise (RFC 7217, as NetworkManager does it) needs that one on the list.
+// Not for a device with virtio-net headers (IFF_VNET_HDR): whoever holds it can ask for a checksum at any place from
+// byte 20 on (VIRTIO_NET_HDR_F_NEEDS_CSUM), which the kernel writes after the program has run, over an address too.
+//
 // The program does not keep a guest from offering services, DHCP among them, nor from asking for floods of answers.
 #pragma once
 

@@ -37,7 +37,7 @@ struct Ipv4Settings {
   bool proxy_arp = false;
 };
 
-// What the kernel lets be read only: it takes no change of these by rtnetlink, and /proc/sys/net/ipv6/conf is root's.
+// To be read only: the kernel takes no change of these by rtnetlink, and the sysctls net.ipv6.conf are root's to write.
 // A device answers for a proxy entry where its own `forwarding` is on, and its own `proxy_ndp` or that of all devices
 // (ndisc_recv_ns() in net/ipv6/ndisc.c); a packet is forwarded where `forwarding` of all devices is on.
 struct Ipv6Settings {

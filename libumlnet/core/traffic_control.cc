@@ -58,10 +58,6 @@ Bytes add_ingress_classifier(std::uint32_t sequence, int ifindex, std::span<cons
       .done();
 }
 
-Bytes get_clsact(std::uint32_t sequence, int ifindex) {
-  return Builder(RTM_GETQDISC, 0, sequence, clsact_body(ifindex)).done();
-}
-
 Bytes dump_qdiscs(std::uint32_t sequence) { return Builder(RTM_GETQDISC, NLM_F_DUMP, sequence, tcmsg{}).done(); }
 
 std::optional<Qdisc> qdisc_of(const Message& message) {

@@ -39,9 +39,9 @@ struct Qdisc {
   std::uint32_t dropped = 0;  // of clsact: frames that a classifier dropped; starts again from 0 behind 2^32-1
 };
 
-// The answer is one record, or the error ENOENT where the device has none. Reading needs no privilege.
-Bytes get_clsact(std::uint32_t sequence, int ifindex);
-Bytes dump_qdiscs(std::uint32_t sequence);  // of all devices
+// Of all devices. Reading needs no privilege. A request for one device's is no way: the kernel does not always answer
+// it.
+Bytes dump_qdiscs(std::uint32_t sequence);
 
 std::optional<Qdisc> qdisc_of(const Message& message);
 
