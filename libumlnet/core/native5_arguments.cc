@@ -171,6 +171,10 @@ Result<void> check(const OpenInterface& request) {
     return needs("anti-spoof", "guest=", "packets are told from spoofed ones by their source");
   if (request.guest_mac && !request.anti_spoof)
     return needs("guest-mac=", "anti-spoof", "nothing else asks for the guest's MAC address");
+  if (request.anti_spoof && request.virtio_headers)
+    return excludes("anti-spoof", "vnet-hdr",
+                    "by such a header a guest has the kernel write a checksum wherever it likes, after its frame was "
+                    "judged");
   if (request.bridge && !request.addresses.empty())
     return excludes("bridge=", "address=", "the host's addresses belong on the bridge itself");
   if (request.sealed && request.queues > 1) return excludes("sealed", "queues=", "there is one socket for the frames");

@@ -342,6 +342,10 @@ class Ethertap(HostCase):
         with Session(helper, "tap7", GATE, user=65534) as session:
             session.ask(ADD, GUEST)
             (relay,) = session.children()
+            deadline = time.monotonic() + 10
+            while status_of(relay)["Seccomp"] != "2":  # it may not have had its turn yet
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
             for pid, permitted in ((relay, 0), (session.process.pid, 1 << 12)):
                 status = status_of(pid)
                 self.assertEqual(capabilities(status), {"CapInh": 0, "CapPrm": permitted, "CapEff": 0, "CapBnd": 0, "CapAmb": 0})

@@ -299,7 +299,7 @@ class Open(HostCase):
         lan = world.lan()
         self.addCleanup(lan.close)
         before = world.snapshot()
-        answer = self.open("device=vm0", "queues=2", "vnet-hdr", "address=10.99.0.254/24", "address=fd00:99::1/64",
+        answer = self.open("device=vm0", "queues=2", "address=10.99.0.254/24", "address=fd00:99::1/64",
                            "guest=10.50.0.7", "guest=fd00:99::7", f"guest-mac={GUEST_MAC}", "anti-spoof", "mtu=1400",
                            "mac=52:54:00:11:22:33")
         self.assertEqual(len(answer.fds), 2)
@@ -334,7 +334,8 @@ class Open(HostCase):
 
     def test_bad_options_are_refused_as_json_and_change_nothing(self) -> None:
         for options, says in {("bogus",): "no option", ("queues=65",): "1 to 64", ("persist",): "device=",
-                              ("sealed", "queues=2"): "sealed", ("anti-spoof",): "guest-mac",
+                              ("sealed", "queues=2"): "sealed",
+                              ("anti-spoof", f"guest-mac={GUEST_MAC}", "guest=10.9.0.1", "vnet-hdr"): "checksum", ("anti-spoof",): "guest-mac",
                               ("address=10.0.0.256",): "not an IP address", ("device=a/b",): "not the name"}.items():
             with self.subTest(options):
                 before = world.snapshot()

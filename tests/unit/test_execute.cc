@@ -105,13 +105,12 @@ OpenInterface everything() {
   request.mtu = 1400;
   request.mac = MacAddress::parse("52:54:00:11:22:33");
   request.queues = 2;
-  request.virtio_headers = request.anti_spoof = true;
+  request.anti_spoof = true;
   return request;
 }
 
 OpenInterface lasting() {
   auto request = everything();
-  request.virtio_headers = false;
   request.persistent = true;
   return request;
 }
@@ -174,10 +173,9 @@ TEST_CASE("execute: all that the native protocol can ask for, in an order that n
                                                        "mac 9 52:54:00:11:22:33", "address 9 10.99.0.254/24",
                                                        "address 9 fd00:99::1/64"});
   CHECK(effects.facts == std::vector<std::string>{"forwarding 2", "forwarding 9", "proxy 10.50.0.7 2 marked",
-                                                  "proxy_arp 9", "route 10.50.0.7 9", "route fd00:77::7 9",
-                                                  "virtio headers"});
+                                                  "proxy_arp 9", "route 10.50.0.7 9", "route fd00:77::7 9"});
   CHECK(outcome->words ==
-        std::vector<std::string>{"tap9 made for uid 0, with virtio-net headers, with 2 queues",
+        std::vector<std::string>{"tap9 made for uid 0, with 2 queues",
                                  "only frames from 52:54:00:aa:bb:cc, 10.50.0.7, fd00:77::7 let in on tap9",
                                  "MTU 1400 on tap9", "MAC address 52:54:00:11:22:33 on tap9", "10.99.0.254/24 on tap9",
                                  "fd00:99::1/64 on tap9", "tap9 up", "10.50.0.7 routed to tap9",
