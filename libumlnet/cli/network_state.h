@@ -2,6 +2,7 @@
 #pragma once
 
 #include "libumlnet/cli/trouble.h"
+#include "libumlnet/core/rtnetlink_ipv6.h"
 #include "policy/host_state.h"
 
 namespace umlnet::cli {
