@@ -134,7 +134,7 @@ class Session(HostCase):
             self.assertTrue(answer.ok, answer)
         deadline = time.monotonic() + PATIENCE
         while self.events() != [("accept", "intent"), ("accept", "result")]:
-            self.assertLess(time.monotonic(), deadline)
+            self.assertLess(time.monotonic(), deadline, (world.audit_lines(), old.read_text()))
             time.sleep(0.01)
         before = old.read_text()
         world.LOG.rename(old.with_suffix(".2"))
