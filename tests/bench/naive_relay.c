@@ -27,11 +27,9 @@ typedef struct End {
 static unsigned char frame[kLongest];
 
 // Reads all, where a stream brings it in parts. 0 at its end.
-static int read_whole(int fd, void *to, size_t size) {
-  return recv(fd, to, size, MSG_WAITALL) == (ssize_t)size;
-}
+static int read_whole(int fd, void* to, size_t size) { return recv(fd, to, size, MSG_WAITALL) == (ssize_t)size; }
 
-static size_t read_frame(const End *end) {
+static size_t read_frame(const End* end) {
   ssize_t size = 0;
   uint32_t length = 0;
   unsigned char padding[2];
@@ -49,14 +47,14 @@ static size_t read_frame(const End *end) {
   return size > 0 ? (size_t)size : 0;
 }
 
-static void write_frame(const End *end, size_t size) {
+static void write_frame(const End* end, size_t size) {
   const uint32_t length = htonl((uint32_t)size);
   const unsigned char padding[2] = {0, 0};
-  struct iovec parts[2] = {{(void *)&length, sizeof length}, {frame, size}};
+  struct iovec parts[2] = {{(void*)&length, sizeof length}, {frame, size}};
   switch (end->kind) {
     case TAP: (void)!write(end->fd, frame, size); break;
     case ETHERTAP:
-      parts[0] = (struct iovec){(void *)padding, 2};
+      parts[0] = (struct iovec){(void*)padding, 2};
       if (writev(end->fd, parts, 2) < 0 && errno != ENOBUFS) exit(0);
       break;
     case STREAM:
@@ -66,7 +64,7 @@ static void write_frame(const End *end, size_t size) {
         left -= (size_t)sent;
         for (size_t i = 0, over = (size_t)sent; i < 2; ++i) {
           const size_t gone = over < parts[i].iov_len ? over : parts[i].iov_len;
-          parts[i].iov_base = (char *)parts[i].iov_base + gone;
+          parts[i].iov_base = (char*)parts[i].iov_base + gone;
           parts[i].iov_len -= gone;
           over -= gone;
         }
@@ -75,12 +73,12 @@ static void write_frame(const End *end, size_t size) {
   }
 }
 
-static End end_of(char **words) {
+static End end_of(char** words) {
   const End end = {words[0][0] == 't' ? TAP : words[0][0] == 's' ? STREAM : ETHERTAP, atoi(words[1])};
   return end;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc != 5) return 64;
   const End ends[2] = {end_of(argv + 1), end_of(argv + 3)};
   const int selects = ends[0].kind == ETHERTAP || ends[1].kind == ETHERTAP;  // as uml_net did

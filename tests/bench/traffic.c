@@ -25,7 +25,7 @@ enum { kPiece = 256 * 1024, kBatch = 64, kPatience = 5 };
 
 static char piece[kPiece];
 
-static void die(const char *doing) {
+static void die(const char* doing) {
   fprintf(stderr, "traffic: %s: %s\n", doing, strerror(errno));
   exit(1);
 }
@@ -36,27 +36,27 @@ static double now(void) {
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static struct sockaddr_in at(const char *address, const char *port) {
+static struct sockaddr_in at(const char* address, const char* port) {
   struct sockaddr_in result = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
   if (inet_pton(AF_INET, address, &result.sin_addr) != 1) die("not an address");
   return result;
 }
 
-static int bound(int type, const char *port) {
+static int bound(int type, const char* port) {
   struct sockaddr_in here = at("0.0.0.0", port);
   const int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), yes = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&here, sizeof here) != 0) die("cannot listen");
+  if (fd < 0 || bind(fd, (struct sockaddr*)&here, sizeof here) != 0) die("cannot listen");
   if (type == SOCK_STREAM && listen(fd, 1) != 0) die("cannot listen");
   puts("ready");
   fflush(stdout);
   return fd;
 }
 
-static int connected(int type, const char *address, const char *port) {
+static int connected(int type, const char* address, const char* port) {
   struct sockaddr_in there = at(address, port);
   const int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
-  if (fd < 0 || connect(fd, (struct sockaddr *)&there, sizeof there) != 0) die("cannot connect");
+  if (fd < 0 || connect(fd, (struct sockaddr*)&there, sizeof there) != 0) die("cannot connect");
   return fd;
 }
 
@@ -68,7 +68,7 @@ static void set_patience(int fd, long seconds) {
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
 }
 
-static void tcp_sink(const char *port) {
+static void tcp_sink(const char* port) {
   const int listener = bound(SOCK_STREAM, port);
   const int fd = accept(listener, NULL, NULL);
   if (fd < 0) die("cannot accept");
@@ -80,21 +80,21 @@ static void tcp_sink(const char *port) {
   printf("%llu %.6f\n", bytes, now() - began);
 }
 
-static void tcp_source(const char *address, const char *port, double seconds) {
+static void tcp_source(const char* address, const char* port, double seconds) {
   const int fd = connected(SOCK_STREAM, address, port);
   choose_cubic(fd);
   for (const double end = now() + seconds; now() < end;)
     if (send(fd, piece, sizeof piece, MSG_NOSIGNAL) < 0) die("cannot send");
 }
 
-static void fill(struct mmsghdr *messages, struct iovec *parts, size_t size) {
+static void fill(struct mmsghdr* messages, struct iovec* parts, size_t size) {
   for (int i = 0; i < kBatch; ++i) {
     parts[i] = (struct iovec){piece + i * 2048, size};
     messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
   }
 }
 
-static void udp_sink(const char *port, double seconds) {
+static void udp_sink(const char* port, double seconds) {
   const int fd = bound(SOCK_DGRAM, port), room = 4 << 20;
   setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
   set_patience(fd, kPatience);
@@ -113,7 +113,7 @@ static void udp_sink(const char *port, double seconds) {
   printf("%llu %.6f\n", count, last - began);
 }
 
-static void udp_source(const char *address, const char *port, size_t size, double seconds) {
+static void udp_source(const char* address, const char* port, size_t size, double seconds) {
   const int fd = connected(SOCK_DGRAM, address, port);
   struct mmsghdr messages[kBatch];
   struct iovec parts[kBatch];
@@ -122,25 +122,25 @@ static void udp_source(const char *address, const char *port, size_t size, doubl
     if (sendmmsg(fd, messages, kBatch, 0) < 0 && errno != ENOBUFS && errno != ECONNREFUSED) die("cannot send");
 }
 
-static void udp_echo(const char *port) {
+static void udp_echo(const char* port) {
   const int fd = bound(SOCK_DGRAM, port);
   for (;;) {
     struct sockaddr_in from;
     socklen_t length = sizeof from;
-    const ssize_t got = recvfrom(fd, piece, sizeof piece, 0, (struct sockaddr *)&from, &length);
-    if (got >= 0) sendto(fd, piece, (size_t)got, 0, (struct sockaddr *)&from, length);
+    const ssize_t got = recvfrom(fd, piece, sizeof piece, 0, (struct sockaddr*)&from, &length);
+    if (got >= 0) sendto(fd, piece, (size_t)got, 0, (struct sockaddr*)&from, length);
   }
 }
 
-static int by_value(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
+static int by_value(const void* a, const void* b) {
+  const double x = *(const double*)a, y = *(const double*)b;
   return x < y ? -1 : x > y;
 }
 
-static void udp_ping(const char *address, const char *port, int count) {
+static void udp_ping(const char* address, const char* port, int count) {
   const int fd = connected(SOCK_DGRAM, address, port);
   set_patience(fd, 1);
-  double *times = calloc((size_t)count, sizeof *times);
+  double* times = calloc((size_t)count, sizeof *times);
   int answered = 0;
   for (int i = -100; i < count; ++i) {  // the first ones also find the neighbour
     const double began = now();
@@ -158,8 +158,8 @@ static void udp_ping(const char *address, const char *port, int count) {
   printf("%.2f %.2f\n", times[answered / 2], times[answered / 100 * 99]);
 }
 
-int main(int argc, char **argv) {
-  const char *what = argc > 1 ? argv[1] : "";
+int main(int argc, char** argv) {
+  const char* what = argc > 1 ? argv[1] : "";
   if (strcmp(what, "tcp-sink") == 0 && argc == 3) {
     tcp_sink(argv[2]);
   } else if (strcmp(what, "tcp-source") == 0 && argc == 5) {

@@ -405,10 +405,11 @@ enum {
 typedef struct umlnet_end {
   size_t size;
   umlnet_framing framing;
-  /* Borrowed until the pump is freed, or handed to its process (umlnet_pump_start). A TAP is set to O_NONBLOCK, and with
-   * vnet_hdr to leave to the pump all that it can finish (TUNSETOFFLOAD: checksums, TCP and UDP segmentation); a device
-   * that persists keeps that until somebody sets it anew, as umlnet_tap_attach() does. Sockets are left as they are. With UMLNET_CALLBACK: polled for something to read; -1 where there is nothing to poll, and
-   * read() is called every millisecond. */
+  /* Borrowed until the pump is freed, or handed to its process (umlnet_pump_start). A TAP is set to O_NONBLOCK, and
+   * with vnet_hdr to leave to the pump all that it can finish (TUNSETOFFLOAD: checksums, TCP and UDP segmentation); a
+   * device that persists keeps that until somebody sets it anew, as umlnet_tap_attach() does. Sockets are left as they
+   * are. With UMLNET_CALLBACK: polled for something to read; -1 where there is nothing to poll, and read() is called
+   * every millisecond. */
   int fd;
   /* Bytes of virtio-net header before each frame: 0, 10 or 12 (IFF_VNET_HDR, TUNSETVNETHDRSZ). Not for UMLNET_ETHERTAP
    * and UMLNET_CALLBACK. */
