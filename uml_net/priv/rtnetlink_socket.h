@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/rtnetlink.h"
@@ -23,7 +24,7 @@ class RtnetlinkSocket {
   std::uint32_t next_sequence() { return ++sequence_; }
 
   // Sends one request and waits for its acknowledgement. An error bears the kernel's number; what was being done is for
-  // the caller to say.
+  // the caller to say. Code::no_answer where it was sent, and what came of it is not known.
   Result<void> change(const rtnetlink::Bytes& request);
 
   // Sends one request that is answered by one record, and hands the record to `take`. `doing` is what an error says.
@@ -42,7 +43,7 @@ class RtnetlinkSocket {
 
   unique_fd fd_;
   std::uint32_t sequence_ = 0;
-  rtnetlink::Bytes buffer_;
+  std::unique_ptr<std::uint8_t[]> buffer_;
 };
 
 }  // namespace umlnet::priv
