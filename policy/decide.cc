@@ -187,6 +187,11 @@ std::optional<Denial> forbidden_by_host(const std::string& rule, const Caller& c
                    "Choose another name for the device."}};
   if (wanted && wanted->bridge)
     if (auto error = no_bridge(*wanted->bridge, host)) return Denial{rule, *std::move(error)};
+  if (wanted && wanted->gateway && caller.uid != 0)
+    if (const auto use = host.gateway_in_use(*wanted->gateway))
+      return Denial{rule,
+                    {Code::conflict, 0, "gateway " + wanted->gateway->str() + " is " + *use,
+                     "Choose an address for the host's side that is free, or the host's already."}};
   const auto change = address_facts(request);
   if (!change) return std::nullopt;
 

@@ -66,6 +66,12 @@ std::optional<std::string> HostState::address_in_use(Ipv4 address, int ifindex) 
   return std::nullopt;
 }
 
+std::optional<std::string> HostState::gateway_in_use(Ipv4 address) const {
+  constexpr int kNoDevice = 0;
+  const bool is_ours = std::ranges::find(addresses, address, &rtnetlink::Address::address) != addresses.end();
+  return is_ours ? std::nullopt : address_in_use(address, kNoDevice);
+}
+
 std::optional<uid_t> maker_of(const Link& link) {
   if (!link.tap) return std::nullopt;
   const auto tag = DeviceTag::parse(link.alias);

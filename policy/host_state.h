@@ -36,6 +36,10 @@ struct HostState {
   // Why no guest but root's may take `address` for a device with index `ifindex`: it is the host's own, a gateway's, a
   // broadcast or network address, or routed elsewhere. In words that go on from "10.0.0.1 is ...".
   std::optional<std::string> address_in_use(Ipv4 address, int ifindex) const;
+
+  // The same for an address that the host is to have on a new device: the kernel would take for itself what goes to
+  // somebody's guest, or to the gateway. What the host has already it may have once more.
+  std::optional<std::string> gateway_in_use(Ipv4 address) const;
 };
 
 // Whose the device is, if this toolkit made it: a TAP whose alias bears our tag and whose TUN owner is the tag's uid.
