@@ -8,7 +8,7 @@
 #include <string_view>
 #include <utility>
 
-#include "policy/strict_json.h"
+#include "libumlnet/core/strict_json.h"
 
 namespace umlnet::policy {
 

@@ -6,11 +6,6 @@
 namespace umlnet::cli {
 namespace {
 
-using policy::JsonArray;
-using policy::JsonMember;
-using policy::JsonObject;
-using policy::JsonValue;
-
 const JsonMember* member(const JsonValue& value, const std::string& key) {
   const auto* object = std::get_if<JsonObject>(&value.data);
   if (object == nullptr) return nullptr;
@@ -28,7 +23,7 @@ bool is_written_as(const std::string& item, const JsonValue& value) {
 
 PolicyPlaces::PolicyPlaces(std::span<const policy::PolicyText> files) {
   for (const auto& file : files) {
-    auto tree = policy::parse_strict_json(file.text);
+    auto tree = parse_strict_json(file.text);
     const auto* rules = tree ? member(*tree, "rules") : nullptr;
     if (rules == nullptr) continue;
     const auto* array = std::get_if<JsonArray>(&rules->value.data);

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "libumlnet/core/strict_json.h"
 #include "policy/load.h"
-#include "policy/strict_json.h"
 
 namespace umlnet::cli {
 
@@ -31,7 +31,7 @@ class PolicyPlaces {
  private:
   struct Rule {
     std::string file;
-    policy::JsonValue json;
+    JsonValue json;
   };
   std::map<std::string, Rule> rules_;
 };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -56,7 +57,13 @@ inline std::unexpected<Error> fail_errno(Code code, int errnum, std::string what
 // The exit status that stands for a code, of sysexits.h.
 int exit_status_of(Code code);
 
+// "no_such_device": what the native protocol calls a code, and the code back; nothing where it is none.
+std::string_view code_name(Code code);
+std::optional<Code> parse_code(std::string_view name);
+
 // The name of an error number without its text ("EPERM"), or "errno 4711" for one the C library does not know.
 std::string errno_name(int errnum);
+// The number back; nothing for what is no such name.
+std::optional<int> parse_errno(std::string_view name);
 
 }  // namespace umlnet

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "libumlnet/core/strict_json.h"
 #include "policy/load.h"
-#include "policy/strict_json.h"
 
 namespace umlnet::policy {
 namespace {
@@ -341,10 +341,10 @@ TEST_CASE("policy: the top of the file") {
     std::string_view text, message;
   };
   static constexpr Row kRows[] = {
-      {"", ":1: the file is empty"},
-      {" \n\n", ":1: the file is empty"},
+      {"", ":1: it is empty"},
+      {" \n\n", ":1: it is empty"},
       {"\xef\xbb\xbf{\"version\": 1, \"rules\": []}",
-       ":1: the file begins with a byte order mark (bytes ef bb bf); save it as UTF-8 without one"},
+       ":1: it begins with a byte order mark (bytes ef bb bf); save it as UTF-8 without one"},
       {"\xff\xfe{", ":1: not JSON: "},
       {"[]", ":1: an array is not a policy; the least one is {\"version\": 1, \"rules\": []}"},
       {"\n5\n", ":2: 5 is not a policy"},
@@ -420,8 +420,8 @@ TEST_CASE("policy: not JSON") {
       {"{\"version\": 1, \"rules\": []} x", ":1: not JSON"},
       {"{\"version\": 1, \"rules\": []}\n\n}", ":3: not JSON"},
       {"{\"version\": 1, \"rules\": []}{}", ":1: not JSON"},
-      {"{\"version\": 1, \"rules\": []}\n\0"sv, ":2: the file holds a NUL byte"},
-      {"{\"version\": 1, \"rules\": []}\0garbage"sv, ":1: the file holds a NUL byte"},
+      {"{\"version\": 1, \"rules\": []}\n\0"sv, ":2: it holds a NUL byte"},
+      {"{\"version\": 1, \"rules\": []}\0garbage"sv, ":1: it holds a NUL byte"},
       {"{\"version\": 1, \"rules\": []\n, }", ":2: not JSON behind the key \"rules\": "},
       {"{\"version\": 1, \"rules\": [,]}", ":1: not JSON behind the key \"rules\": "},
       {"{\"version\": 1, \n// a comment\n\"rules\": []}", ":2: not JSON behind the key \"version\": "},
@@ -569,7 +569,7 @@ TEST_CASE("policy: a name twice in two files, and one bad file among good ones")
     files[bad].text = "";
     const auto policy = load(files, accounts());
     REQUIRE_FALSE(policy.has_value());
-    CHECK(policy.error().what == "/p/" + std::to_string(bad) + ":1: the file is empty");
+    CHECK(policy.error().what == "/p/" + std::to_string(bad) + ":1: it is empty");
   }
 }
 
@@ -577,7 +577,7 @@ TEST_CASE("policy: a path with other bytes is escaped") {
   const PolicyText file{"/p/\x1b[2J\n.json", ""};
   const auto policy = load({&file, 1}, accounts());
   REQUIRE_FALSE(policy.has_value());
-  CHECK(policy.error().what == "/p/\\x1b[2J\\x0a.json:1: the file is empty");
+  CHECK(policy.error().what == "/p/\\x1b[2J\\x0a.json:1: it is empty");
 }
 
 TEST_CASE("policy: lines are those of the file, whatever ends them and whatever stands there") {

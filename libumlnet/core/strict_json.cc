@@ -1,4 +1,4 @@
-#include "policy/strict_json.h"
+#include "libumlnet/core/strict_json.h"
 
 #include <algorithm>
 #include <iterator>
@@ -8,7 +8,7 @@
 
 #include "libumlnet/core/plain_text.h"
 
-namespace umlnet::policy {
+namespace umlnet {
 namespace {
 
 // The line of the byte that was read last; a newline belongs to the line that it ends. The parser reads one byte
@@ -48,7 +48,7 @@ class CountingIterator {
   Position* position_;
 };
 
-// The parser's words without what it read last, which are bytes of the file and can be many.
+// The parser's words without what it read last, which are bytes of the text and can be many.
 std::string plain_words(std::string_view words) {
   if (const auto bracket = words.find("] "); bracket != std::string_view::npos) words.remove_prefix(bracket + 2);
   if (const auto syntax = words.find("syntax error"); syntax != std::string_view::npos) words.remove_prefix(syntax);
@@ -62,7 +62,7 @@ std::string plain_words(std::string_view words) {
 
 class TreeBuilder {
  public:
-  explicit TreeBuilder(const Position& position) : position_(position) {}
+  TreeBuilder(const Position& position, std::size_t max_string) : position_(position), max_string_(max_string) {}
 
   JsonValue take_tree() { return std::move(root_); }
   JsonFault take_fault() { return std::move(fault_); }
@@ -107,8 +107,8 @@ class TreeBuilder {
   }
 
   bool is_fit(const std::string& text) {
-    if (text.size() > kMaxJsonString)
-      return refuse("a string" + behind_key() + " has more than " + std::to_string(kMaxJsonString) + " bytes: \"" +
+    if (text.size() > max_string_)
+      return refuse("a string" + behind_key() + " has more than " + std::to_string(max_string_) + " bytes: \"" +
                     escaped(text, 32) + "\"");
     if (text.contains('\0'))
       return refuse("a string" + behind_key() + " holds a NUL (\\u0000): \"" + escaped(text, 32) + "\"");
@@ -148,6 +148,7 @@ class TreeBuilder {
   }
 
   const Position& position_;
+  std::size_t max_string_;
   JsonValue root_;
   std::vector<JsonValue*> open_;
   JsonFault fault_;
@@ -156,24 +157,24 @@ class TreeBuilder {
 // What the parser would not see: it passes over a byte order mark, and a NUL is the end of the input to it.
 std::optional<JsonFault> fault_in_bytes(std::string_view text) {
   if (text.starts_with("\xef\xbb\xbf"))
-    return JsonFault{1, "the file begins with a byte order mark (bytes ef bb bf); save it as UTF-8 without one"};
+    return JsonFault{1, "it begins with a byte order mark (bytes ef bb bf); save it as UTF-8 without one"};
   if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
     const auto newlines = std::ranges::count(text.substr(0, nul), '\n');
-    return JsonFault{static_cast<unsigned>(newlines) + 1, "the file holds a NUL byte"};
+    return JsonFault{static_cast<unsigned>(newlines) + 1, "it holds a NUL byte"};
   }
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return JsonFault{1, "the file is empty"};
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return JsonFault{1, "it is empty"};
   return std::nullopt;
 }
 
 }  // namespace
 
-std::expected<JsonValue, JsonFault> parse_strict_json(std::string_view text) {
+std::expected<JsonValue, JsonFault> parse_strict_json(std::string_view text, std::size_t max_string) {
   if (auto fault = fault_in_bytes(text)) return std::unexpected(*std::move(fault));
   Position position;
-  TreeBuilder builder(position);
+  TreeBuilder builder(position, max_string);
   const CountingIterator first(text.begin(), &position), last(text.end(), &position);
   if (!nlohmann::json::sax_parse(first, last, &builder)) return std::unexpected(builder.take_fault());
   return builder.take_tree();
 }
 
-}  // namespace umlnet::policy
+}  // namespace umlnet

@@ -1,4 +1,5 @@
-// JSON as a tree that remembers lines, and nothing but what the policy format needs of it.
+// JSON as a tree that remembers lines, and nothing but what this project's formats need of it: policy files, and the
+// replies of the native protocol.
 #pragma once
 
 #include <cstddef>
@@ -9,13 +10,13 @@
 #include <variant>
 #include <vector>
 
-namespace umlnet::policy {
+namespace umlnet {
 
 inline constexpr std::size_t kMaxJsonDepth = 4;      // {"rules": [{"users": [...]}]}
-inline constexpr std::size_t kMaxJsonString = 1024;  // bytes
+inline constexpr std::size_t kMaxJsonString = 1024;  // bytes, where nothing else is said
 inline constexpr std::size_t kMaxJsonKeys = 32;      // in one object
 
-// What is wrong, and in which line (0: in no line of its own). In printable ASCII, whatever the file holds.
+// What is wrong, and in which line (0: in no line of its own). In printable ASCII, whatever the text holds.
 struct JsonFault {
   unsigned line = 0;
   std::string what;
@@ -45,6 +46,6 @@ struct JsonMember {
 
 // RFC 8259 and nothing behind the value. Refused besides: a byte order mark, a NUL (also as \u0000), a key twice in one
 // object, and what is over the limits above.
-std::expected<JsonValue, JsonFault> parse_strict_json(std::string_view text);
+std::expected<JsonValue, JsonFault> parse_strict_json(std::string_view text, std::size_t max_string = kMaxJsonString);
 
-}  // namespace umlnet::policy
+}  // namespace umlnet
