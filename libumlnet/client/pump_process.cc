@@ -15,7 +15,7 @@
 #include "libumlnet/client/off_stdio.h"
 #include "libumlnet/client/pump.h"
 #include "libumlnet/client/sandbox.h"
-#include "libumlnet/core/seccomp_filter.h"
+#include "libumlnet/client/syscall_name.h"
 
 namespace umlnet::client {
 namespace {

@@ -1,10 +1,13 @@
-// A seccomp filter in verbs: what is allowed; anything else kills the process, or traps. Built with libseccomp.
+// A seccomp filter in verbs: what is allowed; anything else kills the process, or traps. The program for the kernel is
+// put together here and not by libseccomp, which takes as long for one filter as the kernel takes for a device; the
+// tests hold it to what libseccomp makes of the same verbs.
 #pragma once
+
+#include <linux/filter.h>
 
 #include <cstdint>
 #include <initializer_list>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "libumlnet/core/error.h"
@@ -20,6 +23,11 @@ class SeccompFilter {
     std::uint64_t value;
     static Where equals(unsigned argument, std::uint64_t value) { return {argument, ~std::uint64_t{0}, value}; }
     static Where has_none_of(unsigned argument, std::uint64_t bits) { return {argument, bits, 0}; }
+  };
+  // One way in which a system call is allowed: where all of the conditions hold.
+  struct Rule {
+    int syscall;
+    std::vector<Where> conditions;
   };
 
   // What becomes of a call that is not allowed. `trap` is a SIGSYS that a handler can look at (SECCOMP_RET_TRAP); where
@@ -43,21 +51,18 @@ class SeccompFilter {
   // privilege.
   Result<void> enter() const;
 
-  // Writes the filter as BPF to `fd`: what the kernel gets, for tests and reviewers.
-  Result<void> export_bpf(int fd) const;
+  // What the kernel gets: a program that returns one of SECCOMP_RET_* for a seccomp_data.
+  std::vector<sock_filter> program() const;
+
+  // What was said to it, for tests.
+  Otherwise otherwise() const { return otherwise_; }
+  const std::vector<Rule>& rules() const { return rules_; }
+  const std::vector<int>& killing() const { return killing_; }
 
  private:
-  struct Rule {
-    int syscall;
-    std::vector<Where> conditions;
-  };
   Otherwise otherwise_;
   std::vector<Rule> rules_;
   std::vector<int> killing_;
 };
-
-// The name of a system call as a SIGSYS reports it: `arch` is siginfo's si_arch, `number` its si_syscall. "system call
-// 4711" where there is no such number.
-std::string syscall_name(std::uint32_t arch, int number);
 
 }  // namespace umlnet

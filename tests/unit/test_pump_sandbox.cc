@@ -22,6 +22,7 @@
 #include <new>
 
 #include "libumlnet/client/sandbox.h"
+#include "libumlnet/client/syscall_name.h"
 #include "tests/unit/pump_fixture.h"
 
 using namespace pump_test;
@@ -167,8 +168,8 @@ TEST_CASE("sandbox: anything else kills, and the system call is known") {
     CHECK_MESSAGE(violation.memory->happened == 1, name);
     CHECK_MESSAGE(violation.memory->number == number, name);
   }
-  CHECK(umlnet::syscall_name(violation.memory->arch, SYS_getpid) == "getpid");
-  CHECK(umlnet::syscall_name(violation.memory->arch, 4711) == "system call 4711");
+  CHECK(syscall_name(violation.memory->arch, SYS_getpid) == "getpid");
+  CHECK(syscall_name(violation.memory->arch, 4711) == "system call 4711");
 
   const auto dies = [&](const SandboxFds& kept, const std::function<void()>& act) {
     CHECK(in_the_sandbox(kept, *violation.memory, act) == End::killed);
