@@ -11,7 +11,9 @@
 #include "libumlnet/core/request.h"
 #include "policy/caller.h"
 #include "policy/host_state.h"
+#include "policy/lans.h"
 #include "policy/policy.h"
+#include "policy/rule_answer.h"
 
 namespace umlnet::policy {
 
@@ -26,30 +28,11 @@ struct Denial {
 
 // What the contract says in umlnet-policy(5): a matching deny rule wins; then the first allow rule that grants all of
 // the request; then real uid 0, without a rule; otherwise denied with the nearest reason. A device that is not the
-// caller's is denied in the words for one that does not exist.
+// caller's is denied in the words for one that does not exist. Removing a device of one's own, and what guests that are
+// gone left behind, needs no rule and is forbidden by none. For a device in another network namespace `host` is the
+// state of that.
 std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, const Request& request,
                                     const HostState& host);
-
-// What one rule says to one request. Of the allow rules that lack something, a later one in this list comes nearer.
-enum class RuleSays {
-  nothing,         // it speaks of other callers
-  does_not_match,  // a deny rule that lets this request pass
-  lacks_operation,
-  lacks_value,
-  lacks_room,  // a limit is reached
-  grants,
-  denies,
-};
-
-struct RuleAnswer {
-  RuleSays says;
-  std::string why;  // lacks_value, lacks_room: goes on from "rule NAME allows this but for"; does_not_match: why not
-};
-
-// The answer of each rule, in the order of the rules. decide() rests on the same answers; here they are for a person
-// who wants to know what every rule made of a request. No rule speaks of CollectGarbage.
-std::vector<RuleAnswer> answers_of(const Policy& policy, const Caller& caller, const Request& request,
-                                   const HostState& host);
 
 // How much a caller may hold at a time.
 struct Limits {
@@ -96,10 +79,5 @@ bool counts_against_limits(const Request& request);
 // Whether the grant's caller holds more than the grant's limits in `after`, the host as it is with the grant carried
 // out; in the words of a refusal. Two requests that were decided on the same state of the host show in this way.
 std::optional<Error> over_limits(const Grant& grant, const HostState& after);
-
-// The LAN devices in whose subnet a guest's `address` lies under `netmask`: those with a route, in the main table, to a
-// network that is the address's own once both are cut by the netmask. The guest's device and loopback are not among
-// them.
-std::vector<const rtnetlink::Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask, int device);
 
 }  // namespace umlnet::policy

@@ -4,15 +4,53 @@
 
 namespace umlnet::policy {
 
+using rtnetlink::Ipv6ProxyEntry;
+using rtnetlink::Ipv6Route;
 using rtnetlink::Link;
 using rtnetlink::ProxyEntry;
 using rtnetlink::Route;
 
 namespace {
 
-bool is_made_by(const Link& link, uid_t uid) {
-  const auto tag = link.tap ? DeviceTag::parse(link.alias) : std::nullopt;
-  return tag && tag->uid == uid;
+std::string name_of(const HostState& host, int ifindex) {
+  const Link* device = host.link(ifindex);
+  return device != nullptr ? device->name : "another device";
+}
+
+std::optional<std::string> in_use(const HostState& host, Ipv4 address, int ifindex) {
+  for (const auto& own : host.addresses) {
+    const bool has_broadcast = own.mask.length() < 31;
+    if (own.address == address) return "the host's own address on " + name_of(host, own.ifindex);
+    if (own.broadcast == address || (has_broadcast && own.mask.broadcast_of(own.address) == address))
+      return "the broadcast address of " + name_of(host, own.ifindex);
+    if (has_broadcast && own.mask.network_of(own.address) == address)
+      return "the network address of " + name_of(host, own.ifindex);
+  }
+  for (const auto& route : host.routes) {
+    if (route.gateway == address) return "the host's gateway on " + name_of(host, route.ifindex);
+    if (route.mask.length() == 32 && route.destination == address && route.ifindex != ifindex)
+      return "already routed to another device";
+  }
+  return std::nullopt;
+}
+
+// The lowest address of a network stands for all of its routers (RFC 4291, 2.6.1), as long as the network has room for
+// hosts besides (RFC 6164).
+bool has_router_anycast(unsigned prefix_length) { return prefix_length < 127; }
+
+std::optional<std::string> in_use(const HostState& host, const Ipv6& address, int ifindex) {
+  for (const auto& own : host.ipv6_addresses) {
+    if (own.address == address) return "the host's own address on " + name_of(host, own.ifindex);
+    if (has_router_anycast(own.prefix_length) &&
+        IpRange::network_of(own.address, own.prefix_length).first() == IpAddress(address))
+      return "the address of all routers of " + name_of(host, own.ifindex);
+  }
+  for (const auto& route : host.ipv6_routes) {
+    if (route.gateway == address) return "the host's gateway on " + name_of(host, route.ifindex);
+    if (route.prefix_length == 128 && route.destination == address && route.ifindex != ifindex)
+      return "already routed to another device";
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -28,14 +66,15 @@ const Link* HostState::link(std::string_view name) const {
 }
 
 unsigned HostState::devices_of(uid_t uid) const {
-  return static_cast<unsigned>(std::ranges::count_if(links, [&](const Link& link) { return is_made_by(link, uid); }));
+  return static_cast<unsigned>(std::ranges::count_if(links, [&](const Link& link) { return made_for(link) == uid; }));
 }
 
 unsigned HostState::addresses_of(uid_t uid) const {
-  return static_cast<unsigned>(std::ranges::count_if(routes, [&](const Route& route) {
+  const auto is_of = [&](const auto& route) {
     const Link* device = route.protocol == rtnetlink::kProtocol ? link(route.ifindex) : nullptr;
-    return device != nullptr && is_made_by(*device, uid);
-  }));
+    return device != nullptr && made_for(*device) == uid;
+  };
+  return static_cast<unsigned>(std::ranges::count_if(routes, is_of) + std::ranges::count_if(ipv6_routes, is_of));
 }
 
 const Route* HostState::guest_route(Ipv4 address) const {
@@ -45,51 +84,83 @@ const Route* HostState::guest_route(Ipv4 address) const {
   return it != routes.end() ? &*it : nullptr;
 }
 
-std::optional<std::string> HostState::address_in_use(Ipv4 address, int ifindex) const {
-  const auto name_of = [&](int index) {
-    const Link* device = link(index);
-    return device != nullptr ? device->name : "another device";
+const Ipv6Route* HostState::guest_route(const Ipv6& address) const {
+  const auto it = std::ranges::find_if(ipv6_routes, [&](const Ipv6Route& route) {
+    return route.protocol == rtnetlink::kProtocol && route.destination == address && route.prefix_length == 128;
+  });
+  return it != ipv6_routes.end() ? &*it : nullptr;
+}
+
+bool HostState::has_guest_route(const IpAddress& address) const {
+  return std::visit([&](const auto& of_family) { return guest_route(of_family) != nullptr; }, address);
+}
+
+std::optional<std::string> HostState::address_in_use(const IpAddress& address, int ifindex) const {
+  return std::visit([&](const auto& of_family) { return in_use(*this, of_family, ifindex); }, address);
+}
+
+std::optional<std::string> HostState::network_in_use(const IpRange& network) const {
+  // A route to one address alone is more special than any to a network: it loses nothing.
+  const auto meets = [&](const IpRange& taken) { return !taken.is_one_address() && taken.overlaps(network); };
+  const auto own = [&](const IpRange& taken, int ifindex) {
+    return "overlaps the host's own network " + taken.str() + " on " + name_of(*this, ifindex);
   };
-  for (const auto& own : addresses) {
-    const bool has_broadcast = own.mask.length() < 31;
-    if (own.address == address) return "the host's own address on " + name_of(own.ifindex);
-    if (own.broadcast == address || (has_broadcast && own.mask.broadcast_of(own.address) == address))
-      return "the broadcast address of " + name_of(own.ifindex);
-    if (has_broadcast && own.mask.network_of(own.address) == address)
-      return "the network address of " + name_of(own.ifindex);
-  }
-  for (const auto& route : routes) {
-    if (route.gateway == address) return "the host's gateway on " + name_of(route.ifindex);
-    if (route.mask.length() == 32 && route.destination == address && route.ifindex != ifindex)
-      return "already routed to another device";
-  }
+  const auto routed = [&](const IpRange& taken, int ifindex) {
+    return "overlaps " + taken.str() + ", which is routed to " + name_of(*this, ifindex);
+  };
+  for (const auto& held : addresses)
+    if (const auto taken = IpRange::network_of(held.address, held.mask.length()); meets(taken))
+      return own(taken, held.ifindex);
+  for (const auto& held : ipv6_addresses)
+    if (const auto taken = IpRange::network_of(held.address, held.prefix_length); meets(taken))
+      return own(taken, held.ifindex);
+  for (const auto& route : routes)
+    if (const auto taken = IpRange::network_of(route.destination, route.mask.length());
+        taken.length() != 0 && meets(taken))
+      return routed(taken, route.ifindex);
+  for (const auto& route : ipv6_routes)
+    if (const auto taken = IpRange::network_of(route.destination, route.prefix_length);
+        taken.length() != 0 && meets(taken))
+      return routed(taken, route.ifindex);
   return std::nullopt;
 }
 
-std::optional<std::string> HostState::gateway_in_use(Ipv4 address) const {
+std::optional<std::string> HostState::host_address_in_use(const IpAddress& address) const {
   constexpr int kNoDevice = 0;
-  const bool is_ours = std::ranges::find(addresses, address, &rtnetlink::Address::address) != addresses.end();
+  const auto is_the_address = [&](const auto& own) { return IpAddress(own.address) == address; };
+  const bool is_ours =
+      std::ranges::any_of(addresses, is_the_address) || std::ranges::any_of(ipv6_addresses, is_the_address);
   return is_ours ? std::nullopt : address_in_use(address, kNoDevice);
 }
 
+std::optional<uid_t> made_for(const Link& link) {
+  const auto tag = link.tap ? DeviceTag::parse(link.alias) : std::nullopt;
+  return tag ? std::optional(tag->uid) : std::nullopt;
+}
+
 std::optional<uid_t> maker_of(const Link& link) {
-  if (!link.tap) return std::nullopt;
-  const auto tag = DeviceTag::parse(link.alias);
-  if (!tag || link.tun_owner != tag->uid) return std::nullopt;
-  return tag->uid;
+  const auto uid = made_for(link);
+  return link.tun_owner == uid ? uid : std::nullopt;
 }
 
 bool is_abandoned(const Link& link) {
-  return link.tap && link.persistent && !link.carrier && DeviceTag::parse(link.alias).has_value();
+  if (!link.tap || !link.persistent || link.carrier) return false;
+  const auto tag = DeviceTag::parse(link.alias);
+  return tag && !tag->persistent;
 }
 
 bool is_stale(const HostState& host, const ProxyEntry& entry) {
   return rtnetlink::is_our_protocol(entry.protocol) && host.guest_route(entry.address) == nullptr;
 }
 
+bool is_stale(const HostState& host, const Ipv6ProxyEntry& entry) {
+  return rtnetlink::is_our_protocol(entry.protocol) && host.guest_route(entry.address) == nullptr;
+}
+
 bool has_garbage(const HostState& host) {
-  return std::ranges::any_of(host.links, is_abandoned) ||
-         std::ranges::any_of(host.proxy_entries, [&](const ProxyEntry& entry) { return is_stale(host, entry); });
+  const auto is_left = [&](const auto& entry) { return is_stale(host, entry); };
+  return std::ranges::any_of(host.links, is_abandoned) || std::ranges::any_of(host.proxy_entries, is_left) ||
+         std::ranges::any_of(host.ipv6_proxy_entries, is_left);
 }
 
 }  // namespace umlnet::policy

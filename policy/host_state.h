@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "libumlnet/core/device_tag.h"
+#include "libumlnet/core/ip_address.h"
+#include "libumlnet/core/ip_range.h"
 #include "libumlnet/core/rtnetlink.h"
 
 namespace umlnet::policy {
@@ -19,6 +21,9 @@ struct HostState {
   std::vector<rtnetlink::Address> addresses;
   std::vector<rtnetlink::Route> routes;  // unicast, main table
   std::vector<rtnetlink::ProxyEntry> proxy_entries;
+  std::vector<rtnetlink::Ipv6Address> ipv6_addresses;
+  std::vector<rtnetlink::Ipv6Route> ipv6_routes;  // unicast, main table
+  std::vector<rtnetlink::Ipv6ProxyEntry> ipv6_proxy_entries;
   rtnetlink::Ipv4Settings all;             // net.ipv4.conf.all
   rtnetlink::Ipv4Settings default_device;  // net.ipv4.conf.default: what a new device starts with
 
@@ -32,24 +37,36 @@ struct HostState {
 
   // The route of this toolkit for one guest address, if there is one.
   const rtnetlink::Route* guest_route(Ipv4 address) const;
+  const rtnetlink::Ipv6Route* guest_route(const Ipv6& address) const;
+  bool has_guest_route(const IpAddress& address) const;
 
   // Why no guest but root's may take `address` for a device with index `ifindex`: it is the host's own, a gateway's, a
   // broadcast or network address, or routed elsewhere. In words that go on from "10.0.0.1 is ...".
-  std::optional<std::string> address_in_use(Ipv4 address, int ifindex) const;
+  std::optional<std::string> address_in_use(const IpAddress& address, int ifindex) const;
 
-  // The same for an address that the host is to have on a new device: the kernel would take for itself what goes to
-  // somebody's guest, or to the gateway. What the host has already it may have once more.
-  std::optional<std::string> gateway_in_use(Ipv4 address) const;
+  // Why the host's side of a device can have no address of `network`, which is more than one address: it would be
+  // reached through that device then, and part of it is reached elsewhere. In words that go on from "10.0.0.0/24 ...".
+  std::optional<std::string> network_in_use(const IpRange& network) const;
+
+  // Why the host itself can have no `address` on a new device: the kernel would take for its own what goes to
+  // somebody's guest, or to a gateway. What the host has already it may have once more. In words that go on from
+  // "10.0.0.1 is ...".
+  std::optional<std::string> host_address_in_use(const IpAddress& address) const;
 };
+
+// For whom this toolkit made the device, if it did: by its alias alone.
+std::optional<uid_t> made_for(const rtnetlink::Link& link);
 
 // Whose the device is, if this toolkit made it: a TAP whose alias bears our tag and whose TUN owner is the tag's uid.
 std::optional<uid_t> maker_of(const rtnetlink::Link& link);
 
 // A TAP of this toolkit that its last holder made persistent behind our back (TUNSETPERSIST on the fd) and then left.
+// One that was asked for as persistent, and granted, is none.
 bool is_abandoned(const rtnetlink::Link& link);
 
 // A proxy entry of this toolkit whose guest address is routed to no device of it any more.
 bool is_stale(const HostState& host, const rtnetlink::ProxyEntry& entry);
+bool is_stale(const HostState& host, const rtnetlink::Ipv6ProxyEntry& entry);
 
 // Whether guests that are gone left anything behind.
 bool has_garbage(const HostState& host);

@@ -31,6 +31,7 @@ enum class Effect { allow, deny };
 struct Rule {
   static constexpr unsigned kDefaultMaxDevices = 16;
   static constexpr unsigned kDefaultMaxAddresses = 64;
+  static constexpr unsigned kDefaultMaxMtu = 1500;  // bytes: Ethernet's
 
   std::string name;
   Effect effect = Effect::allow;
@@ -44,6 +45,19 @@ struct Rule {
   std::optional<std::vector<IfName>> lan;
   unsigned max_devices = kDefaultMaxDevices;
   unsigned max_addresses = kDefaultMaxAddresses;
+
+  // What `open` may ask for beyond names and addresses. In allow rules only.
+  unsigned max_mtu = kDefaultMaxMtu;  // bytes
+  unsigned max_queues = 1;
+  bool host_mac = false;    // the MAC address of the host's side
+  bool vnet_hdr = false;    // virtio-net headers
+  bool namespaces = false;  // devices in network namespaces of the caller's
+  bool persistent = false;  // devices that outlive their fds
+
+  // What the rule wants of every device that it grants. In allow rules only.
+  bool isolated = false;    // as a port of a bridge: isolated from other such ports
+  bool sealed = false;      // the caller never holds the device's fd
+  bool anti_spoof = false;  // a filter for the guest's source addresses
 };
 
 struct Policy {

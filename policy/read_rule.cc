@@ -7,6 +7,8 @@
 #include <optional>
 #include <system_error>
 
+#include "libumlnet/core/native5_arguments.h"
+
 namespace umlnet::policy {
 namespace {
 
@@ -197,6 +199,38 @@ Read<void> read_limit(const JsonValue& value, const Rule& rule, unsigned& limit)
   return {};
 }
 
+// The keys that widen or tie what an allow rule grants. A deny rule is narrowed by its lists alone: "may not have more
+// than 2 queues" is what an allow rule with max_queues says.
+Read<void> check_grants(const JsonValue& value, const Rule& rule) {
+  if (rule.effect == Effect::deny)
+    return fault(value, "a deny rule is narrowed by lists only; take this key out, or set it in an allow rule");
+  return {};
+}
+
+Read<void> read_bounded(const JsonValue& value, const Rule& rule, unsigned least, unsigned most, unsigned& bound) {
+  if (auto fits = check_grants(value, rule); !fits) return fits;
+  const auto number = whole_number(value, most);
+  if (!number || *number < least)
+    return fault(value, shown(value) + " is not a whole number from " + std::to_string(least) + " to " +
+                            std::to_string(most) + ", written in digits only");
+  bound = static_cast<unsigned>(*number);
+  return {};
+}
+
+template <bool Rule::* kFlag>
+Read<void> read_flag(const JsonValue& value, Rule& rule, const Accounts&) {
+  if (auto fits = check_grants(value, rule); !fits) return fits;
+  return put(true_or_false(value), rule.*kFlag);
+}
+
+Read<void> read_max_mtu(const JsonValue& value, Rule& rule, const Accounts&) {
+  return read_bounded(value, rule, native5::kMinMtu, native5::kMaxMtu, rule.max_mtu);
+}
+
+Read<void> read_max_queues(const JsonValue& value, Rule& rule, const Accounts&) {
+  return read_bounded(value, rule, 1, native5::kMaxQueues, rule.max_queues);
+}
+
 Read<void> read_rule_comment(const JsonValue& value, Rule&, const Accounts&) { return read_comment(value); }
 
 Read<void> read_devices(const JsonValue& value, Rule& rule, const Accounts&) {
@@ -247,6 +281,15 @@ constexpr RuleKey kRuleKeys[] = {
     {"lan", read_lan},
     {"max_devices", read_max_devices},
     {"max_addresses", read_max_addresses},
+    {"max_mtu", read_max_mtu},
+    {"max_queues", read_max_queues},
+    {"host_mac", read_flag<&Rule::host_mac>},
+    {"vnet_hdr", read_flag<&Rule::vnet_hdr>},
+    {"namespaces", read_flag<&Rule::namespaces>},
+    {"persistent", read_flag<&Rule::persistent>},
+    {"isolated", read_flag<&Rule::isolated>},
+    {"sealed", read_flag<&Rule::sealed>},
+    {"anti_spoof", read_flag<&Rule::anti_spoof>},
 };
 
 }  // namespace

@@ -19,6 +19,23 @@ Result<void> dump(priv::RtnetlinkSocket& socket, const char* doing, rtnetlink::B
       });
 }
 
+// Both families in one dump: each has its own vector.
+template <class V4, class V6>
+Result<void> dump(priv::RtnetlinkSocket& socket, const char* doing, rtnetlink::Bytes (*build)(std::uint32_t),
+                  std::optional<V4> (*decode_v4)(const Message&), std::optional<V6> (*decode_v6)(const Message&),
+                  std::vector<V4>& into_v4, std::vector<V6>& into_v6) {
+  return socket.dump(
+      build, doing,
+      [&] {
+        into_v4.clear();
+        into_v6.clear();
+      },
+      [&](const Message& message) {
+        if (auto record = decode_v4(message)) into_v4.push_back(*std::move(record));
+        if (auto record = decode_v6(message)) into_v6.push_back(*std::move(record));
+      });
+}
+
 Result<void> read_settings(priv::RtnetlinkSocket& socket, int which, rtnetlink::Ipv4Settings& into) {
   return socket.get(rtnetlink::get_ipv4_settings(socket.next_sequence(), which), "cannot read the host's IPv4 settings",
                     [&](const Message& message) {
@@ -34,14 +51,18 @@ Result<HostState> read_host_state(priv::RtnetlinkSocket& socket) {
   // look stale only because its route was not there yet.
   const std::function<Result<void>()> steps[] = {
       [&] {
-        return dump(socket, "cannot read the proxy entries", rtnetlink::dump_proxy_entries, rtnetlink::proxy_entry_of,
-                    host.proxy_entries);
+        return dump(socket, "cannot read the proxy entries", rtnetlink::dump_all_proxy_entries,
+                    rtnetlink::proxy_entry_of, rtnetlink::ipv6_proxy_entry_of, host.proxy_entries,
+                    host.ipv6_proxy_entries);
       },
-      [&] { return dump(socket, "cannot read the routes", rtnetlink::dump_routes, rtnetlink::route_of, host.routes); },
+      [&] {
+        return dump(socket, "cannot read the routes", rtnetlink::dump_all_routes, rtnetlink::route_of,
+                    rtnetlink::ipv6_route_of, host.routes, host.ipv6_routes);
+      },
       [&] { return dump(socket, "cannot read the devices", rtnetlink::dump_links, rtnetlink::link_of, host.links); },
       [&] {
-        return dump(socket, "cannot read the addresses", rtnetlink::dump_addresses, rtnetlink::address_of,
-                    host.addresses);
+        return dump(socket, "cannot read the addresses", rtnetlink::dump_all_addresses, rtnetlink::address_of,
+                    rtnetlink::ipv6_address_of, host.addresses, host.ipv6_addresses);
       },
       [&] { return read_settings(socket, rtnetlink::kAllDevices, host.all); },
       [&] { return read_settings(socket, rtnetlink::kDefaultDevice, host.default_device); },

@@ -12,10 +12,10 @@ namespace {
 constexpr std::size_t kLine = 64;
 std::size_t slot_size_for(std::size_t datagram) { return (kLongestPrefix + datagram + kLine) / kLine * kLine | kLine; }
 
-bool is_local(int fd) {
-  int domain = 0;
-  socklen_t size = sizeof domain;
-  return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+bool has(int fd, int option, int wanted) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 && value == wanted;
 }
 
 }  // namespace
@@ -33,7 +33,8 @@ DatagramEnd::DatagramEnd(int fd, unsigned vnet_hdr, std::size_t padding, std::si
       padding_(padding),
       longest_(longest),
       slot_size_(slot_size_for(prefix() + longest)),
-      local_(is_local(fd)),
+      local_(has(fd, SO_DOMAIN, AF_UNIX)),
+      shows_its_end_(has(fd, SO_TYPE, SOCK_SEQPACKET)),
       memory_(std::make_unique_for_overwrite<std::uint8_t[]>(kBurst * slot_size_)),
       parts_(kBurst),
       messages_(kBurst) {
@@ -58,6 +59,8 @@ EndState DatagramEnd::read(FrameBatch& batch, std::size_t most, std::size_t /*ga
     const std::size_t size = messages_[i].msg_len;
     if ((messages_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
       counters.too_long.add();
+    } else if (size == 0 && shows_its_end_) {
+      return {.flow = batch.count == 0 ? EndState::gone : EndState::more};  // it is said again
     } else if (size < vnet_hdr()) {
       counters.malformed.add();
     } else if (size < prefix() + kShortestFrame) {

@@ -19,6 +19,8 @@ class HelperRun {
   // deadline has passed. What `fd` has comes before the helper's end.
   Event wait(int fd, const Deadline& deadline);
   bool has_ended() const { return process_.has_ended(); }
+  // For poll(): readable once it has ended. Belongs to this object.
+  int end_fd() const { return process_.end_fd(); }
 
   // Reads exactly `size` bytes from `fd`, which is non-blocking. UMLNET_CLOSED where it ends before; UMLNET_TIMEOUT.
   Outcome<void> read(int fd, void* bytes, std::size_t size, const Deadline& deadline);

@@ -46,6 +46,12 @@ const char* wrong_with_socket(int fd, int type) {
   return is_connected(fd) ? nullptr : "is not connected";
 }
 
+const char* wrong_with_packets(int fd) {
+  if (socket_option(fd, SO_DOMAIN) == AF_UNIX && socket_option(fd, SO_TYPE) == SOCK_SEQPACKET)
+    return wrong_with_socket(fd, SOCK_SEQPACKET);
+  return wrong_with_socket(fd, SOCK_DGRAM);
+}
+
 bool is_name(const EndConfig& end) {
   return std::memchr(end.name, '\0', sizeof end.name) != nullptr &&
          std::ranges::all_of(end.called(), [](char c) { return c >= ' ' && c <= '~'; });
@@ -65,7 +71,7 @@ const char* wrong_with(const EndConfig& end) {
       if (socket_option(end.fd, SO_DOMAIN) != AF_UNIX) return "is not an AF_UNIX socket";
       return wrong_with_socket(end.fd, SOCK_DGRAM);
     case UMLNET_STREAM: return wrong_with_socket(end.fd, SOCK_STREAM);
-    case UMLNET_DGRAM: return wrong_with_socket(end.fd, SOCK_DGRAM);
+    case UMLNET_DGRAM: return wrong_with_packets(end.fd);
     case UMLNET_CALLBACK: return end.vnet_hdr != 0 ? "callbacks have no vnet_hdr" : nullptr;
     default: return "its framing is not known";
   }

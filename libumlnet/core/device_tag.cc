@@ -10,13 +10,23 @@ namespace {
 constexpr std::string_view kProgram = "uml_net uid=";
 constexpr std::string_view kId = " id=";
 constexpr std::string_view kSince = "since=";
+constexpr std::string_view kPersistent = "persistent ";
+constexpr std::string_view kCut = " ...";
+
+// `words` in at most `room` bytes, cut between two words.
+std::string cut(std::string_view words, std::size_t room) {
+  if (words.size() <= room) return std::string(words);
+  const auto space = words.rfind(' ', room - kCut.size());
+  return std::string(words.substr(0, space == std::string_view::npos ? room - kCut.size() : space)) + std::string(kCut);
+}
 
 }  // namespace
 
 std::string DeviceTag::str() const {
   std::string text = std::string(kProgram) + std::to_string(uid) + std::string(kId) + id.str() + " ";
   if (since) text += std::string(kSince) + rfc3339(*since) + " ";
-  return text + request;
+  if (persistent) text += kPersistent;
+  return text + cut(request, kMaxSize - text.size());
 }
 
 std::optional<DeviceTag> DeviceTag::parse(std::string_view alias) {
@@ -39,6 +49,8 @@ std::optional<DeviceTag> DeviceTag::parse(std::string_view alias) {
     tag.since = std::chrono::floor<std::chrono::seconds>(*time);
     alias.remove_prefix(space + 1);
   }
+  tag.persistent = alias.starts_with(kPersistent);
+  if (tag.persistent) alias.remove_prefix(kPersistent.size());
   tag.request = alias;
   return tag;
 }

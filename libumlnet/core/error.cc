@@ -15,7 +15,7 @@ struct Meaning {
   int exit_status;
 };
 
-constexpr std::array<Meaning, 15> kMeanings = {{
+constexpr std::array<Meaning, 16> kMeanings = {{
     {Code::usage, "usage", EX_USAGE},
     {Code::version, "version", EX_USAGE},
     {Code::bad_value, "bad_value", EX_DATAERR},
@@ -28,6 +28,7 @@ constexpr std::array<Meaning, 15> kMeanings = {{
     {Code::bad_policy, "bad_policy", EX_CONFIG},
     {Code::audit, "audit", EX_CONFIG},
     {Code::kernel, "kernel", EX_OSERR},
+    {Code::no_answer, "no_answer", EX_OSERR},
     {Code::reply, "reply", EX_IOERR},
     {Code::busy, "busy", EX_TEMPFAIL},
     {Code::bug, "bug", EX_SOFTWARE},

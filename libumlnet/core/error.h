@@ -22,6 +22,7 @@ enum class Code : std::uint8_t {
   bad_policy,      // the policy cannot be read or is not valid
   audit,           // the audit record cannot be written
   kernel,          // a request to the kernel failed
+  no_answer,       // a request went to the kernel and its answer was lost: it may have been done
   reply,           // the caller did not take the reply
   busy,            // another request of the same caller is under way, and does not end
   bug,             // should not happen

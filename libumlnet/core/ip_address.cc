@@ -28,6 +28,10 @@ std::string to_string(const IpAddress& address) {
   return std::visit([](const auto& of_family) { return of_family.str(); }, address);
 }
 
+std::optional<std::string_view> special_purpose(const IpAddress& address) {
+  return std::visit([](const auto& of_family) { return special_purpose(of_family); }, address);
+}
+
 std::optional<IpInterface> IpInterface::parse(std::string_view text) {
   const auto slash = text.find('/');
   const auto address = parse_ip_address(text.substr(0, slash));

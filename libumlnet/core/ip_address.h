@@ -18,6 +18,9 @@ using IpAddress = std::variant<Ipv4, Ipv6>;
 std::optional<IpAddress> parse_ip_address(std::string_view text);
 std::string to_string(const IpAddress& address);
 
+// Why the address can be neither a guest's nor the host's on a device; nothing where it can.
+std::optional<std::string_view> special_purpose(const IpAddress& address);
+
 // An address and the length of its network's prefix: "10.99.0.254/24". Unlike in a range, bits may be set on the right.
 struct IpInterface {
   IpAddress address;

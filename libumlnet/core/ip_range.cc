@@ -77,10 +77,16 @@ bool IpRange::contains(const Ipv6& address) const {
   return network != nullptr && same_prefix(network->bytes(), address.bytes(), length_);
 }
 
+bool IpRange::contains(const std::variant<Ipv4, Ipv6>& address) const {
+  return std::visit([&](const auto& of_family) { return contains(of_family); }, address);
+}
+
 bool IpRange::covers(const IpRange& part) const {
   if (part.length_ < length_) return false;
   return std::visit([&](const auto& first) { return contains(first); }, part.network_);
 }
+
+bool IpRange::is_one_address() const { return length_ == (std::holds_alternative<Ipv4>(network_) ? 32u : 128u); }
 
 std::optional<std::pair<Ipv4, Ipv4>> IpRange::ipv4_bounds() const {
   const auto* network = std::get_if<Ipv4>(&network_);

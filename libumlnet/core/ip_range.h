@@ -23,8 +23,14 @@ class IpRange {
 
   bool contains(Ipv4 address) const;
   bool contains(const Ipv6& address) const;
+  bool contains(const std::variant<Ipv4, Ipv6>& address) const;
   // Whether all of `part` lies in this range.
   bool covers(const IpRange& part) const;
+  bool overlaps(const IpRange& other) const { return covers(other) || other.covers(*this); }
+  // How many bits all its addresses share, and whether it is just one address.
+  unsigned length() const { return length_; }
+  bool is_one_address() const;
+  const std::variant<Ipv4, Ipv6>& first() const { return network_; }
   // The first and the last address; nothing for IPv6.
   std::optional<std::pair<Ipv4, Ipv4>> ipv4_bounds() const;
   std::string str() const;

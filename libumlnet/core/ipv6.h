@@ -27,4 +27,8 @@ class Ipv6 {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
+// Why `address` can never be one of a guest or of the host on a TAP (RFC 4291: ::, ::1, fe80::/10, ff00::/8 and
+// ::ffff:0:0/96), in words for a person; nothing where it can.
+std::optional<std::string_view> special_purpose(const Ipv6& address);
+
 }  // namespace umlnet

@@ -230,6 +230,10 @@ Bytes dump_ipv6_addresses(std::uint32_t sequence) { return dump_addresses_of(seq
 Bytes dump_ipv6_routes(std::uint32_t sequence) { return dump_routes_of(sequence, AF_INET6); }
 Bytes dump_ipv6_proxy_entries(std::uint32_t sequence) { return dump_proxy_entries_of(sequence, AF_INET6); }
 
+Bytes dump_all_addresses(std::uint32_t sequence) { return dump_addresses_of(sequence, AF_UNSPEC); }
+Bytes dump_all_routes(std::uint32_t sequence) { return dump_routes_of(sequence, AF_UNSPEC); }
+Bytes dump_all_proxy_entries(std::uint32_t sequence) { return dump_proxy_entries_of(sequence, AF_UNSPEC); }
+
 Bytes get_link(std::uint32_t sequence, std::string_view name) {
   return Builder(RTM_GETLINK, 0, sequence, ifinfomsg{}).attribute(IFLA_IFNAME, std::string(name) + '\0').done();
 }

@@ -111,6 +111,10 @@ Bytes dump_proxy_entries(std::uint32_t sequence);
 Bytes dump_ipv6_addresses(std::uint32_t sequence);
 Bytes dump_ipv6_routes(std::uint32_t sequence);
 Bytes dump_ipv6_proxy_entries(std::uint32_t sequence);
+// Of IPv4 and IPv6 alike, in one dump.
+Bytes dump_all_addresses(std::uint32_t sequence);
+Bytes dump_all_routes(std::uint32_t sequence);
+Bytes dump_all_proxy_entries(std::uint32_t sequence);
 Bytes get_link(std::uint32_t sequence, std::string_view name);
 inline constexpr int kAllDevices = -1;     // NETCONFA_IFINDEX_ALL: net.ipv4.conf.all
 inline constexpr int kDefaultDevice = -2;  // NETCONFA_IFINDEX_DEFAULT: net.ipv4.conf.default

@@ -7,9 +7,10 @@ import errno
 import os
 import struct
 import sys
-from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int, c_size_t, c_uint8, c_void_p
+from ctypes import (POINTER, Structure, byref, c_char, c_char_p, c_int, c_size_t, c_uint, c_uint8, c_uint32,
+                    c_void_p)
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 from tests.support.case import HELPER
 
@@ -38,6 +39,39 @@ class Options(Structure):
     _fields_ = [("size", c_size_t), ("helper", c_char_p), ("timeout_ms", c_int), ("note", NOTE), ("user", c_void_p)]
 
 
+class Request(Structure):
+    _fields_ = [("size", c_size_t), ("device", c_char_p), ("addresses", POINTER(c_char_p)),
+                ("guests", POINTER(c_char_p)), ("guest_mac", c_char_p), ("bridge", c_char_p), ("isolated", c_int),
+                ("mtu", c_uint32), ("mac", c_char_p), ("queues", c_uint32), ("vnet_hdr", c_int), ("netns", c_int),
+                ("persistent", c_int), ("sealed", c_int), ("anti_spoof", c_int)]
+
+
+class Guest(Structure):
+    _fields_ = [("address", c_char_p), ("published", POINTER(c_char_p))]
+
+
+class DeviceInfo(Structure):
+    _fields_ = [("size", c_size_t), ("name", c_char_p), ("ifindex", c_uint32), ("mac", c_uint8 * 6), ("mtu", c_uint32),
+                ("id", c_char_p), ("addresses", POINTER(c_char_p)), ("guests", POINTER(Guest)),
+                ("guest_count", c_size_t), ("bridge", c_char_p), ("queues", c_uint32), ("fd_count", c_size_t),
+                ("isolated", c_int), ("vnet_hdr", c_int), ("persistent", c_int), ("sealed", c_int),
+                ("anti_spoof", c_int), ("in_netns", c_int), ("notes", POINTER(c_char_p))]
+
+
+class End(Structure):
+    _fields_ = [("size", c_size_t), ("framing", c_int), ("fd", c_int), ("vnet_hdr", c_uint), ("offloads", c_uint),
+                ("name", c_char_p), ("read", c_void_p), ("write", c_void_p), ("user", c_void_p)]
+
+
+LIBRARY.umlnet_device_describe.restype = POINTER(DeviceInfo)
+LIBRARY.umlnet_device_describe.argtypes = LIBRARY.umlnet_device_free.argtypes = [c_void_p]
+LIBRARY.umlnet_device_free.restype = LIBRARY.umlnet_session_free.restype = None
+LIBRARY.umlnet_device_fd.argtypes = LIBRARY.umlnet_device_take_fd.argtypes = [c_void_p, c_size_t]
+LIBRARY.umlnet_end_of_device.argtypes = [c_void_p, POINTER(End), POINTER(Error)]
+LIBRARY.umlnet_session_free.argtypes = LIBRARY.umlnet_session_fd.argtypes = [c_void_p]
+LIBRARY.umlnet_session_close.argtypes = [c_void_p, POINTER(Error)]
+LIBRARY.umlnet_session_open_device.argtypes = [c_void_p, POINTER(Request), POINTER(c_void_p), POINTER(Error)]
+LIBRARY.umlnet_session_remove_device.argtypes = [c_void_p, c_char_p, POINTER(Error)]
 LIBRARY.umlnet_nic_device.restype = c_char_p
 LIBRARY.umlnet_nic_device.argtypes = LIBRARY.umlnet_nic_fd.argtypes = [c_void_p]
 LIBRARY.umlnet_nic_free.argtypes = [c_void_p]
@@ -129,4 +163,118 @@ class Nic:
 
     def __exit__(self, *_: Any) -> None:
         LIBRARY.umlnet_nic_free(self.handle)
+        self.handle = c_void_p()
+
+
+def _options(notes: list[str], helper: Path | str, timeout_ms: int) -> Options:
+    return Options(ctypes.sizeof(Options), os.fsencode(helper), timeout_ms,
+                   NOTE(lambda _, text: notes.append(text.decode())), None)
+
+
+def _texts(texts: Sequence[str]) -> Any:
+    return (c_char_p * (len(texts) + 1))(*[text.encode() for text in texts], None)
+
+
+def _listed(pointers: Any) -> list[str]:
+    texts = []
+    while pointers[len(texts)] is not None:
+        texts.append(pointers[len(texts)].decode())
+    return texts
+
+
+def request(**wanted: Any) -> Request:
+    """UMLNET_DEVICE_REQUEST_INIT, and what is wanted besides: `addresses` and `guests` are lists."""
+    made = Request(size=ctypes.sizeof(Request), netns=-1)
+    for name, value in wanted.items():
+        if isinstance(value, list):
+            value = ctypes.cast(_texts(value), POINTER(c_char_p))
+        setattr(made, name, value.encode() if isinstance(value, str) else value)
+    return made
+
+
+class Device:
+    """A device of the native protocol, in a call of its own or within a session. `info` is what was made; the fds stay
+    the library's until they are taken."""
+
+    def __init__(self, session: "Session | None" = None, helper: Path | str = HELPER, timeout_ms: int = 0,
+                 **wanted: Any) -> None:
+        self.notes: list[str] = session.notes if session else []
+        self.handle = c_void_p()
+        error = Error()
+        asked = request(**wanted)
+        if session:
+            code = LIBRARY.umlnet_session_open_device(session.handle, byref(asked), byref(self.handle), byref(error))
+        else:
+            options = _options(self.notes, helper, timeout_ms)
+            code = LIBRARY.umlnet_device_open(byref(asked), byref(options), byref(self.handle), byref(error))
+        _check(code, error)
+        self.info = LIBRARY.umlnet_device_describe(self.handle).contents
+        self.name = self.info.name.decode()
+
+    @property
+    def fds(self) -> list[int]:
+        return [LIBRARY.umlnet_device_fd(self.handle, index) for index in range(self.info.fd_count)]
+
+    def take(self, index: int) -> int:
+        return int(LIBRARY.umlnet_device_take_fd(self.handle, index))
+
+    @property
+    def addresses(self) -> list[str]:
+        return _listed(self.info.addresses)
+
+    @property
+    def guests(self) -> dict[str, list[str]]:
+        """On which devices of the host each is published."""
+        guests = self.info.guests[:self.info.guest_count]
+        return {guest.address.decode(): _listed(guest.published) for guest in guests}
+
+    def end(self) -> End:
+        end, error = End(), Error()
+        _check(LIBRARY.umlnet_end_of_device(self.handle, byref(end), byref(error)), error)
+        return end
+
+    def __enter__(self) -> "Device":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        LIBRARY.umlnet_device_free(self.handle)
+        self.handle = c_void_p()
+
+
+def remove(device: str, helper: Path | str = HELPER, timeout_ms: int = 0) -> list[str]:
+    """What the host program is told."""
+    notes: list[str] = []
+    error, options = Error(), _options(notes, helper, timeout_ms)
+    _check(LIBRARY.umlnet_device_remove(device.encode(), byref(options), byref(error)), error)
+    return notes
+
+
+class Session:
+    def __init__(self, helper: Path | str = HELPER, timeout_ms: int = 0) -> None:
+        self.notes: list[str] = []
+        self._options = _options(self.notes, helper, timeout_ms)
+        self.handle = c_void_p()
+        error = Error()
+        _check(LIBRARY.umlnet_session_open(byref(self._options), byref(self.handle), byref(error)), error)
+
+    def open(self, **wanted: Any) -> Device:
+        return Device(self, **wanted)
+
+    def remove(self, device: str) -> None:
+        error = Error()
+        _check(LIBRARY.umlnet_session_remove_device(self.handle, device.encode(), byref(error)), error)
+
+    @property
+    def fd(self) -> int:
+        return int(LIBRARY.umlnet_session_fd(self.handle))
+
+    def close(self) -> None:
+        error = Error()
+        _check(LIBRARY.umlnet_session_close(self.handle, byref(error)), error)
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        LIBRARY.umlnet_session_free(self.handle)
         self.handle = c_void_p()

@@ -17,7 +17,9 @@ namespace {
 // Keeps the state that the changes leave, as a sorted list of facts, and fails at the step it is told to.
 class FakeEffects : public priv::HostEffects {
  public:
-  explicit FakeEffects(int fail_at = -1, int errnum = ENOMEM) : fail_at_(fail_at), errnum_(errnum) {}
+  // `code`: Code::no_answer for a step that is made, and of which that is not known.
+  explicit FakeEffects(int fail_at = -1, int errnum = ENOMEM, Code code = Code::kernel)
+      : fail_at_(fail_at), errnum_(errnum), code_(code) {}
 
   std::vector<std::string> facts;
   std::vector<std::string> of_the_tap;  // in order
@@ -41,7 +43,7 @@ class FakeEffects : public priv::HostEffects {
   }
   Result<void> withdraw(int i, Ipv4 a) override {
     auto withdrawn = put(false, "proxy " + at(i, a));
-    if (withdrawn) std::erase(facts, "proxy " + at(i, a) + " marked");
+    if (withdrawn || withdrawn.error().code == Code::no_answer) std::erase(facts, "proxy " + at(i, a) + " marked");
     return withdrawn;
   }
   Result<void> set_proxy_arp(int i, bool on) override { return put(on, "proxy_arp " + std::to_string(i)); }
@@ -51,7 +53,7 @@ class FakeEffects : public priv::HostEffects {
  private:
   static std::string at(int ifindex, Ipv4 address) { return address.str() + " " + std::to_string(ifindex); }
   Result<void> step() {
-    if (steps++ == fail_at_) return fail_errno(Code::kernel, errnum_, "the kernel said no");
+    if (steps++ == fail_at_) return fail_errno(code_, errnum_, "the kernel said no");
     return {};
   }
   // What goes with the device's fd.
@@ -61,15 +63,17 @@ class FakeEffects : public priv::HostEffects {
     return {};
   }
   Result<void> put(bool on, const std::string& fact) {
-    if (auto ok = step(); !ok) return ok;
+    auto ok = step();
+    if (!ok && ok.error().code != Code::no_answer) return ok;
     std::erase(facts, fact);
     if (on) facts.push_back(fact);
     std::ranges::sort(facts);
-    return {};
+    return ok;
   }
 
   int fail_at_;
   int errnum_;
+  Code code_;
 };
 
 policy::HostState host_with_bridge(unsigned mtu = 1500) {
@@ -159,20 +163,37 @@ TEST_CASE("execute: an address on a LAN, and exactly that taken back") {
 }
 
 TEST_CASE("execute: what fails half-way is taken back whole, at every step") {
-  for (const Request& request :
-       {Request(add("tap0", "10.50.0.7")), Request(MakeTap{ip("10.99.0.254")}), Request(bridged("br0"))}) {
+  const Request requests[] = {add("tap0", "10.50.0.7"), MakeTap{ip("10.99.0.254")}, bridged("br0"),
+                              OpenEthertap{*IfName::parse("tap7"), ip("10.99.0.254")}};
+  for (const Request& request : requests) {
     FakeEffects counting;
     REQUIRE(run(request, host_with_bridge(), counting));
-    for (int step = 0; step < counting.steps; ++step) {
-      FakeEffects effects(step);
-      const auto outcome = run(request, host_with_bridge(), effects);
-      REQUIRE(!outcome);
-      CHECK(outcome.error().code == Code::kernel);
-      CHECK(outcome.error().errnum == ENOMEM);
-      CHECK(outcome.error().what.starts_with("cannot "));
-      CHECK(effects.facts.empty());
-    }
+    for (const Code code : {Code::kernel, Code::no_answer})
+      for (int step = 0; step < counting.steps; ++step) {
+        FakeEffects effects(step, ENOMEM, code);
+        const auto outcome = run(request, host_with_bridge(), effects);
+        REQUIRE(!outcome);
+        CHECK(outcome.error().code == code);
+        CHECK(outcome.error().errnum == ENOMEM);
+        CHECK(outcome.error().what.starts_with("cannot "));
+        CHECK(outcome.error().what.find("taking back") == std::string::npos);
+        CHECK(effects.facts.empty());
+      }
   }
+}
+
+TEST_CASE("execute: where taking back fails as well, the error says what is left") {
+  // The route is made, turning proxy ARP on fails, and from then on everything.
+  class Dead : public FakeEffects {
+   public:
+    Dead() : FakeEffects(1) {}
+    Result<void> delete_route(int, Ipv4) override { return fail_errno(Code::kernel, EIO, "the kernel said no"); }
+  } effects;
+  const auto outcome = run(add("tap0", "10.50.0.7"), small_host(), effects);
+  REQUIRE(!outcome);
+  CHECK(outcome.error().line() ==
+        "cannot turn proxy ARP on for tap0 (and taking back what was done: cannot take back the route for 10.50.0.7 to "
+        "tap0: Input/output error (EIO)): Cannot allocate memory (ENOMEM)");
 }
 
 TEST_CASE("execute: a delete that fails half-way leaves all as it was") {
@@ -182,12 +203,13 @@ TEST_CASE("execute: a delete that fails half-way leaves all as it was") {
   host.routes.push_back(guest_route("10.50.0.7", 3));
   host.proxy_entries.push_back({2, ip("10.50.0.7"), rtnetlink::kProtocolForwarding});
   host.links[0].ipv4.forwarding = host.links[1].ipv4.forwarding = host.links[1].ipv4.proxy_arp = true;
-  for (int step = 0; step < 5; ++step) {
-    FakeEffects effects(step);
-    effects.facts = full.facts;
-    REQUIRE(!run(del("tap0", "10.50.0.7"), host, effects));
-    CHECK(effects.facts == full.facts);
-  }
+  for (const Code code : {Code::kernel, Code::no_answer})
+    for (int step = 0; step < 5; ++step) {
+      FakeEffects effects(step, ENOMEM, code);
+      effects.facts = full.facts;
+      REQUIRE(!run(del("tap0", "10.50.0.7"), host, effects));
+      CHECK(effects.facts == full.facts);
+    }
 }
 
 TEST_CASE("execute: a delete does not disturb the device's other address") {

@@ -69,7 +69,16 @@ constexpr std::string_view kFull = R"({
       "bridges": ["br0"],
       "lan": ["eth0", "eth0.100"],
       "max_devices": 0,
-      "max_addresses": 65536
+      "max_addresses": 65536,
+      "max_mtu": 65521,
+      "max_queues": 64,
+      "host_mac": true,
+      "vnet_hdr": true,
+      "namespaces": true,
+      "persistent": true,
+      "isolated": true,
+      "sealed": true,
+      "anti_spoof": true
     },
     { "name": "least", "users": ["*"] },
     { "name": "nobody", "effect": "deny", "groups": ["umlnet"], "devices": [], "lan": ["wan0"] }
@@ -112,6 +121,10 @@ TEST_CASE("policy: all keys are read") {
   CHECK(full.lan->at(1).str() == "eth0.100");
   CHECK(full.max_devices == 0);
   CHECK(full.max_addresses == 65536);
+  CHECK(full.max_mtu == 65521);
+  CHECK(full.max_queues == 64);
+  CHECK((full.host_mac && full.vnet_hdr && full.namespaces && full.persistent));
+  CHECK((full.isolated && full.sealed && full.anti_spoof));
 }
 
 TEST_CASE("policy: what is left out") {
@@ -131,6 +144,10 @@ TEST_CASE("policy: what is left out") {
   CHECK_FALSE(least.lan.has_value());
   CHECK(least.max_devices == 16);
   CHECK(least.max_addresses == 64);
+  CHECK(least.max_mtu == 1500);
+  CHECK(least.max_queues == 1);
+  CHECK_FALSE((least.host_mac || least.vnet_hdr || least.namespaces || least.persistent));
+  CHECK_FALSE((least.isolated || least.sealed || least.anti_spoof));
 
   const auto& deny = policy->rules[2];
   CHECK(deny.effect == Effect::deny);
@@ -272,10 +289,36 @@ TEST_CASE("policy: a rule's keys with a wrong value") {
        "a deny rule has no limits; take this key out, or set it in an allow rule"},
       {R"("max_addresses": 1, "effect": "deny")", "max_addresses", "a deny rule has no limits"},
 
+      {R"("max_mtu": 67)", "max_mtu", "67 is not a whole number from 68 to 65521, written in digits only"},
+      {R"("max_mtu": 65522)", "max_mtu", "65522 is not a whole number from 68 to 65521"},
+      {R"("max_mtu": "1500")", "max_mtu", "\"1500\" is not a whole number from 68 to 65521"},
+      {R"("max_mtu": 1500, "effect": "deny")", "max_mtu",
+       "a deny rule is narrowed by lists only; take this key out, or set it in an allow rule"},
+      {R"("max_queues": 0)", "max_queues", "0 is not a whole number from 1 to 64, written in digits only"},
+      {R"("max_queues": 65)", "max_queues", "65 is not a whole number from 1 to 64"},
+      {R"("max_queues": true)", "max_queues", "true is not a whole number from 1 to 64"},
+      {R"("max_queues": 1, "effect": "deny")", "max_queues", "a deny rule is narrowed by lists only"},
+      {R"("host_mac": 1)", "host_mac", "1 is neither true nor false"},
+      {R"("host_mac": "true")", "host_mac", "\"true\" is neither true nor false"},
+      {R"("vnet_hdr": null)", "vnet_hdr", "null is neither true nor false"},
+      {R"("namespaces": [])", "namespaces", "an array is neither true nor false"},
+      {R"("persistent": 0)", "persistent", "0 is neither true nor false"},
+      {R"("isolated": {})", "isolated", "an object is neither true nor false"},
+      {R"("sealed": "yes")", "sealed", "\"yes\" is neither true nor false"},
+      {R"("anti_spoof": 1.0)", "anti_spoof", "1.0 is neither true nor false"},
+      {R"("effect": "deny", "host_mac": false)", "host_mac", "a deny rule is narrowed by lists only"},
+      {R"("effect": "deny", "vnet_hdr": true)", "vnet_hdr", "a deny rule is narrowed by lists only"},
+      {R"("effect": "deny", "namespaces": true)", "namespaces", "a deny rule is narrowed by lists only"},
+      {R"("effect": "deny", "persistent": true)", "persistent", "a deny rule is narrowed by lists only"},
+      {R"("effect": "deny", "isolated": true)", "isolated", "a deny rule is narrowed by lists only"},
+      {R"("effect": "deny", "sealed": true)", "sealed", "a deny rule is narrowed by lists only"},
+      {R"("effect": "deny", "anti_spoof": true)", "anti_spoof", "a deny rule is narrowed by lists only"},
+
       {R"("gateway": [])", "gateway",
        "there is no such key; the keys of a rule are name, comment, effect, users, groups, operations, devices, "
        "gateways, "
-       "guests, bridges, lan, max_devices, max_addresses"},
+       "guests, bridges, lan, max_devices, max_addresses, max_mtu, max_queues, host_mac, vnet_hdr, namespaces, "
+       "persistent, isolated, sealed, anti_spoof"},
       {R"("Users": [])", "Users", "there is no such key"},
       {R"("$schema": "x")", "$schema", "there is no such key"},
       {R"("": 1)", "", "there is no such key"},

@@ -34,6 +34,23 @@ TEST_CASE("pump: stream and datagrams, both ways") {
   }
 }
 
+TEST_CASE("pump: sequenced packets, both ways, and their end behind the last of them") {
+  Pair packets(SOCK_SEQPACKET), dgram(SOCK_DGRAM);
+  Pump pump(end_of(UMLNET_DGRAM, packets.pump.get()), end_of(UMLNET_DGRAM, dgram.pump.get()));
+  for (const std::size_t size : {14U, 1514U, 65550U}) send_all(packets.peer.get(), frame(size, 1));
+  send_all(dgram.peer.get(), frame(60, 2));
+  pump.run_in_thread();
+  for (const std::size_t size : {14U, 1514U, 65550U}) CHECK(receive(dgram.peer.get()) == frame(size, 1));
+  CHECK(receive(packets.peer.get()) == frame(60, 2));
+  send_all(packets.peer.get(), frame(99, 3));
+  packets.peer.reset();
+  CHECK(receive(dgram.peer.get()) == frame(99, 3));
+  CHECK(pump.join() == UMLNET_OK);
+  CHECK(pump.end() == UMLNET_PUMP_A_GONE);
+  CHECK(pump.counters().a_to_b.frames == 4);
+  CHECK(pump.counters().a_to_b.too_short == 0);
+}
+
 TEST_CASE("pump: ethertap's padding and sizes") {
   Pair ethertap(SOCK_DGRAM), dgram(SOCK_DGRAM);
   Pump pump(end_of(UMLNET_ETHERTAP, ethertap.pump.get()), end_of(UMLNET_DGRAM, dgram.pump.get()));

@@ -48,6 +48,39 @@ TEST_CASE("the longest device tag fits an alias") {
   CHECK(tag.str().size() < 256);  // IFALIASZ
 }
 
+TEST_CASE("a device tag remembers what was granted to outlive its fds, and cuts the words of a long request") {
+  const std::chrono::sys_seconds since = std::chrono::sys_days(std::chrono::year(2026) / 11 / 24);
+  DeviceTag tag{1001, RequestId({}), since, "open device=vm7 persist", true};
+  CHECK(
+      tag.str() ==
+      "uml_net uid=1001 id=00000000-0000-4000-8000-000000000000 since=2026-11-24T00:00:00Z persistent open device=vm7 "
+      "persist");
+  auto read = DeviceTag::parse(tag.str());
+  REQUIRE(read);
+  CHECK(read->persistent);
+  CHECK(read->request == tag.request);
+  tag.since.reset();
+  read = DeviceTag::parse(tag.str());
+  REQUIRE((read && read->persistent));
+  tag.persistent = false;
+  CHECK(!DeviceTag::parse(tag.str())->persistent);
+
+  for (const auto* word : {" guest=fd00:1234:5678:9abc:def0:1234:5678:9ab", " x", " y="}) {
+    tag = {4294967294, RequestId({}), since, "open", true};
+    for (int i = 0; i < 250; ++i) {
+      tag.request += word;
+      const auto text = tag.str();
+      CHECK(text.size() < 256);  // IFALIASZ
+      const auto cut = DeviceTag::parse(text);
+      REQUIRE(cut);
+      CHECK((cut->uid == tag.uid && cut->persistent && cut->since == since));
+      CHECK((cut->request == tag.request || cut->request.ends_with(std::string(word) + " ...")));
+    }
+  }
+  tag.request = std::string(300, 'x');
+  CHECK(tag.str().size() == 255);
+}
+
 TEST_CASE("timestamps are RFC 3339, read back, and nothing else is read") {
   using namespace std::chrono;
   const Microseconds time = sys_days(year(2026) / 11 / 24) + 4h + 45min + 57s + 546233us;

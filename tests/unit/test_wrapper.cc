@@ -1,8 +1,11 @@
 #include <doctest/doctest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <deque>
 #include <new>
 #include <vector>
@@ -47,6 +50,27 @@ class Loop : public abi::Transport {
  private:
   std::string device_;
   std::deque<std::string> frames_;
+};
+
+// A program that stands in for uml_net, as long as this object lives.
+class FakeHelper {
+ public:
+  explicit FakeHelper(const std::string& script) {
+    char place[] = "/tmp/umlnet-fake-XXXXXX";
+    const umlnet::unique_fd file(::mkstemp(place));
+    REQUIRE(file);
+    REQUIRE(::write(file.get(), script.data(), script.size()) == static_cast<ssize_t>(script.size()));
+    REQUIRE(::fchmod(file.get(), 0700) == 0);
+    path_ = place;
+  }
+  FakeHelper(const FakeHelper&) = delete;
+  FakeHelper& operator=(const FakeHelper&) = delete;
+  ~FakeHelper() { ::unlink(path_.c_str()); }
+
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
 };
 
 void register_loop() {
@@ -214,6 +238,46 @@ TEST_CASE("wrapper: an interface that is moved, moved from, and assigned over") 
   auto& itself = second;
   second = std::move(itself);
   CHECK(second.device() == "b");
+}
+
+TEST_CASE("wrapper: a device and a session of the native protocol") {
+  // A helper that says what it is told to; its fd 1 is the socket.
+  const FakeHelper helper(R"(#!/bin/sh
+case "$*" in
+  "5 session") printf '{"status":"ok","id":"i","session":true,"fds":0,"notes":["hello"]}\n'; exec cat <&1 >/dev/null ;;
+  "5 open queues=2 vnet-hdr") printf '{"status":"error","code":"denied","error":"no","advice":"Ask."}\n'; exit 77 ;;
+  "5 remove device=tap7") printf '{"status":"ok","id":"i","device":"tap7","removed":true,"fds":0,"notes":[]}\n' ;;
+esac
+)");
+  abi::Options options;
+  options.helper = helper.path();
+  std::string heard;
+  options.note = [&](std::string_view text) { heard += text; };
+  abi::DeviceRequest request;
+  request.queues = 2;
+  request.vnet_hdr = true;
+  const auto refusal = failure_of([&] { const abi::Device device(request, options); });
+  CHECK(refusal.code() == UMLNET_REFUSED);
+  CHECK(refusal.exit_status() == 77);
+  CHECK(refusal.helper() == "no\nAsk.\n");
+  request.addresses = {"10.0.0.1", "nowhere"};
+  CHECK(failure_of([&] { const abi::Device device(request, options); }).code() == UMLNET_INVALID);
+  request.addresses = {std::string("10.0.0.1\0", 9)};
+  CHECK(failure_of([&] { const abi::Device device(request, options); }).code() == UMLNET_INVALID);
+  CHECK(failure_of([] {
+          abi::End::of(abi::Device(abi::DeviceRequest(), abi::Options{"/nowhere/uml_net", {}, {}}));
+        }).code() == UMLNET_NO_HELPER);
+  abi::Device::remove("tap7", options);
+  CHECK(heard == "tap7 removed\n");
+
+  abi::Session session(options);
+  CHECK(heard == "tap7 removed\nhello\n");
+  CHECK(session.fd() >= 0);
+  abi::Session moved = std::move(session);
+  CHECK(failure_of([&] { session.close(); }).code() == UMLNET_INVALID);
+  CHECK(failure_of([&] { moved.remove("a b"); }).code() == UMLNET_INVALID);
+  moved.close();
+  CHECK(failure_of([&] { moved.open({}); }).code() == UMLNET_CLOSED);
 }
 
 TEST_CASE("wrapper: an Error is copied without a chance to fail, and keeps the helper's words") {

@@ -54,6 +54,11 @@ bool is_gone_already(const Change& change, const Error& error) {
          (error.errnum == ENOENT || error.errnum == ESRCH || error.errnum == ENODEV || error.errnum == ENXIO);
 }
 
+// It was not known whether the removal was done, and it was not.
+bool is_there_still(const Change& change, const Error& error) {
+  return std::holds_alternative<AddRoute>(change) && error.errnum == EEXIST;
+}
+
 // The kernel's number in the words of the change. A route that is there already means that somebody else was quicker.
 Error explained(const Change& change, Error error) {
   error.what = "cannot " + doing_in_words(change, "the new TAP device") + (error.errnum == 0 ? ": " + error.what : "");
@@ -80,7 +85,8 @@ std::vector<std::string> take_back_changes(const std::vector<Change>& changes, s
     const auto back = inverse(*it);
     if (!back) continue;
     const auto result = std::visit(Perform{effects, tap}, *back);
-    if (!result && !is_gone_already(*back, result.error())) failures.push_back(explained(*back, result.error()).line());
+    if (!result && !is_gone_already(*back, result.error()) && !is_there_still(*back, result.error()))
+      failures.push_back(explained(*back, result.error()).line());
   }
   tap.reset();  // closes the fd, and with it goes the device and all that was put on it
   return failures;
@@ -146,6 +152,8 @@ Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const poli
       outcome.words.push_back("failed: " + error.line());
       continue;
     }
+    // It may have been made, and then is to be taken back with the others.
+    if (error.code == Code::no_answer) outcome.changes.push_back(change);
     for (const auto& failure : take_back_changes(outcome.changes, outcome.tap, effects))
       error.what += " (and taking back what was done: " + failure + ")";
     return std::unexpected(std::move(error));

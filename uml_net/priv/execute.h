@@ -27,8 +27,8 @@ struct Outcome {
 };
 
 // Carries out `plan`, which make_plan() made for `grant` and `host`. All or nothing: where a change fails, those before
-// it are taken back and the error says which failed (Code::kernel, or conflict where somebody else was quicker). Needs
-// CAP_NET_ADMIN in effect where anything is to be changed.
+// it are taken back and the error says which failed (Code::kernel, or conflict where somebody else was quicker). So is
+// one that may have been made (Code::no_answer). Needs CAP_NET_ADMIN in effect where anything is to be changed.
 Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const policy::HostState& host,
                         HostEffects& effects);
 

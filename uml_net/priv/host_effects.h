@@ -27,6 +27,8 @@ class HostEffects {
  public:
   virtual ~HostEffects() = default;
 
+  // An error of a change is Code::no_answer where it is not known whether it was made; otherwise it was not.
+
   // EBUSY where `name` is in use.
   virtual Result<NewTap> make_tap(uid_t owner, const std::optional<IfName>& name, bool virtio_headers) = 0;
   virtual Result<void> set_alias(int ifindex, const std::string& alias) = 0;

@@ -66,7 +66,7 @@ Result<void> RtnetlinkSocket::change(const Bytes& request) {
   if (auto sent = send(request, doing); !sent) return sent;
   for (;;) {
     const auto datagram = receive(doing);
-    if (!datagram) return std::unexpected(datagram.error());
+    if (!datagram) return fail_errno(Code::no_answer, datagram.error().errnum, doing);
     std::optional<int> answer;
     rtnetlink::for_each_message(*datagram, [&](const Message& message) {
       if (message.sequence == sequence_) answer = rtnetlink::error_of(message);

@@ -23,7 +23,7 @@ class RtnetlinkSocket {
   std::uint32_t next_sequence() { return ++sequence_; }
 
   // Sends one request and waits for its acknowledgement. An error bears the kernel's number; what was being done is for
-  // the caller to say.
+  // the caller to say. Code::no_answer where it was sent, and what came of it is not known.
   Result<void> change(const rtnetlink::Bytes& request);
 
   // Sends one request that is answered by one record, and hands the record to `take`. `doing` is what an error says.

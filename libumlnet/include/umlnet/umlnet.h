@@ -5,8 +5,10 @@
  * and tells the host which addresses its guest has. This library does the asking, knows the framing of each kind of
  * end, and, where the VM manager does not move packets itself, pumps them, in a sandbox.
  *
- *   umlnet_nic   one network interface of a guest: opened, closed, given addresses, read from and written to
- *   umlnet_pump  moves Ethernet frames between two ends, whatever framing each of them has
+ *   umlnet_nic      one network interface of a guest: opened, closed, given addresses, read from and written to
+ *   umlnet_device   a TAP device with all that uml_net can make of it: queues, IPv6, a bridge, a guard against spoofing
+ *   umlnet_session  one uml_net that makes such devices for a VM manager's whole life
+ *   umlnet_pump     moves Ethernet frames between two ends, whatever framing each of them has
  *
  * What holds for every function:
  *
@@ -227,13 +229,165 @@ umlnet_code umlnet_transport_register(const umlnet_transport* transport, umlnet_
 /* The name of the transport number `index`, from 0 on; NULL behind the last. They never go away. Any thread. */
 const char* umlnet_transport_name(size_t index);
 
+/* ------------------------------------------------------------------------------------------------------- devices -- */
+
+/*
+ * What a TAP device is to be: what a setup string cannot say. Each member is an option of `uml_net 5 open`, uml_net(8);
+ * what is left as UMLNET_DEVICE_REQUEST_INIT has it is not asked for. Everything is copied but `netns`, which is
+ * borrowed for the call.
+ */
+typedef struct umlnet_device_request {
+  size_t size;
+  /* Its name, 1 to 15 bytes. NULL: the kernel chooses one ("tap0"). */
+  const char* device;
+  /* The host's own addresses on it, IPv4 or IPv6, with the length of their network's prefix ("10.99.0.254/24",
+   * "fd00:99::1/64"; without: that address alone). A list that ends in NULL, of at most 16; NULL: none. */
+  const char* const* addresses;
+  /* The guest's addresses ("10.50.0.7", "fd00:50::7"): routed to the device, and made known to the LANs that policy
+   * names, by proxy ARP and proxy NDP. With `bridge` only `anti_spoof` looks at them. A list as above. */
+  const char* const* guests;
+  /* The guest's own MAC address ("52:54:00:12:34:56"); only with `anti_spoof`. */
+  const char* guest_mac;
+  /* The bridge that it becomes a port of; NULL: none. Not with `addresses`. */
+  const char* bridge;
+  /* Not 0: the bridge passes no frame between this port and other isolated ones. */
+  int isolated;
+  /* Bytes: 68 (with IPv6: 1280) to 65521. 0: 1500, or the bridge's. */
+  uint32_t mtu;
+  /* MAC address of the host's side; NULL: of the kernel's choice. */
+  const char* mac;
+  /* 1 to 64 queues, with a descriptor each; 0: 1. Those of more than one are opened IFF_MULTI_QUEUE. */
+  uint32_t queues;
+  /* Not 0: a virtio-net header before each frame (IFF_VNET_HDR), of 10 bytes. Who holds the descriptor may make it 12
+   * (TUNSETVNETHDRSZ), and say what it takes unfinished (TUNSETOFFLOAD). */
+  int vnet_hdr;
+  /* Descriptor of the network namespace that it is made in (/proc/PID/ns/net); the user namespace that owns it must
+   * belong to the caller's uid. -1: uml_net's own. */
+  int netns;
+  /* Not 0: it stays when its descriptors are closed, for whoever attaches to it by its name (umlnet_tap_attach(), the
+   * setup string "tuntap,DEV"); umlnet_device_remove() takes it away. Needs `device`. */
+  int persistent;
+  /* Not 0: there is one descriptor, an AF_UNIX SOCK_SEQPACKET socket, each packet one Ethernet frame; a process without
+   * privilege keeps the TAP, and moves the frames. Not with `queues`, `vnet_hdr` and `persistent`. */
+  int sealed;
+  /* Not 0: of what the guest sends, the host lets in only what has `guest_mac` and one of `guests` as its source, IPv4,
+   * ARP, IPv6 and neighbour discovery; in force before anybody has a descriptor. Needs both. */
+  int anti_spoof;
+} umlnet_device_request;
+#define UMLNET_DEVICE_REQUEST_INIT \
+  {sizeof(umlnet_device_request), NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, 0, 0, -1, 0, 0, 0}
+
+/* An address of the guest's, and the host's devices on which it was published: a list that ends in NULL. Fixed for the
+ * life of ABI 1. */
+typedef struct umlnet_guest {
+  const char* address;
+  const char* const* published;
+} umlnet_guest;
+
+/* What was made, as uml_net says. Lists of char pointers end in NULL. Read only, and only as far as `size` says: a
+ * later library may have more members. */
+typedef struct umlnet_device_info {
+  size_t size;
+  const char* name;             /* of the device, in its network namespace */
+  uint32_t ifindex;             /* likewise */
+  uint8_t mac[6];               /* of the host's side */
+  uint32_t mtu;                 /* bytes */
+  const char* id;               /* of the request, as in the audit log */
+  const char* const* addresses; /* of the host, as in umlnet_device_request, each with its length */
+  const umlnet_guest* guests;
+  size_t guest_count;
+  const char* bridge; /* NULL: none */
+  uint32_t queues;
+  size_t fd_count; /* how many descriptors came with it: one for each queue, or the one socket */
+  int isolated, vnet_hdr, persistent, sealed, anti_spoof; /* 0 or 1, as in umlnet_device_request */
+  int in_netns;                                           /* 1: in the namespace that was asked for; 0: in uml_net's */
+  const char* const* notes; /* what else uml_net has to say, one line each, without newline */
+} umlnet_device_info;
+
+typedef struct umlnet_device umlnet_device;
+
+/*
+ * One call of uml_net, and the device is there, up, with all that `request` (NULL: nothing in particular) asks for; or
+ * nothing is. Blocks until uml_net has answered and ended, at most options->timeout_ms. *device belongs to the caller:
+ * umlnet_device_free(). The device lives as long as somebody holds one of its descriptors, or, where it is persistent,
+ * until it is removed. options->note hears what was made, and uml_net's notes.
+ *
+ * UMLNET_INVALID: there is no such request; nobody was asked. UMLNET_REFUSED: error.helper says why not, and what to do
+ * about it; error.exit_status is uml_net's. UMLNET_NO_HELPER, UMLNET_TIMEOUT, UMLNET_PROTOCOL, UMLNET_SYSTEM. Any
+ * thread.
+ */
+umlnet_code umlnet_device_open(const umlnet_device_request* request, const umlnet_options* options,
+                               umlnet_device** device, umlnet_error* error);
+
+/*
+ * Deletes the device of that name, whoever holds its descriptors. It must have been made by uml_net for the caller's
+ * uid: UMLNET_REFUSED for any other, and where there is none. Else as umlnet_device_open(). Any thread.
+ */
+umlnet_code umlnet_device_remove(const char* device, const umlnet_options* options, umlnet_error* error);
+
+/* As it was made; lives as long as the object. */
+const umlnet_device_info* umlnet_device_describe(const umlnet_device* device);
+
+/*
+ * The descriptor number `index`, from 0 on: of a queue of the TAP (IFF_TAP | IFF_NO_PI, and what was asked for), or the
+ * socket of a sealed device. Non-blocking, close-on-exec, and the object's. umlnet_device_take_fd() makes it the
+ * caller's, who then closes it. -1: there is none, or it was taken.
+ */
+int umlnet_device_fd(const umlnet_device* device, size_t index);
+int umlnet_device_take_fd(umlnet_device* device, size_t index);
+
+/* Closes the descriptors that were not taken, and frees it; the device goes with the last copy of them. NULL is
+ * nothing. */
+void umlnet_device_free(umlnet_device* device);
+
+/* ------------------------------------------------------------------------------------------------------ sessions -- */
+
+/*
+ * One uml_net that stays, and answers the requests of a VM manager for its whole life: none of them starts a process.
+ * What it made and was not asked to make persistent is gone when the session ends, whoever holds descriptors of it. A
+ * session is decided by the policy that was in force when it began: once that has changed, uml_net refuses every
+ * further request, and a new session is to be opened.
+ *
+ * It ends by umlnet_session_close(), with the process that opened it, and with uml_net. Functions of one session may be
+ * called by several threads at once, but for umlnet_session_free(): of two requests one waits for the other.
+ */
+typedef struct umlnet_session umlnet_session;
+
+/*
+ * Starts uml_net. options->timeout_ms is for its start, for each request and for its end. *session belongs to the
+ * caller: umlnet_session_free(). UMLNET_REFUSED, UMLNET_NO_HELPER, UMLNET_TIMEOUT, UMLNET_PROTOCOL, UMLNET_SYSTEM.
+ */
+umlnet_code umlnet_session_open(const umlnet_options* options, umlnet_session** session, umlnet_error* error);
+
+/*
+ * As umlnet_device_open() and umlnet_device_remove(). error.exit_status of a refusal is what one call of uml_net would
+ * have ended with. Where uml_net does not answer in time it is killed: UMLNET_TIMEOUT; after that, after
+ * UMLNET_PROTOCOL and once uml_net has ended for any other reason, the session is over, and all requests are
+ * UMLNET_CLOSED. Devices may outlive the object, and are then dead.
+ */
+umlnet_code umlnet_session_open_device(umlnet_session* session, const umlnet_device_request* request,
+                                       umlnet_device** device, umlnet_error* error);
+umlnet_code umlnet_session_remove_device(umlnet_session* session, const char* device, umlnet_error* error);
+
+/* For poll(): readable once uml_net has ended. Belongs to the session. */
+int umlnet_session_fd(const umlnet_session* session);
+
+/*
+ * Ends the session, and waits until uml_net has taken back what it made in it: UMLNET_TIMEOUT where it hangs, and is
+ * killed; UMLNET_SYSTEM where it failed at that, or had ended in another way before. Closed already: UMLNET_OK.
+ */
+umlnet_code umlnet_session_close(umlnet_session* session, umlnet_error* error);
+
+/* Closes it where it is open, and frees it. NULL is nothing. */
+void umlnet_session_free(umlnet_session* session);
+
 /* ---------------------------------------------------------------------------------------------------------- pump -- */
 
 typedef enum umlnet_framing {
   UMLNET_TAP = 1,      /* fd of a TAP device, IFF_NO_PI: one frame a read */
   UMLNET_ETHERTAP = 2, /* AF_UNIX datagram socket: 2 bytes of padding, then the frame */
   UMLNET_STREAM = 3,   /* stream socket: 4 bytes of length, big-endian, then the frame (QEMU -netdev stream) */
-  UMLNET_DGRAM = 4,    /* connected datagram socket: one frame each (QEMU -netdev dgram) */
+  UMLNET_DGRAM = 4,    /* connected datagram or sequenced-packet socket: one frame each (QEMU -netdev dgram) */
   UMLNET_CALLBACK = 5  /* functions of yours */
 } umlnet_framing;
 
@@ -274,6 +428,10 @@ typedef struct umlnet_end {
 
 /* Fills `end` in for an open interface, which stays the owner of the fd. UMLNET_STATE: it is closed. */
 umlnet_code umlnet_end_of_nic(umlnet_nic* nic, umlnet_end* end, umlnet_error* error);
+
+/* The same for a device: its TAP, with the virtio-net header and what the kernel takes unfinished where it has one, or
+ * the socket of a sealed one. UMLNET_STATE: its descriptor was taken; UMLNET_UNSUPPORTED: it has several queues. */
+umlnet_code umlnet_end_of_device(const umlnet_device* device, umlnet_end* end, umlnet_error* error);
 
 typedef struct umlnet_pump_options {
   size_t size;

@@ -11,8 +11,9 @@
  * - What umlnet.h returns as a code is thrown as umlnet::Error, and nothing is left half done. The two codes that are
  * no failure are values: nothing to read is std::nullopt, no room to write is false. std::bad_alloc is thrown where
  *   memory runs out on this side of the C functions; on the other side that is an Error with UMLNET_MEMORY.
- * - A Nic or Pump owns what it holds and belongs to one thread at a time. It can be moved, also while it is open or
- *   runs in a process; one that was moved from can only be assigned to or destroyed (all else throws UMLNET_INVALID).
+ * - A Nic, Device, Session or Pump owns what it holds and belongs to one thread at a time. It can be moved, also while
+ * it is open or runs in a process; one that was moved from can only be assigned to or destroyed (all else throws
+ * UMLNET_INVALID).
  * - No exception passes through the C library. What a callback throws is kept, and thrown again by the member function
  *   during which it was thrown; each place says how. Destructors throw nothing.
  * - A std::string that holds a zero byte is UMLNET_INVALID: C would see only the part before it.
@@ -184,17 +185,55 @@ struct Options {
   std::function<void(std::string_view text)> note;
 };
 
+/* Not for programs. */
+namespace detail {
+
+/* Who hears what uml_net says. At a place of its own, which C knows. */
+class Notes {
+ public:
+  explicit Notes(std::function<void(std::string_view)> note) : note_(std::move(note)) {}
+
+  umlnet_options c_options(const Options& options) {
+    umlnet_options c_options = UMLNET_OPTIONS_INIT;
+    c_options.helper = c_string_or_null(options.helper);
+    c_options.timeout_ms = milliseconds(options.timeout);
+    if (note_) c_options.note = hear;
+    c_options.user = this;
+    return c_options;
+  }
+
+  /* Calls a function of C's, and throws what it returns, or else what hearing it threw. */
+  template <class Function>
+  void during(Function function) {
+    kept_.forget();
+    umlnet_error error = {};
+    check(function(&error), error);
+    kept_.rethrow();
+  }
+
+ private:
+  static void hear(void* user, const char* text) noexcept {
+    auto& self = *static_cast<Notes*>(user);
+    try {
+      self.note_(text);
+    } catch (...) {
+      self.kept_.keep_current();
+    }
+  }
+
+  std::function<void(std::string_view)> note_;
+  Kept kept_;
+};
+
+}  // namespace detail
+
 /* umlnet_nic: one network interface of a guest. */
 class Nic {
  public:
   /* umlnet_nic_new(). Closed, without addresses. Throws UMLNET_INVALID. */
-  explicit Nic(const std::string& setup, Options options = {}) : notes_(std::make_unique<Notes>()) {
-    notes_->note = std::move(options.note);
-    umlnet_options c_options = UMLNET_OPTIONS_INIT;
-    c_options.helper = detail::c_string_or_null(options.helper);
-    c_options.timeout_ms = detail::milliseconds(options.timeout);
-    if (notes_->note) c_options.note = Notes::hear;
-    c_options.user = notes_.get();
+  explicit Nic(const std::string& setup, Options options = {})
+      : notes_(std::make_unique<detail::Notes>(std::move(options.note))) {
+    const umlnet_options c_options = notes_->c_options(options);
     umlnet_nic* nic = nullptr;
     umlnet_error error = {};
     detail::check(umlnet_nic_new(detail::c_string(setup), &c_options, &nic, &error), error);
@@ -269,32 +308,189 @@ class Nic {
   struct Free {
     void operator()(umlnet_nic* nic) const noexcept { umlnet_nic_free(nic); }
   };
-  /* At a place of its own, which C knows. */
-  struct Notes {
-    std::function<void(std::string_view)> note;
-    detail::Kept kept;
-
-    static void hear(void* user, const char* text) noexcept {
-      auto& self = *static_cast<Notes*>(user);
-      try {
-        self.note(text);
-      } catch (...) {
-        self.kept.keep_current();
-      }
-    }
-  };
-
   template <class Function>
   void call(Function function) {
     if (!nic_) throw Error(UMLNET_INVALID, "there is no interface: the Nic was moved from");
-    notes_->kept.forget();
-    umlnet_error error = {};
-    detail::check(function(&error), error);
-    notes_->kept.rethrow();
+    notes_->during(function);
   }
 
-  std::unique_ptr<Notes> notes_; /* before nic_, so that it outlives it: closing tells something too */
+  std::unique_ptr<detail::Notes> notes_; /* before nic_, so that it outlives it: closing tells something too */
   std::unique_ptr<umlnet_nic, Free> nic_;
+};
+
+/* ------------------------------------------------------------------------------------------------------- devices -- */
+
+/* What a TAP device is to be: umlnet_device_request. An empty text or list is not asked for. */
+struct DeviceRequest {
+  std::string device;
+  std::vector<std::string> addresses; /* of the host, "10.99.0.254/24" */
+  std::vector<std::string> guests;
+  std::string guest_mac;
+  std::string bridge;
+  bool isolated = false;
+  std::uint32_t mtu = 0;
+  std::string mac; /* of the host's side */
+  std::uint32_t queues = 1;
+  bool vnet_hdr = false;
+  int netns = -1; /* borrowed for the call */
+  bool persistent = false;
+  bool sealed = false;
+  bool anti_spoof = false;
+};
+
+/* umlnet_device: a TAP device as uml_net has made it, and its descriptors. */
+class Device {
+ public:
+  /* umlnet_device_open(): one call of uml_net. Blocks. Throws UMLNET_INVALID, UMLNET_REFUSED, UMLNET_NO_HELPER,
+   * UMLNET_TIMEOUT, UMLNET_PROTOCOL, UMLNET_SYSTEM. */
+  explicit Device(const DeviceRequest& request, Options options = {}) {
+    detail::Notes notes(std::move(options.note));
+    const umlnet_options c_options = notes.c_options(options);
+    open(request, notes, [&](const umlnet_device_request* c_request, umlnet_device** device, umlnet_error* error) {
+      return umlnet_device_open(c_request, &c_options, device, error);
+    });
+  }
+
+  Device(Device&&) noexcept = default;
+  Device& operator=(Device&&) noexcept = default;
+  /* Closes the descriptors that were not taken. The device goes with the last copy of them, unless it is persistent. */
+  ~Device() = default;
+
+  /* umlnet_device_remove(): deletes a device of the caller's, whoever holds it. Throws as the constructor does. */
+  static void remove(const std::string& device, Options options = {}) {
+    detail::Notes notes(std::move(options.note));
+    const umlnet_options c_options = notes.c_options(options);
+    notes.during(
+        [&](umlnet_error* error) { return umlnet_device_remove(detail::c_string(device), &c_options, error); });
+  }
+
+  /* umlnet_device_describe(): what was made. Lives as long as the Device, also when that is moved. */
+  const umlnet_device_info& info() const {
+    if (!device_) throw Error(UMLNET_INVALID, "there is no device: the Device was moved from");
+    return *umlnet_device_describe(device_.get());
+  }
+  std::string name() const { return info().name; }
+  /* Of a queue, from 0 on, or the socket of a sealed device: non-blocking, the Device's. take_fd(): the caller's. -1:
+   * there is none, or it was taken. */
+  int fd(std::size_t index = 0) const noexcept { return umlnet_device_fd(device_.get(), index); }
+  int take_fd(std::size_t index = 0) noexcept { return umlnet_device_take_fd(device_.get(), index); }
+
+  /* For functions of umlnet.h. Stays with the Device, also when that is moved. */
+  umlnet_device* get() const noexcept { return device_.get(); }
+
+ private:
+  friend class Session;
+  struct Free {
+    void operator()(umlnet_device* device) const noexcept { umlnet_device_free(device); }
+  };
+
+  Device() = default;
+
+  template <class Function>
+  void open(const DeviceRequest& request, detail::Notes& notes, Function function) {
+    const auto c_list = [](const std::vector<std::string>& texts) {
+      std::vector<const char*> list;
+      for (const auto& text : texts) list.push_back(detail::c_string(text));
+      list.push_back(nullptr);
+      return list;
+    };
+    const auto addresses = c_list(request.addresses);
+    const auto guests = c_list(request.guests);
+    umlnet_device_request c_request = UMLNET_DEVICE_REQUEST_INIT;
+    c_request.device = detail::c_string_or_null(request.device);
+    c_request.addresses = addresses.data();
+    c_request.guests = guests.data();
+    c_request.guest_mac = detail::c_string_or_null(request.guest_mac);
+    c_request.bridge = detail::c_string_or_null(request.bridge);
+    c_request.isolated = request.isolated;
+    c_request.mtu = request.mtu;
+    c_request.mac = detail::c_string_or_null(request.mac);
+    c_request.queues = request.queues;
+    c_request.vnet_hdr = request.vnet_hdr;
+    c_request.netns = request.netns;
+    c_request.persistent = request.persistent;
+    c_request.sealed = request.sealed;
+    c_request.anti_spoof = request.anti_spoof;
+    notes.during([&](umlnet_error* error) {
+      umlnet_device* device = nullptr;
+      const umlnet_code code = function(&c_request, &device, error);
+      device_.reset(device);
+      return code;
+    });
+  }
+
+  std::unique_ptr<umlnet_device, Free> device_;
+};
+
+/* ------------------------------------------------------------------------------------------------------ sessions -- */
+
+/* umlnet_session: one uml_net that makes devices for a VM manager's whole life. Belongs to one thread at a time, since
+ * options.note does; umlnet.h has what several threads can share. */
+class Session {
+ public:
+  /* umlnet_session_open(). Blocks. Throws UMLNET_REFUSED, UMLNET_NO_HELPER, UMLNET_TIMEOUT, UMLNET_PROTOCOL,
+   * UMLNET_SYSTEM. */
+  explicit Session(Options options = {}) : notes_(std::make_unique<detail::Notes>(std::move(options.note))) {
+    const umlnet_options c_options = notes_->c_options(options);
+    notes_->during([&](umlnet_error* error) {
+      umlnet_session* session = nullptr;
+      const umlnet_code code = umlnet_session_open(&c_options, &session, error);
+      session_.reset(session);
+      return code;
+    });
+  }
+
+  Session(Session&&) noexcept = default;
+  Session& operator=(Session&& other) noexcept {
+    Session taken(std::move(other)); /* what this one was goes with it, and in the right order */
+    std::swap(notes_, taken.notes_);
+    std::swap(session_, taken.session_);
+    return *this;
+  }
+  /* Closes it where it is open. What uml_net could not take back is not told here; close() does. */
+  ~Session() = default;
+
+  /* umlnet_session_open_device(), umlnet_session_remove_device(). Block. Throw as Device does; UMLNET_CLOSED where the
+   * session is over. */
+  Device open(const DeviceRequest& request) {
+    there();
+    Device device;
+    device.open(request, *notes_,
+                [&](const umlnet_device_request* c_request, umlnet_device** made, umlnet_error* error) {
+                  return umlnet_session_open_device(session_.get(), c_request, made, error);
+                });
+    return device;
+  }
+  void remove(const std::string& device) {
+    there();
+    notes_->during([&](umlnet_error* error) {
+      return umlnet_session_remove_device(session_.get(), detail::c_string(device), error);
+    });
+  }
+
+  /* For poll(): readable once uml_net has ended. Belongs to the Session. */
+  int fd() const noexcept { return umlnet_session_fd(session_.get()); }
+
+  /* umlnet_session_close(): waits until uml_net has taken back what it made. Throws UMLNET_TIMEOUT, UMLNET_SYSTEM. */
+  void close() {
+    there();
+    notes_->during([&](umlnet_error* error) { return umlnet_session_close(session_.get(), error); });
+  }
+
+  /* For functions of umlnet.h. Stays with the Session, also when that is moved. */
+  umlnet_session* get() const noexcept { return session_.get(); }
+
+ private:
+  struct Free {
+    void operator()(umlnet_session* session) const noexcept { umlnet_session_free(session); }
+  };
+
+  void there() const {
+    if (!session_) throw Error(UMLNET_INVALID, "there is no session: the Session was moved from");
+  }
+
+  std::unique_ptr<detail::Notes> notes_; /* before session_, so that it outlives it */
+  std::unique_ptr<umlnet_session, Free> session_;
 };
 
 /* --------------------------------------------------------------------------------------------------- transports -- */
@@ -463,6 +659,17 @@ class End {
     umlnet_error error = {};
     detail::check(umlnet_end_of_nic(nic.get(), &end.end_, &error), error);
     if (end.end_.name != nullptr) end.name(end.end_.name);
+    return end;
+  }
+
+  /* umlnet_end_of_device(). The Device must keep its descriptor, and may be moved, until the pump is destroyed or
+   * handed to its process. Throws UMLNET_STATE where the descriptor was taken, UMLNET_UNSUPPORTED for several queues.
+   */
+  static End of(const Device& device) {
+    End end(UMLNET_TAP, -1);
+    umlnet_error error = {};
+    detail::check(umlnet_end_of_device(device.get(), &end.end_, &error), error);
+    end.name(end.end_.name);
     return end;
   }
 

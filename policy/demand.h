@@ -1,0 +1,16 @@
+// What a request adds to what its caller holds, in the units that limits count.
+#pragma once
+
+#include "libumlnet/core/request.h"
+
+namespace umlnet::policy {
+
+struct Demand {
+  unsigned devices = 0;
+  unsigned addresses = 0;  // of guests, routed to a device
+};
+
+// Without a look at the host: an address that is routed already adds nothing.
+Demand demand_of(const Request& request);
+
+}  // namespace umlnet::policy

@@ -1,0 +1,38 @@
+#include "policy/lans.h"
+
+#include <algorithm>
+
+namespace umlnet::policy {
+namespace {
+
+using rtnetlink::Link;
+
+void take(const HostState& host, int ifindex, int device, std::vector<const Link*>& lans) {
+  const auto* lan = ifindex != device ? host.link(ifindex) : nullptr;
+  if (lan != nullptr && !lan->loopback && std::ranges::find(lans, lan) == lans.end()) lans.push_back(lan);
+}
+
+}  // namespace
+
+std::vector<const Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask, int device) {
+  std::vector<const Link*> lans;
+  for (const auto& route : host.routes) {
+    const bool is_default = route.mask.length() == 0;
+    if (!is_default && netmask.network_of(route.destination) == netmask.network_of(address))
+      take(host, route.ifindex, device, lans);
+  }
+  return lans;
+}
+
+std::vector<const Link*> lans_for(const HostState& host, const IpAddress& guest, int device) {
+  std::vector<const Link*> lans;
+  for (const auto& route : host.routes)
+    if (route.mask.length() != 0 && IpRange::network_of(route.destination, route.mask.length()).contains(guest))
+      take(host, route.ifindex, device, lans);
+  for (const auto& route : host.ipv6_routes)
+    if (route.prefix_length != 0 && IpRange::network_of(route.destination, route.prefix_length).contains(guest))
+      take(host, route.ifindex, device, lans);
+  return lans;
+}
+
+}  // namespace umlnet::policy

@@ -1,0 +1,20 @@
+// On which of the host's devices a guest's address belongs to a LAN, so that it may be published there.
+#pragma once
+
+#include <vector>
+
+#include "libumlnet/core/ip_address.h"
+#include "policy/host_state.h"
+
+namespace umlnet::policy {
+
+// The LAN devices in whose subnet a guest's `address` lies under `netmask`: those with a route, in the main table, to a
+// network that is the address's own once both are cut by the netmask. The guest's device and loopback are not among
+// them.
+std::vector<const rtnetlink::Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask, int device);
+
+// The same for a caller who names no netmask: the devices with a route, in the main table and not the default one, to a
+// network that holds the guest's address.
+std::vector<const rtnetlink::Link*> lans_for(const HostState& host, const IpAddress& guest, int device);
+
+}  // namespace umlnet::policy

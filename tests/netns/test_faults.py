@@ -1,0 +1,228 @@
+"""What the kernel can refuse, refused in turn, under the installed helper and a caller without privilege: each request to
+rtnetlink and each answer, each tun ioctl, each send of the reply, each write to the audit log; and then any system call at all. What
+was begun is undone whole, every time, and the error says what failed. See failing_call.c for how."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import struct
+import tempfile
+import unittest
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.support import bridge, caller, ethertap, world
+from tests.support.case import HELPER, HostCase
+
+FAILING_CALL = HELPER.parents[1] / "tests" / "netns" / "failing-call"
+NOBODY = 65534
+POLICY = {
+    "version": 1,
+    "rules": [{
+        "name": "guests", "users": [NOBODY], "operations": ["tuntap", "ethertap", "address", "bridge"], "devices": ["tap*"],
+        "gateways": ["10.99.0.0/16"], "guests": ["10.50.0.0/24"], "bridges": ["br0"], "lan": ["eth0"],
+    }],
+}
+GUEST = ("tap0", "10.50.0.7", "255.255.255.0")
+# Of some 300 system calls of a request, this many fail by day; at night, with UMLNET_NIGHTLY=1, all of them do.
+BY_DAY = 30
+
+
+class Fault:
+    """The helper with a fault in it: a program to be called in the helper's place."""
+
+    def __init__(self, directory: Path, helper: Path) -> None:
+        self.path, self.report, self.helper = directory / "uml_net", directory / "report", helper
+        self.set("any", 0, 0)
+
+    def set(self, kind: str, at: int, error: int) -> None:
+        words = (FAILING_CALL, kind, at, error, NOBODY, self.report, self.helper)
+        self.path.write_text(f"#!/bin/sh\nexec {' '.join(map(str, words))} \"$@\"\n")
+        self.path.chmod(0o755)
+
+    def count(self) -> int:
+        return int(self.report.read_text().split()[0])
+
+    def call(self) -> str:
+        """The number of the system call that failed, for a report."""
+        return self.report.read_text().split()[1]
+
+    def happened(self) -> bool:
+        return int(self.report.read_text().split()[1]) != -1
+
+
+class Faults(HostCase):
+    tun_mode = 0o666
+
+    def setUp(self) -> None:
+        super().setUp()
+        world.write_policy(POLICY)
+        lan = world.lan()
+        self.addCleanup(lan.close)
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.helper = world.helper_copy(HELPER, "setuid")
+        self.fault = Fault(Path(directory.name), self.helper)
+
+    def hold_a_tap(self) -> None:
+        reply = caller.tuntap_up(self.helper, "10.99.0.254", user=NOBODY)
+        self.addCleanup(reply.close)
+        self.assertEqual((reply.exit, reply.name), (0, "tap0"), reply)
+
+    def count_of(self, kind: str, request: Callable[[], caller.Reply]) -> int:
+        """How many calls of the kind the request makes where nothing fails."""
+        self.fault.set(kind, 0, 0)
+        with request() as reply:
+            self.assertEqual(reply.exit, 0, reply)
+        return self.fault.count()
+
+    def each(self, kind: str, request: Callable[[], caller.Reply], undo: Callable[[], Any] = lambda: None) -> None:
+        """The request with each of its calls of the kind failed in turn."""
+        count = self.count_of(kind, request)
+        self.assertGreater(count, 0)
+        undo()
+        before = world.snapshot()
+        for at in range(1, count + 1):
+            error = (errno.EIO, errno.ENOMEM, errno.EPERM)[at % 3]
+            with self.subTest(kind=kind, call=at, of=count, error=errno.errorcode[error]):
+                world.reset_log()
+                self.fault.set(kind, at, error)
+                with request() as reply:
+                    self.assertTrue(self.fault.happened())
+                    self.check(kind, reply, errno.errorcode[error], before)
+            undo()
+            self.assertEqual(world.snapshot(), before)
+
+    def check(self, kind: str, reply: caller.Reply, error: str, before: dict[str, Any]) -> None:
+        said = (reply.text if len(reply.data) > 1 else "") + reply.stderr
+        self.assertNotEqual(reply.exit, 0, reply)
+        self.assertIn("uml_net: ", said)
+        self.assertIn(error, said)
+        lines = world.audit_lines()
+        if kind == "audit" and lines and lines[-1]["stage"] == "intent":
+            # The caller has been told that it was done: so it stays, and is on record.
+            self.assertIn("audit log", said)
+            return
+        self.assertEqual(reply.fds, [])
+        self.assertEqual(world.snapshot(), before)
+        if kind == "audit":
+            self.assertIn("audit log", said)
+            self.assertEqual(lines, [])
+        else:
+            self.assertIn(lines[-1]["event"], ("reject", "exit"))
+            self.assertEqual(lines[-1]["result"].get("errno"), error, lines[-1])
+
+    def test_a_tap(self) -> None:
+        for kind in ("netlink", "answer", "tun", "reply", "audit"):
+            self.each(kind, lambda: caller.tuntap_up(self.fault.path, "10.99.0.254"))
+
+    def test_a_tap_on_a_bridge(self) -> None:
+        bridge.add_bridge()
+        for kind in ("netlink", "answer", "tun", "audit"):
+            self.each(kind, lambda: bridge.ask(self.fault.path))
+
+    def test_an_address(self) -> None:
+        self.hold_a_tap()
+        for kind in ("netlink", "answer", "reply", "audit"):
+            self.each(kind, lambda: caller.framed(self.fault.path, "4", "add", *GUEST),
+                      undo=lambda: caller.framed(self.helper, "4", "del", *GUEST, user=NOBODY))
+
+    def test_an_address_taken_back(self) -> None:
+        self.hold_a_tap()
+
+        def add() -> None:
+            caller.framed(self.helper, "4", "add", *GUEST, user=NOBODY)
+
+        add()
+        for kind in ("netlink", "answer", "audit"):
+            self.each(kind, lambda: caller.framed(self.fault.path, "4", "del", *GUEST), undo=add)
+
+    def session(self) -> tuple[int, list[str]]:
+        """A whole ethertap session, with one address: the exit status, and all that was said."""
+        with ethertap.Session(self.fault.path, "tap7", "10.99.0.254") as session:
+            said = [session.text]
+            if session.status == b"\1":
+                try:
+                    said += [session.ask(what, "10.50.0.7") for what in (ethertap.ADD, ethertap.DELETE)]
+                except (OSError, struct.error):
+                    pass  # the helper has ended
+                status = session.close()
+            else:
+                status = session.wait()
+            assert session.process.stderr
+            return status, [*said, session.process.stderr.read().decode()]
+
+    def test_an_ethertap_session(self) -> None:
+        """Whatever fails, at the opening, at a record or at the end: with the session nothing is left."""
+        before = world.snapshot()
+        for kind in ("netlink", "tun", "reply", "audit"):
+            self.fault.set(kind, 0, 0)
+            undisturbed = self.session()
+            self.assertEqual(undisturbed[0], 0)
+            count = self.fault.count()
+            self.assertGreater(count, 0)
+            for at in range(1, count + 1):
+                with self.subTest(kind=kind, call=at, of=count):
+                    world.reset_log()
+                    self.fault.set(kind, at, errno.EIO)
+                    status, said = seen = self.session()
+                    self.assertTrue(self.fault.happened())
+                    self.assertEqual(world.snapshot(), before)
+                    failures = [text for text in said if "uml_net: " in text]
+                    recorded = [line for line in world.audit_lines() if "EIO" in json.dumps(line)]
+                    # What is only asked out of interest (drops, the peer's state) may stay unknown.
+                    self.assertTrue(failures or recorded or seen == undisturbed, seen)
+                    if failures:
+                        self.assertIn("EIO", failures[0])
+
+    def outcome_is_whole(self, reply: caller.Reply, before: dict[str, Any], granted: bool) -> None:
+        """Of a request in which anything may have failed: all of it or nothing, and a log that can be read."""
+        lines = world.audit_lines()
+        if granted:
+            self.assertIn(("accept", "intent"), [(line["event"], line["stage"]) for line in lines])
+        else:
+            self.assertNotEqual(reply.exit, 0, reply)
+            self.assertEqual(world.snapshot(), before, f"system call {self.fault.call()}: {reply}")
+
+    def places(self, count: int) -> Iterable[int]:
+        return range(1, count + 1, 1 if os.environ.get("UMLNET_NIGHTLY") == "1" else max(1, count // BY_DAY))
+
+    def test_any_system_call_at_all_for_a_tap(self) -> None:
+        """A failure is never taken for a success."""
+        count = self.count_of("any", lambda: caller.tuntap_up(self.fault.path, "10.99.0.254"))
+        before = world.snapshot()
+        for at in self.places(count):
+            with self.subTest(call=at, of=count):
+                world.reset_log()
+                self.fault.set("any", at, errno.EIO)
+                with caller.tuntap_up(self.fault.path, "10.99.0.254") as reply:
+                    self.outcome_is_whole(reply, before, bool(reply.fds))
+                self.assertEqual(world.snapshot(), before)
+
+    def test_any_system_call_at_all_for_an_address(self) -> None:
+        self.hold_a_tap()
+        before = world.snapshot()
+        count = self.count_of("any", lambda: caller.framed(self.fault.path, "4", "add", *GUEST))
+        after = world.snapshot()
+        for at in self.places(count):
+            self.forget_guest()
+            with self.subTest(call=at, of=count):
+                world.reset_log()
+                self.fault.set("any", at, errno.EIO)
+                with caller.framed(self.fault.path, "4", "add", *GUEST) as reply:
+                    self.outcome_is_whole(reply, before, world.snapshot() == after)
+
+    def forget_guest(self) -> None:
+        """As an administrator would, whatever there is of it."""
+        device, address, _ = GUEST
+        world.sh("ip", "route", "del", address, "dev", device, check=False)
+        world.sh("ip", "neigh", "del", "proxy", address, "dev", "eth0", check=False)
+        for setting in (f"{device}/forwarding", f"{device}/proxy_arp", "eth0/forwarding"):
+            Path("/proc/sys/net/ipv4/conf", setting).write_text("0")
+
+
+if __name__ == "__main__":
+    unittest.main()
