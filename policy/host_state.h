@@ -13,6 +13,7 @@
 #include "libumlnet/core/ip_address.h"
 #include "libumlnet/core/ip_range.h"
 #include "libumlnet/core/rtnetlink.h"
+#include "libumlnet/core/rtnetlink_ipv6.h"
 
 namespace umlnet::policy {
 

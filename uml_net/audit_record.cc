@@ -177,7 +177,7 @@ std::string to_line(const Record& record) {
     std::size_t longest;
   };
   std::string line;
-  for (const auto& [most, longest] : {Limits{32, 200}, Limits{16, 80}, Limits{8, 40}, Limits{4, 20}}) {
+  for (const auto& [most, longest] : {Limits{32, 200}, Limits{16, 80}, Limits{8, 40}, Limits{4, 20}, Limits{2, 10}}) {
     line = to_line(record, most, longest);
     if (line.size() <= kMaxLine) break;
   }

@@ -64,6 +64,15 @@ void read_request(const Json& json, AuditEntry& entry) {
   entry.address = text(json, "address");
   entry.netmask = text(json, "netmask");
   entry.bridge = text(json, "bridge");
+  entry.addresses = texts(json, "addresses");
+  entry.guests = texts(json, "guests");
+  entry.guest_mac = text(json, "guest_mac");
+  entry.mac = text(json, "mac");
+  entry.mtu = number(json, "mtu");
+  entry.queues = number(json, "queues");
+  for (const auto* key : {"isolated", "vnet_hdr", "netns", "persistent", "sealed", "anti_spoof"})
+    if (const Json* flag = find(json, key); flag != nullptr && flag->is_boolean() && flag->get<bool>())
+      entry.flags.emplace_back(key);
 }
 
 void read_result(const Json& json, AuditEntry& entry) {

@@ -35,6 +35,10 @@ struct AuditEntry {
 
   // Empty where the line does not say.
   std::string protocol, operation, device, gateway, address, netmask, bridge;
+  std::vector<std::string> addresses, guests;  // of `open`
+  std::string guest_mac, mac;
+  std::optional<std::uint64_t> mtu, queues;
+  std::vector<std::string> flags;  // options without a value that were asked for, by the names of their keys
   std::vector<std::string> untrusted;
   std::string rule, reason;
   std::string result_device, error, errno_name;

@@ -23,6 +23,30 @@ std::string joined(const std::vector<std::string>& texts, const char* between) {
   return all;
 }
 
+// An option without a value for a person, by the name of its key.
+std::string flag_in_words(const std::string& key) {
+  if (key == "vnet_hdr") return "virtio-net headers";
+  if (key == "netns") return "in a network namespace of the caller's";
+  if (key == "anti_spoof") return "no spoofing";
+  return key;
+}
+
+// What `open` asked for beyond the device's name.
+std::string options_in_words(const AuditEntry& entry) {
+  std::string text;
+  const auto add = [&](const char* what, const std::string& value) {
+    if (!value.empty()) text += std::string(", ") + what + value;
+  };
+  add(entry.addresses.size() == 1 ? "address " : "addresses ", joined(entry.addresses, " "));
+  add(entry.guests.size() == 1 ? "guest " : "guests ", joined(entry.guests, " "));
+  add("guest's MAC ", entry.guest_mac);
+  if (entry.mtu) add("MTU ", std::to_string(*entry.mtu));
+  add("MAC ", entry.mac);
+  if (entry.queues) add("", std::to_string(*entry.queues) + " queues");
+  for (const auto& flag : entry.flags) add("", flag_in_words(flag));
+  return text;
+}
+
 std::string failure(const AuditEntry& entry) {
   return entry.error + (entry.errno_name.empty() ? "" : " (" + entry.errno_name + ")");
 }
@@ -40,7 +64,7 @@ std::string unescaped_request(const AuditEntry& entry) {
   }
   if (!entry.gateway.empty()) text += ", gateway " + entry.gateway;
   if (!entry.bridge.empty()) text += ", bridge " + entry.bridge;
-  return text;
+  return text + options_in_words(entry);
 }
 
 std::string unescaped_words(const AuditEntry& entry) {
@@ -55,7 +79,9 @@ std::string unescaped_words(const AuditEntry& entry) {
   };
   switch (entry.event) {
     case AuditEntry::Event::accept:
-      if (entry.changes.empty())
+      if (entry.changes.empty() && entry.operation == "session")
+        text += " begun";
+      else if (entry.changes.empty())
         text += ", nothing to change";
       else if (entry.operation == "gc")
         add(": ", joined(entry.changes, "; "));

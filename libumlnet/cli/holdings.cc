@@ -23,20 +23,20 @@ struct Routed {
   int device;
 };
 
-std::string name_of(const NetworkState& state, int ifindex) {
-  const Link* link = state.ipv4.link(ifindex);
+std::string name_of(const policy::HostState& state, int ifindex) {
+  const Link* link = state.link(ifindex);
   return link != nullptr ? link->name : "device " + std::to_string(ifindex);
 }
 
 // In the order of the addresses' numbers.
-std::vector<Routed> guest_routes(const NetworkState& state) {
+std::vector<Routed> guest_routes(const policy::HostState& state) {
   std::vector<Routed> routes;
   const auto add = [&](const auto& route, unsigned length, unsigned whole_address) {
     if (route.protocol != rtnetlink::kProtocol) return;
     routes.push_back(
         {route.destination.str() + (length == whole_address ? "" : "/" + std::to_string(length)), route.ifindex});
   };
-  auto ipv4 = state.ipv4.routes;
+  auto ipv4 = state.routes;
   auto ipv6 = state.ipv6_routes;
   std::ranges::sort(ipv4, {}, &rtnetlink::Route::destination);
   std::ranges::sort(ipv6, {}, &rtnetlink::Ipv6Route::destination);
@@ -45,24 +45,24 @@ std::vector<Routed> guest_routes(const NetworkState& state) {
   return routes;
 }
 
-std::vector<Published> published_addresses(const NetworkState& state) {
+std::vector<Published> published_addresses(const policy::HostState& state) {
   std::vector<Published> entries;
   const auto add = [&](const auto& entry) {
     if (rtnetlink::is_our_protocol(entry.protocol)) entries.push_back({entry.address.str(), entry.ifindex});
   };
-  std::ranges::for_each(state.ipv4.proxy_entries, add);
+  std::ranges::for_each(state.proxy_entries, add);
   std::ranges::for_each(state.ipv6_proxy_entries, add);
   std::ranges::sort(entries, {}, [](const Published& entry) { return std::tie(entry.lan, entry.address); });
   return entries;
 }
 
 // With prefix lengths, where wanted.
-std::vector<std::string> host_addresses(const NetworkState& state, int ifindex, bool with_length) {
+std::vector<std::string> host_addresses(const policy::HostState& state, int ifindex, bool with_length) {
   std::vector<std::string> addresses;
   const auto add = [&](const std::string& address, unsigned length) {
     addresses.push_back(with_length ? address + "/" + std::to_string(length) : address);
   };
-  for (const auto& address : state.ipv4.addresses)
+  for (const auto& address : state.addresses)
     if (address.ifindex == ifindex) add(address.address.str(), address.mask.length());
   for (const auto& address : state.ipv6_addresses)
     if (address.ifindex == ifindex && !address.link_local) add(address.address.str(), address.prefix_length);
@@ -96,13 +96,13 @@ std::vector<TapHolder> holders_of(const Link& link, uid_t maker, const std::vect
 
 }  // namespace
 
-Holdings put_together(const NetworkState& state, const std::vector<TapHolder>& holders) {
+Holdings put_together(const policy::HostState& state, const std::vector<TapHolder>& holders) {
   Holdings holdings;
   const auto routes = guest_routes(state);
   const auto published = published_addresses(state);
   std::set<int> ours, lans;
 
-  for (const auto& link : state.ipv4.links) {
+  for (const auto& link : state.links) {
     const auto tag = link.tap ? DeviceTag::parse(link.alias) : std::nullopt;
     if (!tag) continue;
     ours.insert(link.ifindex);

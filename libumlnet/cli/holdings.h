@@ -51,6 +51,6 @@ struct Holdings {
   std::vector<Leftover> leftovers;  // that belong to no device
 };
 
-Holdings put_together(const NetworkState& state, const std::vector<TapHolder>& holders);
+Holdings put_together(const policy::HostState& state, const std::vector<TapHolder>& holders);
 
 }  // namespace umlnet::cli

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "libumlnet/core/unique_fd.h"
 
@@ -100,19 +101,19 @@ class Dumps {
 
 }  // namespace
 
-Outcome<NetworkState> read_network_state() {
+Outcome<policy::HostState> read_network_state() {
   auto dumps = Dumps::open();
   if (!dumps) return std::unexpected(dumps.error());
-  NetworkState state;
+  policy::HostState state;
   // Proxy entries before routes, and these before devices: whoever makes them does it the other way round, so nothing
   // looks left behind only because it was made meanwhile.
   const Outcome<void> reads[] = {
-      dumps->read(rtnetlink::dump_proxy_entries, rtnetlink::proxy_entry_of, state.ipv4.proxy_entries),
+      dumps->read(rtnetlink::dump_proxy_entries, rtnetlink::proxy_entry_of, state.proxy_entries),
       dumps->read(rtnetlink::dump_ipv6_proxy_entries, rtnetlink::ipv6_proxy_entry_of, state.ipv6_proxy_entries),
-      dumps->read(rtnetlink::dump_routes, rtnetlink::route_of, state.ipv4.routes),
+      dumps->read(rtnetlink::dump_routes, rtnetlink::route_of, state.routes),
       dumps->read(rtnetlink::dump_ipv6_routes, rtnetlink::ipv6_route_of, state.ipv6_routes),
-      dumps->read(rtnetlink::dump_links_with_statistics, rtnetlink::link_of, state.ipv4.links),
-      dumps->read(rtnetlink::dump_addresses, rtnetlink::address_of, state.ipv4.addresses),
+      dumps->read(rtnetlink::dump_links_with_statistics, rtnetlink::link_of, state.links),
+      dumps->read(rtnetlink::dump_addresses, rtnetlink::address_of, state.addresses),
       dumps->read(rtnetlink::dump_ipv6_addresses, rtnetlink::ipv6_address_of, state.ipv6_addresses),
   };
   for (const auto& read : reads)

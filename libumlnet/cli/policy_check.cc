@@ -137,7 +137,7 @@ Outcome<Findings> find(const Options& options) {
   if (options.live) {
     auto now = read_network_state();
     if (now)
-      host = std::move(now->ipv4);
+      host = *std::move(now);
     else
       findings.notes.push_back("the host's devices and addresses were not compared: " + now.error().text);
   }

@@ -10,14 +10,13 @@
 #include <string>
 #include <vector>
 
+#include "libumlnet/cli/asked_request.h"
 #include "libumlnet/cli/network_state.h"
 #include "libumlnet/cli/policy_command.h"
 #include "libumlnet/cli/policy_input.h"
 #include "libumlnet/cli/policy_places.h"
 #include "libumlnet/cli/words.h"
 #include "libumlnet/core/call.h"
-#include "libumlnet/core/device_tag.h"
-#include "libumlnet/core/native5_arguments.h"
 #include "libumlnet/core/plain_text.h"
 #include "policy/decide.h"
 
@@ -37,6 +36,10 @@ Operations, and what they name:
   ethertap    a session on --device, with --gateway or without
   address     a guest's --address on --device, under --netmask
   bridge      a TAP device on --bridge
+  open ...    an interface of the native protocol, in that protocol's own words:
+              umlnet policy explain open device=vm7 queues=2 guest=fd00:99::7
+  remove device=DEV, session
+              the other requests of the native protocol
 
       --gateway ADDR        the host's address on the device
       --device DEV          the device by name
@@ -52,7 +55,7 @@ Options:
       --host-state live     the host as it is: limits, addresses in use, whose
                             DEV is (default)
       --host-state none     the policy alone: nobody holds anything, DEV is the
-                            caller's, BRIDGE is there
+                            caller's, a bridge is there
       --policy FILE         in place of the installed policy; may be given again
   -j, --json                one JSON object instead of lines
   -h, --help                this text
@@ -80,89 +83,6 @@ struct Options {
   Request request = MakeTap{};
 };
 
-// The words of an operation, before they are a request.
-struct Words {
-  std::string operation;
-  std::optional<std::string> device, gateway, address, netmask, bridge;
-  bool removes = false;
-};
-
-std::string quoted(const std::string& word) { return "\"" + escaped(word, 64) + "\""; }
-
-Outcome<Ipv4> read_address(const std::string& option, const std::string& word) {
-  if (const auto address = Ipv4::parse(word)) return *address;
-  return misuse(option + " " + quoted(word) + " is not an IPv4 address");
-}
-
-Outcome<Ipv4Mask> read_mask(const std::string& option, const std::string& word) {
-  if (const auto length = number(word, 32); length && !word.empty()) return Ipv4Mask(*length);
-  if (const auto mask = Ipv4Mask::parse(word)) return *mask;
-  return misuse(option + " " + quoted(word) + " is neither a netmask nor its length, as in 255.255.255.0 or 24");
-}
-
-// What an operation names.
-struct Named {
-  bool gateway = false, device = false, address = false, bridge = false;
-};
-
-Outcome<void> only(const Words& words, const Named& named) {
-  const auto stray = [&](const auto& option, const char* name, bool wanted) -> std::string {
-    return option && !wanted ? name : "";
-  };
-  const std::string names[] = {
-      stray(words.gateway, "--gateway", named.gateway), stray(words.device, "--device", named.device),
-      stray(words.address, "--address", named.address), stray(words.netmask, "--netmask", named.address),
-      stray(words.bridge, "--bridge", named.bridge),    words.removes && !named.address ? "--del" : ""};
-  for (const auto& name : names)
-    if (!name.empty()) return misuse(words.operation + " has no " + name);
-  if (named.device && !words.device) return misuse(words.operation + " wants --device DEV");
-  if (named.address && !words.address) return misuse(words.operation + " wants --address ADDR");
-  if (named.bridge && !words.bridge) return misuse(words.operation + " wants --bridge BRIDGE");
-  return {};
-}
-
-Outcome<Request> request_of(const Words& words) {
-  std::optional<Ipv4> gateway;
-  if (words.gateway) {
-    const auto parsed = read_address("--gateway", *words.gateway);
-    if (!parsed) return std::unexpected(parsed.error());
-    gateway = *parsed;
-  }
-  const auto device = words.device ? IfName::parse(*words.device) : std::nullopt;
-  if (words.device && !device) return misuse("--device " + quoted(*words.device) + " is not a device name");
-
-  if (words.operation == "tuntap") {
-    if (const auto fit = only(words, {.gateway = true}); !fit) return std::unexpected(fit.error());
-    return MakeTap{.gateway = gateway};
-  }
-  if (words.operation == "ethertap") {
-    if (const auto fit = only(words, {.gateway = true, .device = true}); !fit) return std::unexpected(fit.error());
-    return OpenEthertap{.device = *device, .gateway = gateway};
-  }
-  if (words.operation == "address") {
-    if (const auto fit = only(words, {.device = true, .address = true}); !fit) return std::unexpected(fit.error());
-    const auto slash = words.address->find('/');
-    const auto address = read_address("--address", words.address->substr(0, slash));
-    if (!address) return std::unexpected(address.error());
-    if (slash != std::string::npos && words.netmask) return misuse("--address has a length already: no --netmask");
-    const auto mask = slash != std::string::npos
-                          ? read_mask("the length in --address", words.address->substr(slash + 1))
-                          : read_mask("--netmask", words.netmask.value_or("32"));
-    if (!mask) return std::unexpected(mask.error());
-    if (words.removes) return DeleteAddress{.device = *device, .address = *address, .netmask = *mask};
-    return AddAddress{.device = *device, .address = *address, .netmask = *mask};
-  }
-  if (words.operation == "bridge") {
-    if (const auto fit = only(words, {.bridge = true}); !fit) return std::unexpected(fit.error());
-    const auto bridge = IfName::parse(*words.bridge);
-    if (!bridge) return misuse("--bridge " + quoted(*words.bridge) + " is not the name of a bridge");
-    return MakeBridgedTap{.bridge = *bridge, .virtio_headers = false};
-  }
-  if (words.operation == "open") return misuse("rules may name open, but there is no request for it yet");
-  if (words.operation.empty()) return misuse("say what is asked for: tuntap, ethertap, address or bridge");
-  return misuse(quoted(words.operation) + " is not an operation: it is tuntap, ethertap, address or bridge");
-}
-
 // Nothing: the help was asked for.
 Outcome<std::optional<Options>> parse(int argc, char** argv) {
   enum Long { kUser = 256, kGroup, kHostState, kPolicyFile, kDevice, kGateway, kAddress, kNetmask, kDel, kBridge };
@@ -182,7 +102,7 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
       {nullptr, 0, nullptr, 0},
   };
   Options options;
-  Words words;
+  AskedWords words;
   for (int letter = 0; (letter = ::getopt_long(argc, argv, ":jh", kLong, nullptr)) != -1;) {
     const std::string value = ::optarg != nullptr ? ::optarg : "";
     switch (letter) {
@@ -209,12 +129,14 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
     }
   }
   if (::optind < argc) words.operation = argv[::optind];
-  if (::optind + 1 < argc) return misuse("one operation at a time: " + quoted(argv[::optind + 1]) + " is too much");
+  for (int i = ::optind + 1; i < argc; ++i) words.native.emplace_back(argv[i]);
   const auto request = request_of(words);
   if (!request) return std::unexpected(request.error());
   options.request = *request;
   return options;
 }
+
+std::string quoted(const std::string& word) { return "\"" + escaped(word, 64) + "\""; }
 
 bool is_number(const std::string& word) {
   return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
@@ -249,32 +171,6 @@ Outcome<Caller> caller_of(const Options& options, const KnownAccounts& known) {
     caller.groups = *std::move(groups);
   }
   return caller;
-}
-
-// A host on which nobody holds anything, but for the device that the request names, which is the caller's. The bridge
-// that it names is there.
-HostState assumed_host(const Caller& caller, const Request& request) {
-  HostState host;
-  if (const auto* bridged = std::get_if<MakeBridgedTap>(&request)) {
-    rtnetlink::Link link;
-    link.ifindex = 1;
-    link.name = bridged->bridge.str();
-    link.kind = "bridge";
-    host.links.push_back(std::move(link));
-  }
-  std::optional<IfName> device;
-  if (const auto* add = std::get_if<AddAddress>(&request)) device = add->device;
-  if (const auto* del = std::get_if<DeleteAddress>(&request)) device = del->device;
-  if (!device) return host;
-  rtnetlink::Link link;
-  link.ifindex = 1;
-  link.name = device->str();
-  link.kind = "tun";
-  link.tap = link.up = link.carrier = true;
-  link.alias = DeviceTag{.uid = caller.uid, .id = RequestId({}), .since = {}, .request = "assumed"}.str();
-  link.tun_owner = caller.uid;
-  host.links.push_back(std::move(link));
-  return host;
 }
 
 struct Line {
@@ -327,7 +223,10 @@ std::string operations_of(const Rule& rule) {
 Line line_of(const Rule& rule, const policy::RuleAnswer& answer, const Explanation& decided, const Rule* denier) {
   const bool deciding = rule.name == decided.rule;
   switch (answer.says) {
-    case RuleSays::nothing: return {&rule, "other-callers", speaks_of(rule)};
+    case RuleSays::nothing:
+      if (std::holds_alternative<RemoveInterface>(decided.request))
+        return {&rule, "not-asked", "is not asked: one's own device needs no rule"};
+      return {&rule, "other-callers", speaks_of(rule)};
     case RuleSays::does_not_match: return {&rule, "does-not-match", "lets it pass: " + answer.why};
     case RuleSays::lacks_operation:
       return {&rule, "lacks-operation", "does not allow this operation: it lists " + operations_of(rule)};
@@ -364,43 +263,12 @@ Explanation explain(const policy::Policy& policy, const Caller& caller, const Re
   for (std::size_t i = 0; i < answers.size(); ++i)
     explanation.lines.push_back(line_of(policy.rules[i], answers[i], explanation, denier));
 
-  if (const auto* add = std::get_if<AddAddress>(&request); decision && add != nullptr) {
-    const auto* device = host.link(add->device.str());
-    for (const auto* lan : policy::lans_of(host, add->address, add->netmask, device != nullptr ? device->ifindex : 0))
-      (decision->may_publish_on(lan->name) ? explanation.published : explanation.not_published).push_back(lan->name);
-  }
+  if (decision)
+    for (const auto* lan : lans_asked_for(request, host)) {
+      auto& names = decision->may_publish_on(lan->name) ? explanation.published : explanation.not_published;
+      if (std::ranges::find(names, lan->name) == names.end()) names.push_back(lan->name);
+    }
   return explanation;
-}
-
-std::string words_of(const Request& request) {
-  struct Visitor {
-    std::string operator()(const MakeTap& tap) const {
-      return "tuntap" + (tap.gateway ? ", gateway " + tap.gateway->str() : "");
-    }
-    std::string operator()(const OpenEthertap& ethertap) const {
-      return "ethertap, device " + ethertap.device.str() +
-             (ethertap.gateway ? ", gateway " + ethertap.gateway->str() : "");
-    }
-    std::string operator()(const MakeBridgedTap& bridged) const { return "bridge, bridge " + bridged.bridge.str(); }
-    std::string operator()(const AddAddress& add) const {
-      return "add address " + add.address.str() + ", netmask " + add.netmask.str() + ", device " + add.device.str();
-    }
-    std::string operator()(const DeleteAddress& del) const {
-      return "take back address " + del.address.str() + ", netmask " + del.netmask.str() + ", device " +
-             del.device.str();
-    }
-    std::string operator()(const OpenInterface& open) const { return joined(native5::words_of(open)); }
-    std::string operator()(const RemoveInterface& remove) const { return joined(native5::words_of(remove)); }
-    std::string operator()(const OpenSession&) const { return "session"; }
-    std::string operator()(const CollectGarbage&) const { return "gc"; }
-
-    static std::string joined(const std::vector<std::string>& words) {
-      std::string text;
-      for (const auto& word : words) text += (text.empty() ? "" : " ") + word;
-      return text;
-    }
-  };
-  return std::visit(Visitor{}, request);
 }
 
 std::string with_name(gid_t group, const Memberships& memberships) {
@@ -461,7 +329,7 @@ void print_json(const Explanation& explanation, const PolicyPlaces& places) {
     json["devices_held"] = explanation.devices;
     json["addresses_held"] = explanation.addresses;
   }
-  if (explanation.allowed && std::holds_alternative<AddAddress>(explanation.request)) {
+  if (explanation.allowed && names_guests(explanation.request)) {
     json["seen_in_lan_of"] = explanation.published;
     json["unseen_in_lan_of"] = explanation.not_published;
   }
@@ -514,7 +382,7 @@ Outcome<int> run(const Options& options) {
     auto now = read_network_state();
     live = now.has_value();
     if (now)
-      host = std::move(now->ipv4);
+      host = *std::move(now);
     else
       note = now.error().text;
   }

@@ -17,8 +17,9 @@ using policy::Policy;
 using policy::Principal;
 using policy::Rule;
 
-// Those that a request can have (libumlnet/core/request.h). Nothing asks for the others yet: no word about them.
-constexpr std::array kAskedFor = {Operation::tuntap, Operation::ethertap, Operation::address, Operation::bridge};
+// Those that rules can name (libumlnet/core/request.h).
+constexpr std::array kOperations = {Operation::tuntap, Operation::ethertap, Operation::address, Operation::bridge,
+                                    Operation::open};
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
@@ -86,20 +87,44 @@ std::optional<std::string> why_inert(const Rule& rule, Operation operation) {
     return "such a request names a bridge, and the rule lists none under \"bridges\"";
   if (operation == Operation::address && !(rule.guests && has_ipv4(*rule.guests)))
     return "the rule lists no IPv4 addresses under \"guests\"";
+  const bool is_open = operation == Operation::open;
+  if (operation == Operation::bridge && rule.isolated)
+    return "it wants isolated ports only, and such a request makes none";
+  if ((operation == Operation::bridge || operation == Operation::tuntap) && rule.sealed)
+    return "it wants sealed interfaces only, and such a request makes none";
+  if (makes_device(operation) && !is_open && rule.anti_spoof)
+    return "it wants interfaces with an anti-spoofing filter only, and such a request makes none";
+  if (is_open && rule.anti_spoof && (!rule.guests || rule.guests->empty()))
+    return "it wants an anti-spoofing filter, which is made of guest addresses, and lists none under \"guests\"";
   if (makes_device(operation) && rule.max_devices == 0) return "max_devices is 0";
   if (operation == Operation::address && rule.max_addresses == 0) return "max_addresses is 0";
   return std::nullopt;
+}
+
+// Whether `rule` wants nothing of a device that `other` does not want.
+bool wants_no_more(const Rule& rule, const Rule& other) {
+  return rule.isolated <= other.isolated && rule.sealed <= other.sealed && rule.anti_spoof <= other.anti_spoof;
+}
+
+// Whether `rule` lets `open` ask for all that `other` lets it ask for, beyond names and addresses.
+bool lets_ask_as_much(const Rule& rule, const Rule& other) {
+  return rule.max_mtu >= other.max_mtu && rule.max_queues >= other.max_queues && rule.host_mac >= other.host_mac &&
+         rule.vnet_hdr >= other.vnet_hdr && rule.namespaces >= other.namespaces && rule.persistent >= other.persistent;
 }
 
 // Whether an allow rule that stands earlier grants all that `later` grants of `operation`, to the same callers, and as
 // much of it.
 bool hides(const Rule& earlier, const Rule& later, Operation operation) {
   if (earlier.effect != Effect::allow || !earlier.operations || !earlier.operations->contains(operation)) return false;
-  if (!speaks_of_all(earlier, later)) return false;
+  if (!speaks_of_all(earlier, later) || !wants_no_more(earlier, later)) return false;
   if (operation == Operation::address)
     return covers_all(earlier.guests, later.guests) && earlier.max_addresses >= later.max_addresses;
   if (operation == Operation::bridge)
     return covers_all(earlier.bridges, later.bridges) && earlier.max_devices >= later.max_devices;
+  if (operation == Operation::open &&
+      !(lets_ask_as_much(earlier, later) && covers_all(earlier.guests, later.guests) &&
+        covers_all(earlier.bridges, later.bridges) && earlier.max_addresses >= later.max_addresses))
+    return false;
   const bool devices = operation == Operation::tuntap || covers_all(earlier.devices, later.devices);
   return devices && covers_all(earlier.gateways, later.gateways) && earlier.max_devices >= later.max_devices;
 }
@@ -108,6 +133,8 @@ bool hides(const Rule& earlier, const Rule& later, Operation operation) {
 bool denies_all(const Rule& deny, const Rule& rule, Operation operation) {
   if (deny.effect != Effect::deny || !speaks_of_all(deny, rule) || deny.lan) return false;
   if (deny.operations && !deny.operations->contains(operation)) return false;
+  // A request that names nothing of the kind passes.
+  if (operation == Operation::open) return !deny.bridges && !deny.guests && !deny.gateways && !deny.devices;
   if (deny.bridges && (operation != Operation::bridge || !covers_all(deny.bridges, rule.bridges))) return false;
   if (operation == Operation::address)
     return !deny.gateways && !deny.devices && (!deny.guests || covers_all(deny.guests, rule.guests));
@@ -119,6 +146,12 @@ bool denies_all(const Rule& deny, const Rule& rule, Operation operation) {
 // Whether a deny rule matches any request for `operation`.
 bool can_match(const Rule& rule, Operation operation) {
   if (rule.operations && !rule.operations->contains(operation)) return false;
+  if (operation == Operation::open) {
+    const auto is_empty = [](const auto& list) { return list && list->empty(); };
+    if (is_empty(rule.bridges) || is_empty(rule.guests) || is_empty(rule.gateways) || is_empty(rule.lan)) return false;
+    if (rule.devices && !has_name(*rule.devices)) return false;
+    return !rule.bridges || (!rule.gateways && !rule.lan);  // a port of a bridge has neither an address nor a LAN
+  }
   if (rule.bridges && (operation != Operation::bridge || rule.bridges->empty())) return false;
   const bool kernel_names = operation == Operation::tuntap || operation == Operation::bridge;
   if (rule.devices && (!has_name(*rule.devices) || kernel_names)) return false;
@@ -140,6 +173,7 @@ class Review {
       look_at_patterns(rule);
       look_at_reach(rule, i);
       if (rule.effect == Effect::deny) continue;
+      look_at_options(rule);
       look_at_ranges(rule, "gateways", rule.gateways);
       look_at_ranges(rule, "guests", rule.guests);
       if (host_ != nullptr) look_at_host(rule);
@@ -197,7 +231,6 @@ class Review {
   }
 
   std::optional<std::string> why_never(const Rule& rule, std::size_t index, Operation operation) const {
-    if (std::ranges::find(kAskedFor, operation) == kAskedFor.end()) return std::nullopt;
     if (auto why = why_inert(rule, operation)) return why;
     for (const auto& other : policy_.rules)
       if (denies_all(other, rule, operation))
@@ -209,16 +242,33 @@ class Review {
   }
 
   void look_at_deny(const Rule& rule) {
-    const bool only_later_ones =
-        rule.operations && !rule.operations->empty() && std::ranges::none_of(*rule.operations, [](Operation operation) {
-          return std::ranges::find(kAskedFor, operation) != kAskedFor.end();
-        });
-    if (only_later_ones) return;
-    if (std::ranges::any_of(kAskedFor, [&](Operation operation) { return can_match(rule, operation); })) return;
+    if (std::ranges::any_of(kOperations, [&](Operation operation) { return can_match(rule, operation); })) return;
     warn(
         "never-decides", rule, {}, {},
         "it matches no request that there is: a deny rule matches what is in all of its lists, and an empty list holds "
         "nothing");
+  }
+
+  // Keys that change nothing in this rule.
+  void look_at_options(const Rule& rule) {
+    const std::pair<const char*, bool> set[] = {{"max_mtu", rule.max_mtu > Rule::kDefaultMaxMtu},
+                                                {"max_queues", rule.max_queues > 1},
+                                                {"host_mac", rule.host_mac},
+                                                {"vnet_hdr", rule.vnet_hdr},
+                                                {"namespaces", rule.namespaces},
+                                                {"persistent", rule.persistent}};
+    const bool opens = rule.operations && rule.operations->contains(Operation::open);
+    for (const auto& [key, is_set] : set) {
+      const std::string_view name = key;
+      const bool is_for_holders = name == "max_queues" || name == "vnet_hdr" || name == "persistent";
+      if (is_set && !opens)
+        warn("no-effect", rule, key, {}, "it has no effect: only open asks for it, and the rule does not grant that");
+      else if (is_set && rule.sealed && is_for_holders)
+        warn("no-effect", rule, key, {},
+             "it has no effect: the rule wants sealed interfaces only, which have none of it");
+    }
+    if (rule.isolated && (!rule.bridges || rule.bridges->empty()))
+      warn("no-effect", rule, "isolated", {}, "it has no effect: the rule lists no bridges");
   }
 
   void look_at_ranges(const Rule& rule, const char* key, const std::optional<std::vector<IpRange>>& ranges) {
@@ -228,6 +278,10 @@ class Review {
       if (first && first == special_purpose(bounds->second))
         warn("no-such-address", rule, key, range.str(),
              range.str() + " holds no address that can be granted: " + std::string(*first));
+      for (const auto* special : {"::/128", "::1/128", "::ffff:0:0/96", "fe80::/10", "ff00::/8"})
+        if (IpRange::parse(special)->covers(range))
+          warn("no-such-address", rule, key, range.str(),
+               range.str() + " holds no address that can be granted: " + std::string(*special_purpose(range.first())));
     }
   }
 
@@ -244,26 +298,34 @@ class Review {
 
   void look_at_host(const Rule& rule) {
     for (const auto& range : rule.guests.value_or(std::vector<IpRange>{})) {
-      for (const auto& own : host_->addresses)
-        if (!is_of_a_guest(own.ifindex) && range.contains(own.address))
+      const auto own = [&](const auto& held) {
+        if (!is_of_a_guest(held.ifindex) && range.contains(held.address))
           warn("host-address", rule, "guests", range.str(),
-               range.str() + " holds " + own.address.str() + ", the host's own address on " + device_name(own.ifindex) +
-                   ", which no guest can have");
-      for (const auto& route : host_->routes)
+               range.str() + " holds " + held.address.str() + ", the host's own address on " +
+                   device_name(held.ifindex) + ", which no guest can have");
+      };
+      const auto gateway = [&](const auto& route) {
         if (route.gateway && range.contains(*route.gateway))
           warn("host-address", rule, "guests", range.str(),
                range.str() + " holds " + route.gateway->str() + ", the host's gateway on " +
                    device_name(route.ifindex) + ", which no guest can have");
+      };
+      std::ranges::for_each(host_->addresses, own);
+      std::ranges::for_each(host_->ipv6_addresses, own);
+      std::ranges::for_each(host_->routes, gateway);
+      std::ranges::for_each(host_->ipv6_routes, gateway);
       look_at_lan_of(rule, range);
     }
     for (const auto& range : rule.gateways.value_or(std::vector<IpRange>{})) {
-      const auto bounds = range.ipv4_bounds();
-      if (!bounds || bounds->first == bounds->second) continue;  // just that one: it is meant
-      for (const auto& own : host_->addresses)
-        if (!is_of_a_guest(own.ifindex) && range.contains(own.address))
+      if (range.is_one_address()) continue;  // just that one: it is meant
+      const auto own = [&](const auto& held) {
+        if (!is_of_a_guest(held.ifindex) && range.contains(held.address))
           warn("host-address", rule, "gateways", range.str(),
-               range.str() + " holds " + own.address.str() + ", the host's own address on " + device_name(own.ifindex) +
-                   ": callers may have it on the devices of their guests, too");
+               range.str() + " holds " + held.address.str() + ", the host's own address on " +
+                   device_name(held.ifindex) + ": callers may have it on the devices of their guests, too");
+      };
+      std::ranges::for_each(host_->addresses, own);
+      std::ranges::for_each(host_->ipv6_addresses, own);
     }
     for (const auto& name : rule.bridges.value_or(std::vector<IfName>{})) {
       const auto* link = host_->link(name.str());
@@ -280,18 +342,21 @@ class Review {
   // Guest addresses out of a LAN of the host's that the rule does not list: they would be granted, and not be seen
   // there.
   void look_at_lan_of(const Rule& rule, const IpRange& range) {
-    for (const auto& route : host_->routes) {
-      if (route.mask.length() == 0 || route.mask.length() == 32 || is_of_a_guest(route.ifindex)) continue;
-      const auto lan = IpRange::parse(route.destination.str() + "/" + std::to_string(route.mask.length()));
-      const auto name = device_name(route.ifindex);
+    const auto look = [&](const IpRange& lan, int ifindex) {
+      if (lan.length() == 0 || lan.is_one_address() || is_of_a_guest(ifindex)) return;
+      const auto name = device_name(ifindex);
       const bool listed =
           rule.lan && std::ranges::any_of(*rule.lan, [&](const IfName& one) { return one.str() == name; });
-      if (lan && lan->covers(range) && !listed)
+      if (lan.covers(range) && !listed)
         warn("not-published", rule, "guests", range.str(),
              range.str() + " lies in the LAN of " + name +
                  ", which the rule does not list under \"lan\": only this host "
                  "will reach these guests");
-    }
+    };
+    for (const auto& route : host_->routes)
+      look(IpRange::network_of(route.destination, route.mask.length()), route.ifindex);
+    for (const auto& route : host_->ipv6_routes)
+      look(IpRange::network_of(route.destination, route.prefix_length), route.ifindex);
   }
 
   const Policy& policy_;

@@ -226,8 +226,8 @@ Result<policy::HostState> ThisHost::network() const {
   auto state = read_network_state();
   if (!state) return *(network_ = fail(Code::kernel, state.error().text));
   const auto forwarding = read("/proc/sys/net/ipv4/ip_forward");
-  state->ipv4.all.forwarding = forwarding && forwarding->starts_with('1');
-  network_ = std::move(state->ipv4);
+  state->all.forwarding = forwarding && forwarding->starts_with('1');
+  network_ = *std::move(state);
   return *network_;
 }
 

@@ -11,6 +11,7 @@ inline constexpr std::size_t kVlanTag = 4;          // bytes, between the addres
 
 enum class EtherType : std::uint16_t {
   ipv4 = 0x0800,
+  arp = 0x0806,
   vlan = 0x8100,  // 802.1Q, one tag or the inner one
   ipv6 = 0x86dd,
   service_vlan = 0x88a8,  // 802.1ad ("QinQ"), the outer tag

@@ -69,12 +69,15 @@ Result<void> read_number(std::string_view option, std::string_view value, unsign
   return {};
 }
 
+const IpAddress& address_in(const IpAddress& address) { return address; }
+const IpAddress& address_in(const IpInterface& address) { return address.address; }
+
 template <class Item>
 Result<void> read_one_more(std::string_view option, std::string_view value, std::optional<Item> item,
                            std::vector<Item>& place, std::string advice) {
   if (!item) return bad_value(option, value, "an IP address", std::move(advice));
-  if (std::ranges::find(place, *item) != place.end())
-    return fail(Code::usage, std::string(option) + "=" + escaped(value, 40) + " is given twice");
+  if (std::ranges::any_of(place, [&](const Item& other) { return address_in(other) == address_in(*item); }))
+    return fail(Code::usage, std::string(option) + "=" + escaped(value, 50) + ": the address is given twice");
   if (place.size() == kMaxAddresses)
     return fail(Code::usage, "there are more than " + std::to_string(kMaxAddresses) + " options " +
                                  std::string(option) + "=, which is as many as one device can have");
@@ -180,6 +183,10 @@ Result<void> check(const OpenInterface& request) {
     return excludes("sealed", "persist", "a device that anybody may attach to by its name is not sealed");
   if (request.persistent && request.netns)
     return excludes("persist", "netns=", "the namespace's owner can make a persistent device there without uml_net");
+  for (const auto& guest : request.guests)
+    if (std::ranges::find(request.addresses, guest, &IpInterface::address) != request.addresses.end())
+      return fail(Code::usage, to_string(guest) + " is asked for as the host's address and as the guest's",
+                  "Give each its own.");
   const auto is_v6 = [](const IpAddress& address) { return std::holds_alternative<Ipv6>(address); };
   const bool has_v6 = std::ranges::any_of(request.addresses, is_v6, &IpInterface::address) ||
                       std::ranges::any_of(request.guests, is_v6);
@@ -202,7 +209,9 @@ Result<Request> parse_open(Words words, ParseFd parse_fd) {
 Result<Request> parse_remove(Words words) {
   constexpr std::string_view kDevice = "device=";
   if (words.size() != 1 || !words[0].starts_with(kDevice))
-    return fail(Code::usage, "\"remove\" takes one word, device=NAME, and got " + std::to_string(words.size()),
+    return fail(Code::usage,
+                "\"remove\" takes one word, device=NAME, and got " +
+                    (words.size() == 1 ? quoted(words[0]) : std::to_string(words.size())),
                 "Name the device to delete.");
   const auto name = words[0].substr(kDevice.size());
   const auto device = IfName::parse(name);

@@ -1,5 +1,6 @@
 // rtnetlink messages as bytes: the requests that the toolkit sends and the records that it reads (rtnetlink(7),
-// linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h). No socket here: whoever has one sends and receives.
+// linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h). No socket here: whoever has one sends and receives. Addresses
+// and routes of IPv6 are in rtnetlink_ipv6.h, what looks at a device's frames in traffic_control.h.
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +14,6 @@
 #include <vector>
 
 #include "libumlnet/core/ipv4.h"
-#include "libumlnet/core/ipv6.h"
 #include "libumlnet/core/mac_address.h"
 
 namespace umlnet::rtnetlink {
@@ -37,6 +37,15 @@ struct Ipv4Settings {
   bool proxy_arp = false;
 };
 
+// To be read only: the kernel takes no change of these by rtnetlink, and the sysctls net.ipv6.conf are root's to write.
+// A device answers for a proxy entry where its own `forwarding` is on, and its own `proxy_ndp` or that of all devices
+// (ndisc_recv_ns() in net/ipv6/ndisc.c); a packet is forwarded where `forwarding` of all devices is on.
+struct Ipv6Settings {
+  bool forwarding = false;
+  bool proxy_ndp = false;
+  bool disabled = false;  // net.ipv6.conf.DEV.disable_ipv6; in the records of links only
+};
+
 struct Link {
   int ifindex = 0;
   std::string name;
@@ -50,9 +59,12 @@ struct Link {
   std::optional<uid_t> tun_owner;  // TUNSETOWNER
   unsigned queues = 0;             // of a TUN or TAP: fds attached to it, or could be again (IFF_DETACH_QUEUE)
   int master = 0;                  // the index of the bridge or bond that it is a port of
+  bool isolated = false;           // a port of a bridge that exchanges no frames with other isolated ports
+  std::uint32_t group = 0;         // IFLA_GROUP: 0 unless somebody set it
   unsigned mtu = 0;
   std::optional<MacAddress> mac;  // where the device has one of Ethernet's size
   Ipv4Settings ipv4;
+  Ipv6Settings ipv6;
   // What the device received and sent: for a TAP, from and to the guest. tx_dropped: what its full queue cost. In the
   // answers to get_link() and dump_links_with_statistics() only.
   std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0, tx_dropped = 0;
@@ -81,26 +93,6 @@ struct ProxyEntry {
   std::uint8_t protocol = 0;
 };
 
-// The same of IPv6.
-struct Ipv6Address {
-  int ifindex = 0;
-  Ipv6 address;
-  unsigned prefix_length = 0;
-  bool link_local = false;
-};
-struct Ipv6Route {
-  Ipv6 destination;
-  unsigned prefix_length = 0;
-  int ifindex = 0;
-  std::optional<Ipv6> gateway;
-  std::uint8_t protocol = 0;
-};
-struct Ipv6ProxyEntry {
-  int ifindex = 0;
-  Ipv6 address;
-  std::uint8_t protocol = 0;
-};
-
 // Requests. Each is one whole message, with NLM_F_ACK or NLM_F_DUMP set as it needs; `sequence` comes back in the
 // answer.
 Bytes dump_links(std::uint32_t sequence);
@@ -108,27 +100,37 @@ Bytes dump_links_with_statistics(std::uint32_t sequence);
 Bytes dump_addresses(std::uint32_t sequence);
 Bytes dump_routes(std::uint32_t sequence);
 Bytes dump_proxy_entries(std::uint32_t sequence);
-Bytes dump_ipv6_addresses(std::uint32_t sequence);
-Bytes dump_ipv6_routes(std::uint32_t sequence);
-Bytes dump_ipv6_proxy_entries(std::uint32_t sequence);
 // Of IPv4 and IPv6 alike, in one dump.
 Bytes dump_all_addresses(std::uint32_t sequence);
 Bytes dump_all_routes(std::uint32_t sequence);
 Bytes dump_all_proxy_entries(std::uint32_t sequence);
 Bytes get_link(std::uint32_t sequence, std::string_view name);
-inline constexpr int kAllDevices = -1;     // NETCONFA_IFINDEX_ALL: net.ipv4.conf.all
-inline constexpr int kDefaultDevice = -2;  // NETCONFA_IFINDEX_DEFAULT: net.ipv4.conf.default
+inline constexpr int kAllDevices = -1;     // NETCONFA_IFINDEX_ALL: net.ipv4.conf.all, net.ipv6.conf.all
+inline constexpr int kDefaultDevice = -2;  // NETCONFA_IFINDEX_DEFAULT: net.ipv4.conf.default, net.ipv6.conf.default
 Bytes get_ipv4_settings(std::uint32_t sequence, int which);
+Bytes get_ipv6_settings(std::uint32_t sequence, int which);
 
 Bytes set_link_up(std::uint32_t sequence, int ifindex);
 Bytes set_link_alias(std::uint32_t sequence, int ifindex, std::string_view alias);
 Bytes set_link_mtu(std::uint32_t sequence, int ifindex, unsigned mtu);
 Bytes set_link_mac(std::uint32_t sequence, int ifindex, const MacAddress& mac);
 Bytes set_link_master(std::uint32_t sequence, int ifindex, int master);  // the bridge that it becomes a port of
+// Fails with EOPNOTSUPP where the device is no port of a bridge.
+Bytes set_port_isolation(std::uint32_t sequence, int ifindex, bool on);
+Bytes set_link_group(std::uint32_t sequence, int ifindex, std::uint32_t group);
+// Into the network namespace behind `netns_fd`, which stays the caller's; under a new name, or the one that it has
+// where `new_name` is empty. The device is down afterwards, and has lost its bridge, addresses and routes; its fds,
+// owner, alias, MAC address and MTU stay. CAP_NET_ADMIN is asked for over that namespace too. Fails with EEXIST where
+// the name is taken there.
+Bytes move_link(std::uint32_t sequence, int ifindex, int netns_fd, std::string_view new_name = {});
 Bytes delete_link(std::uint32_t sequence, int ifindex);
-Bytes set_forwarding(std::uint32_t sequence, int ifindex, bool on);    // net.ipv4.conf.DEV.forwarding
-Bytes set_proxy_arp(std::uint32_t sequence, int ifindex, bool on);     // net.ipv4.conf.DEV.proxy_arp
-Bytes add_address(std::uint32_t sequence, int ifindex, Ipv4 address);  // with a /32
+// Every device of a group, in one step. The kernel refuses group 0 (EPERM), a group with a device that cannot be
+// deleted (EOPNOTSUPP), and one without devices (ENODEV).
+Bytes delete_link_group(std::uint32_t sequence, std::uint32_t group);
+Bytes set_forwarding(std::uint32_t sequence, int ifindex, bool on);  // net.ipv4.conf.DEV.forwarding
+Bytes set_proxy_arp(std::uint32_t sequence, int ifindex, bool on);   // net.ipv4.conf.DEV.proxy_arp
+// Where `mask` is shorter than /32, the kernel routes the network to the device as soon as that is up.
+Bytes add_address(std::uint32_t sequence, int ifindex, Ipv4 address, Ipv4Mask mask = Ipv4Mask());
 // Fails with EEXIST where the main table has a route to that very address, whatever its device.
 Bytes add_host_route(std::uint32_t sequence, int ifindex, Ipv4 address);
 Bytes delete_host_route(std::uint32_t sequence, int ifindex, Ipv4 address);
@@ -156,9 +158,7 @@ std::optional<Link> link_of(const Message& message);
 std::optional<Address> address_of(const Message& message);
 std::optional<Route> route_of(const Message& message);
 std::optional<ProxyEntry> proxy_entry_of(const Message& message);
-std::optional<Ipv6Address> ipv6_address_of(const Message& message);
-std::optional<Ipv6Route> ipv6_route_of(const Message& message);
-std::optional<Ipv6ProxyEntry> ipv6_proxy_entry_of(const Message& message);
 std::optional<Ipv4Settings> ipv4_settings_of(const Message& message);
+std::optional<Ipv6Settings> ipv6_settings_of(const Message& message);
 
 }  // namespace umlnet::rtnetlink

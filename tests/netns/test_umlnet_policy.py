@@ -289,10 +289,41 @@ class Explain(PolicyCase):
             self.assertEqual(reply.exit, 0)
             self.assertEqual(self.explained(*asked, "br0", allowed=True, user=NOBODY)["devices_held"], 1)
 
+    def test_the_native_protocol_in_its_own_words(self) -> None:
+        lan = world.lan()
+        self.addCleanup(lan.close)
+        world.write_policy(policy(
+            rule("guests"),
+            rule("machines", operations=["open"], devices=["vm*"], guests=["10.50.0.0/24", "fd00:99::/64"],
+                 bridges=["br0"], lan=["eth0"], max_queues=2, vnet_hdr=True)))
+        asked = ("open", "device=vm7", "queues=2", "vnet-hdr", "guest=10.50.0.7", "guest=fd00:99::7")
+        granted = self.explained(*asked, allowed=True, user=NOBODY)
+        self.assertEqual((granted["rule"], granted["operation"], granted["seen_in_lan_of"]),
+                         ("machines", "open", ["eth0"]))
+        self.assertEqual(granted["request"], "open device=vm7 guest=10.50.0.7 guest=fd00:99::7 queues=2 vnet-hdr")
+        self.assertEqual([line["says"] for line in granted["rules"]], ["lacks-operation", "grants"])
+        for words, reason in (
+            (("open", "queues=4"), "rule machines allows this but for queues 4: the rule's max_queues is 2"),
+            (("open", "sealed", "mac=52:54:0:0:0:1"),
+             "rule machines allows this but for mac 52:54:00:00:00:01: the rule does not set host_mac"),
+            (("open", "guest=10.50.0.1"), "10.50.0.1 is the host's own address on eth0"),
+            (("open", "bridge=br0"), "there is no bridge br0 on this host"),
+            (("remove", "device=eth0"), "there is no device eth0 that uml_net made for you"),
+        ):
+            self.assertEqual(self.explained(*words, allowed=False, user=NOBODY)["reason"], reason)
+        self.explained("open", "bridge=br0", "isolated", "--host-state", "none", allowed=True, user=NOBODY)
+        self.explained("session", allowed=True, user=NOBODY)
+        tap = caller.tuntap_up(self.helper, user=NOBODY)
+        self.addCleanup(tap.close)
+        removed = self.explained("remove", f"device={tap.name}", allowed=True, user=NOBODY)
+        self.assertEqual([line["says"] for line in removed["rules"]], ["not-asked", "not-asked"])
+
     def test_wrong_words_and_a_wrong_policy(self) -> None:
         for words, status in (
             ((), 64), (("explain",), 64), (("explain", "fly"), 64), (("explain", "bridge"), 64),
-            (("explain", "open"), 64), (("explain", "bridge", "--bridge", "br/0"), 64),
+            (("explain", "open", "fly"), 64), (("explain", "open", "--device", "vm7"), 64),
+            (("explain", "open", "isolated"), 64), (("explain", "remove"), 64), (("explain", "session", "now"), 64),
+            (("explain", "bridge", "--bridge", "br/0"), 64),
             (("explain", "bridge", "--bridge", "br0", "--gateway", "10.0.0.1"), 64),
             (("explain", "tuntap", "--bridge", "br0"), 64),
             (("explain", "tuntap", "--device", "tap0"), 64), (("explain", "tuntap", "--gateway", "x"), 64),

@@ -156,6 +156,51 @@ TEST_CASE("audit lines: what the helper writes is read back") {
   CHECK(entry_in_words(entry_of(summary)) == summary.reason);
 }
 
+TEST_CASE("audit lines: the native protocol's requests in words") {
+  auto native = record(audit::Event::accept, audit::Stage::result);
+  native.protocol = Protocol::native5;
+  native.changes = {"made"};
+  const auto words = [&](const char* operation, Request asked) {
+    native.operation = operation;
+    native.request = std::move(asked);
+    return entry_in_words(entry_of(native));
+  };
+  CHECK(words("open", OpenInterface{}) == "open (rule guests)");
+  CHECK(words("open", OpenInterface{.device = IfName::parse("vm7"),
+                                    .addresses = {*IpInterface::parse("10.9.0.1/24")},
+                                    .guests = {*parse_ip_address("10.9.0.7"), *parse_ip_address("fd00:9::7")},
+                                    .mtu = 9000,
+                                    .mac = MacAddress::parse("fe:54:0:0:0:7"),
+                                    .queues = 4,
+                                    .virtio_headers = true,
+                                    .persistent = true}) ==
+        "open vm7, address 10.9.0.1/24, guests 10.9.0.7 fd00:9::7, MTU 9000, MAC fe:54:00:00:00:07, 4 queues, "
+        "virtio-net headers, persistent (rule guests)");
+  CHECK(words("open", OpenInterface{.guests = {*parse_ip_address("10.9.0.7")},
+                                    .guest_mac = MacAddress::parse("52:54:0:0:0:7"),
+                                    .bridge = IfName::parse("br0"),
+                                    .isolated = true,
+                                    .netns = 3,
+                                    .sealed = true,
+                                    .anti_spoof = true}) ==
+        "open, bridge br0, guest 10.9.0.7, guest's MAC 52:54:00:00:00:07, isolated, in a network namespace of the "
+        "caller's, sealed, no spoofing (rule guests)");
+  CHECK(words("remove", RemoveInterface{*IfName::parse("vm7")}) == "remove vm7 (rule guests)");
+  native.changes.clear();
+  CHECK(words("session", OpenSession{}) == "session begun (rule guests)");
+  native.event = audit::Event::reject;
+  native.reason = "rule guests denies this";
+  CHECK(words("session", OpenSession{}) == "session: rule guests denies this");
+
+  // Values of the wrong type are passed over.
+  const auto entry = parse_audit_line(
+      R"({"time":"2026-11-24T04:45:57.546233Z","event":"accept","stage":"result","id":"x","caller":{"uid":1},"request":
+      {"operation":"open","addresses":"10.9.0.1/24","guests":[7,"10.9.0.7"],"mtu":"1500","queues":-2,"sealed":"true",
+       "isolated":1,"persistent":false,"mac":[]}})");
+  REQUIRE(entry);
+  CHECK(request_in_words(*entry) == "open, guest 10.9.0.7");
+}
+
 TEST_CASE("audit lines: foreign ones, blanked ones, and values of the wrong type") {
   CHECK(parse_audit_line("{}").error() == NoEntry::blanked);
   CHECK(parse_audit_line("  {   } ").error() == NoEntry::blanked);

@@ -62,6 +62,69 @@ TEST_CASE("audit: a request for a bridge names it") {
         json{{"protocol", "qemu-bridge"}, {"operation", "bridge"}, {"bridge", "br0"}});
 }
 
+TEST_CASE("audit: the native protocol's requests name what was asked for, and nothing else") {
+  auto native = record();
+  native.protocol = Protocol::native5;
+  const auto request = [&](const char* operation, Request asked) {
+    native.operation = operation;
+    native.request = std::move(asked);
+    return json::parse(audit::to_line(native))["request"];
+  };
+  const json head = {{"protocol", "native/5"}, {"operation", "open"}};
+  CHECK(request("open", OpenInterface{}) == head);
+  OpenInterface all{.device = IfName::parse("vm7"),
+                    .addresses = {*IpInterface::parse("10.9.0.1/24"), *IpInterface::parse("fd00:9::1/64")},
+                    .guests = {*parse_ip_address("10.9.0.7"), *parse_ip_address("fd00:9::7")},
+                    .guest_mac = MacAddress::parse("52:54:0:0:0:7"),
+                    .bridge = IfName::parse("br0"),
+                    .isolated = true,
+                    .mtu = 9000,
+                    .mac = MacAddress::parse("fe:54:0:0:0:7"),
+                    .queues = 4,
+                    .virtio_headers = true,
+                    .netns = 7,
+                    .persistent = true,
+                    .sealed = true,
+                    .anti_spoof = true};
+  CHECK(request("open", all) == json{{"protocol", "native/5"},
+                                     {"operation", "open"},
+                                     {"device", "vm7"},
+                                     {"addresses", {"10.9.0.1/24", "fd00:9::1/64"}},
+                                     {"guests", {"10.9.0.7", "fd00:9::7"}},
+                                     {"guest_mac", "52:54:00:00:00:07"},
+                                     {"bridge", "br0"},
+                                     {"isolated", true},
+                                     {"mtu", 9000},
+                                     {"mac", "fe:54:00:00:00:07"},
+                                     {"queues", 4},
+                                     {"vnet_hdr", true},
+                                     {"netns", true},
+                                     {"persistent", true},
+                                     {"sealed", true},
+                                     {"anti_spoof", true}});
+  CHECK(request("remove", RemoveInterface{*IfName::parse("vm7")}) ==
+        json{{"protocol", "native/5"}, {"operation", "remove"}, {"device", "vm7"}});
+  CHECK(request("session", OpenSession{}) == json{{"protocol", "native/5"}, {"operation", "session"}});
+  CHECK(audit::device_of(native).empty());
+
+  // The most that can be asked for, with the longest texts of everything else.
+  for (int i = 0; i < 14; ++i) {
+    const auto last = "fd00:1234:5678:9abc:def0:1234:5678:90" + std::to_string(10 + i);
+    all.addresses.push_back(*IpInterface::parse(last + "/128"));
+    all.guests.push_back(*parse_ip_address(last));
+  }
+  native.changes.assign(100, std::string(300, '\xff'));
+  native.untrusted.assign(64, std::string(300, '\xff'));
+  native.reason = native.error = std::string(5000, '\xff');
+  native.rule = std::string(64, 'r');
+  native.caller.user = std::string(300, '\xff');
+  native.operation = "open";
+  native.request = all;
+  const auto line = audit::to_line(native);
+  CHECK(line.size() <= audit::kMaxLine);
+  CHECK(json::parse(line)["request"]["guests"].size() == 16);
+}
+
 TEST_CASE("audit: whatever comes from outside, a line is ASCII, one line, and at most 4,096 bytes") {
   std::string every_byte;
   for (int byte = 0; byte < 256; ++byte) every_byte += static_cast<char>(byte);

@@ -37,18 +37,18 @@ rtnetlink::Link eth(int ifindex, const std::string& name) {
 Ipv4 ipv4(const char* text) { return *Ipv4::parse(text); }
 Ipv6 ipv6(const char* text) { return *Ipv6::parse(text); }
 
-NetworkState two_users() {
-  NetworkState state;
-  state.ipv4.links = {eth(1, "lo"), eth(2, "eth0"), tap(5, "tap1", kBob), tap(4, "tap0", kAlice)};
-  state.ipv4.links[3].rx_bytes = 1'234'567;
-  state.ipv4.links[3].tx_bytes = 987;
-  state.ipv4.addresses = {{2, ipv4("10.50.0.1"), Ipv4Mask(24), {}}, {4, ipv4("10.99.0.254"), Ipv4Mask(32), {}}};
+policy::HostState two_users() {
+  policy::HostState state;
+  state.links = {eth(1, "lo"), eth(2, "eth0"), tap(5, "tap1", kBob), tap(4, "tap0", kAlice)};
+  state.links[3].rx_bytes = 1'234'567;
+  state.links[3].tx_bytes = 987;
+  state.addresses = {{2, ipv4("10.50.0.1"), Ipv4Mask(24), {}}, {4, ipv4("10.99.0.254"), Ipv4Mask(32), {}}};
   state.ipv6_addresses = {{4, ipv6("fe80::1"), 64, true}, {4, ipv6("fd00:99::fe"), 64, false}};
-  state.ipv4.routes = {{ipv4("10.99.0.10"), Ipv4Mask(32), 4, {}, rtnetlink::kProtocol},
-                       {ipv4("10.50.0.7"), Ipv4Mask(32), 4, {}, rtnetlink::kProtocol},
-                       {ipv4("10.50.0.0"), Ipv4Mask(24), 2, {}, 2}};
+  state.routes = {{ipv4("10.99.0.10"), Ipv4Mask(32), 4, {}, rtnetlink::kProtocol},
+                  {ipv4("10.50.0.7"), Ipv4Mask(32), 4, {}, rtnetlink::kProtocol},
+                  {ipv4("10.50.0.0"), Ipv4Mask(24), 2, {}, 2}};
   state.ipv6_routes = {{ipv6("fd00:50::7"), 128, 5, std::nullopt, rtnetlink::kProtocol}};
-  state.ipv4.proxy_entries = {{2, ipv4("10.50.0.7"), rtnetlink::kProtocolForwarding}, {2, ipv4("10.50.0.99"), 0}};
+  state.proxy_entries = {{2, ipv4("10.50.0.7"), rtnetlink::kProtocolForwarding}, {2, ipv4("10.50.0.99"), 0}};
   state.ipv6_proxy_entries = {{2, ipv6("fd00:50::7"), rtnetlink::kProtocol}};
   return state;
 }
@@ -91,13 +91,13 @@ TEST_CASE("holdings: nothing, said so") {
 
 TEST_CASE("holdings: what is left behind, or at odds, is shown with its remedy") {
   auto state = two_users();
-  auto& bobs = state.ipv4.links[2];
+  auto& bobs = state.links[2];
   bobs.tun_owner = kAlice;
-  auto& alices = state.ipv4.links[3];
+  auto& alices = state.links[3];
   alices.persistent = true;
   alices.carrier = false;
-  state.ipv4.routes.push_back({ipv4("10.99.0.77"), Ipv4Mask(32), 2, {}, rtnetlink::kProtocol});
-  state.ipv4.proxy_entries.push_back({2, ipv4("10.50.0.8"), rtnetlink::kProtocol});
+  state.routes.push_back({ipv4("10.99.0.77"), Ipv4Mask(32), 2, {}, rtnetlink::kProtocol});
+  state.proxy_entries.push_back({2, ipv4("10.50.0.8"), rtnetlink::kProtocol});
   state.ipv6_proxy_entries.push_back({2, ipv6("fd00:50::8"), rtnetlink::kProtocol});
   const auto holdings = put_together(state, {});
   REQUIRE(holdings.devices.size() == 2);
@@ -112,7 +112,7 @@ TEST_CASE("holdings: what is left behind, or at odds, is shown with its remedy")
   CHECK(holdings.leftovers[1].remedy == "uml_net gc");
   CHECK(holdings.leftovers[2].what == "fd00:50::8 published on eth0");
   // What the helper takes for garbage, and nothing else.
-  CHECK(policy::has_garbage(state.ipv4));
+  CHECK(policy::has_garbage(state));
   const auto text = holdings_table(holdings, kNow, Zone::utc);
   CHECK(text.find("tap0 !") != std::string::npos);
   CHECK(text.find("Left behind, or at odds:\n  device tap0: made persistent") != std::string::npos);
@@ -132,7 +132,7 @@ TEST_CASE("holdings: a process in another network namespace counts where nothing
 
 TEST_CASE("holdings: a picture quotes what others chose") {
   auto state = two_users();
-  state.ipv4.links[3].name = R"(a"<b>\&)";
+  state.links[3].name = R"(a"<b>\&)";
   const auto dot = holdings_dot(put_together(state, {{R"(a"<b>\&)", 4711, kAlice, "<script>\"\n", false}}),
                                 "host \"x\"", kNow, Zone::utc);
   CHECK(dot.starts_with("digraph umlnet {"));

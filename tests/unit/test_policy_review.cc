@@ -55,6 +55,70 @@ TEST_CASE("review: a policy that is meant as it is gets no warning") {
   CHECK(told(warnings_of(deny("d", R"(, "users": ["*"], "operations": ["open"])"))) == "");
 }
 
+TEST_CASE("review: the native protocol's rules") {
+  const auto open = [](const std::string& name, const std::string& more) {
+    return R"({"name": ")" + name + R"(", "users": ["alice"], "operations": ["open"])" + more + "}";
+  };
+  const auto tuntap = [](const std::string& more) {
+    return R"({"name": "t", "users": ["alice"], "operations": ["tuntap"])" + more + "}";
+  };
+  struct Case {
+    std::string rules;
+    std::string warning;  // a part of what is told; empty: nothing is
+  };
+  const Case cases[] = {
+      {open("a", ""), ""},
+      {open("a", R"(, "max_devices": 0)"), "never-decides a  : it can never decide: max_devices is 0"},
+      {open("a", R"(, "anti_spoof": true)"), "it wants an anti-spoofing filter, which is made of guest addresses"},
+      {open("a", R"(, "anti_spoof": true, "guests": ["fd00::/64"])"), ""},
+      {open("a", R"(, "isolated": true)"), "no-effect a isolated : it has no effect: the rule lists no bridges"},
+      {open("a", R"(, "sealed": true, "vnet_hdr": true)"), "no-effect a vnet_hdr : it has no effect: the rule wants"},
+      {open("a", R"(, "sealed": true, "max_queues": 2)"), "no-effect a max_queues "},
+      {open("a", R"(, "sealed": true, "max_mtu": 9000)"), ""},
+      {tuntap(R"(, "max_queues": 2)"), "no-effect t max_queues : it has no effect: only open asks for it"},
+      {tuntap(R"(, "sealed": true)"), "never-decides t  : it can never decide: it wants sealed interfaces only"},
+      {tuntap(R"(, "anti_spoof": true)"), "it wants interfaces with an anti-spoofing filter only"},
+      {R"({"name": "b", "users": [7], "operations": ["bridge"], "bridges": ["br0"], "isolated": true})",
+       "it wants isolated ports only"},
+      {open("a", "") + ", " + open("b", ""),
+       "never-decides b  : it can never decide: the rule \"a\", which comes first"},
+      {open("a", "") + ", " + open("b", R"(, "max_queues": 2)"), ""},
+      {open("a", R"(, "sealed": true)") + ", " + open("b", ""), ""},
+      {open("a", R"(, "max_queues": 2)") + ", " + open("b", R"(, "sealed": true)"), "which comes first"},
+      {open("a", "") + ", " + open("b", R"(, "bridges": ["br0"])"), ""},
+      {open("a", "") + ", " + open("b", R"(, "guests": ["fd00::/64"])"), ""},
+      {deny("d", R"(, "users": ["*"], "operations": ["open"])") + ", " + open("a", ""),
+       "the deny rule \"d\" matches all that it would grant"},
+      {deny("d", R"(, "users": ["*"], "operations": ["open"], "bridges": ["br0"])") + ", " +
+           open("a", R"(, "bridges": ["br0"])"),
+       ""},
+      {deny("d", R"(, "users": ["*"], "operations": ["open"], "bridges": ["br0"], "gateways": ["10.0.0.0/8"])"),
+       "it matches no request that there is"},
+      {deny("d", R"(, "users": ["*"], "operations": ["open"], "guests": [])"), "it matches no request that there is"},
+      {deny("d", R"(, "users": ["*"], "operations": ["open"], "guests": ["fd00::/64"], "bridges": ["br0"])"), ""},
+      {open("a", R"(, "guests": ["fe80::/64"])"),
+       "no-such-address a guests fe80::/64: fe80::/64 holds no address that can be granted: fe80::/10 is link-local"},
+      {open("a", R"(, "guests": ["fe00::/7"])"), ""},
+  };
+  for (const auto& c : cases) {
+    CAPTURE(c.rules);
+    const auto text = told(warnings_of(c.rules));
+    CHECK_MESSAGE((c.warning.empty() ? text.empty() : text.contains(c.warning)), text);
+  }
+
+  auto host = test::small_host();
+  host.ipv6_addresses = {{2, *Ipv6::parse("fd00:50::1"), 64, false}};
+  host.ipv6_routes = {{*Ipv6::parse("fd00:50::"), 64, 2, std::nullopt, 2},
+                      {Ipv6(), 0, 2, *Ipv6::parse("fd00:50::fe"), 2}};
+  const auto text =
+      told(warnings_of(open("a", R"(, "guests": ["fd00:50::/96"], "gateways": ["fd00:50::/64"])"), &host));
+  for (const auto* part : {"fd00:50::/96 holds fd00:50::1, the host's own address on eth0, which no guest can have",
+                           "fd00:50::/96 holds fd00:50::fe, the host's gateway on eth0",
+                           "fd00:50::/96 lies in the LAN of eth0, which the rule does not list",
+                           "fd00:50::/64 holds fd00:50::1, the host's own address on eth0: callers may have it"})
+    CHECK_MESSAGE(text.contains(part), text);
+}
+
 TEST_CASE("review: rules that can never decide") {
   struct Case {
     std::string rules;
@@ -101,11 +165,15 @@ TEST_CASE("review: rules that can never decide") {
       {allow("a", R"(, "max_addresses": 0)"), "it can never grant address: max_addresses is 0"},
       // deny rules that match nothing
       {deny("d", R"(, "users": ["*"], "guests": [])"), "it matches no request that there is"},
-      {deny("d", R"(, "users": ["*"], "guests": ["10.0.0.0/8"], "gateways": ["10.0.0.0/8"])"), "it matches no request"},
+      {deny("d", R"(, "users": ["*"], "guests": ["10.0.0.0/8"], "gateways": ["10.0.0.0/8"])"), ""},
+      {deny("d", R"(, "users": ["*"], "operations": ["tuntap", "address"], "guests": ["10.0.0.0/8"],
+            "gateways": ["10.0.0.0/8"])"),
+       "it matches no request"},
       {deny("d", R"(, "users": ["*"], "bridges": ["br0"])"), ""},
       {deny("d", R"(, "users": ["*"], "bridges": [])"), "it matches no request"},
       {deny("d", R"(, "users": ["*"], "operations": ["tuntap"], "bridges": ["br0"])"), "it matches no request"},
-      {deny("d", R"(, "users": ["*"], "bridges": ["br0"], "guests": ["10.0.0.0/8"])"), "it matches no request"},
+      {deny("d", R"(, "users": ["*"], "bridges": ["br0"], "guests": ["10.0.0.0/8"])"), ""},
+      {deny("d", R"(, "users": ["*"], "bridges": ["br0"], "gateways": ["10.0.0.0/8"])"), "it matches no request"},
       {deny("d", R"(, "users": ["*"], "operations": ["tuntap"], "devices": ["tap*"])"), "it matches no request"},
       {deny("d", R"(, "users": ["*"], "operations": [])"), "it matches no request"},
       {deny("d", R"(, "users": ["*"], "devices": ["tap*"])"), ""},

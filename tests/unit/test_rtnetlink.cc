@@ -4,7 +4,6 @@
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <sys/socket.h>
 
 #include <bit>
 #include <cstring>
@@ -145,63 +144,86 @@ TEST_CASE("rtnetlink: an error carries its number, an acknowledgement zero") {
   CHECK(read_one(bytes, rtnetlink::error_of) == 0);
 }
 
-TEST_CASE("rtnetlink: records of IPv6") {
-  const auto raw = [](std::uint16_t type, const auto& body, std::uint16_t attribute, const auto& value) {
-    Bytes bytes(sizeof(nlmsghdr) + sizeof body + sizeof(rtattr) + sizeof value);
-    const nlmsghdr header{static_cast<std::uint32_t>(bytes.size()), type, 0, 1, 0};
-    const rtattr lead{static_cast<unsigned short>(sizeof(rtattr) + sizeof value), attribute};
-    std::uint8_t* at = bytes.data();
-    const auto put = [&](const auto& what) {
-      std::memcpy(at, &what, sizeof what);
-      at += sizeof what;
-    };
-    put(header);
-    put(body);
-    put(lead);
-    put(value);
+TEST_CASE("rtnetlink: an address with its network") {
+  CHECK(rtnetlink::add_address(1, 4, kGuest, Ipv4Mask(24)) == Bytes{40, 0,  0, 0, 20, 0,  0x05, 0x06,
+                                                                    1,  0,  0, 0, 0,  0,  0,    0,  //
+                                                                    2,  24, 0, 0, 4,  0,  0,    0,  //
+                                                                    8,  0,  2, 0, 10, 50, 0,    7,  //
+                                                                    8,  0,  1, 0, 10, 50, 0,    7});
+  CHECK(rtnetlink::add_address(1, 4, kGuest)[17] == 32);
+}
+
+TEST_CASE("rtnetlink: isolation of a bridge's port") {
+  CHECK(rtnetlink::set_port_isolation(1, 5, true) == Bytes{44, 0, 0,  0,    19, 0, 0x05, 0, 1, 0, 0, 0, 0, 0, 0, 0,  //
+                                                           7,  0, 0,  0,    5,  0, 0,    0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                                                           12, 0, 12, 0x80, 5,  0, 33,   0, 1, 0, 0, 0});
+  CHECK(rtnetlink::set_port_isolation(1, 5, false)[40] == 0);
+}
+
+TEST_CASE("rtnetlink: a link's group") {
+  CHECK(rtnetlink::set_link_group(1, 5, 0x1234) == Bytes{40, 0, 0,  0, 19,   0,    0x05, 0, 1, 0, 0, 0, 0, 0, 0, 0,  //
+                                                         0,  0, 0,  0, 5,    0,    0,    0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                                                         8,  0, 27, 0, 0x34, 0x12, 0,    0});
+  CHECK(rtnetlink::delete_link_group(1, 0x1234) == Bytes{40, 0, 0,  0, 17,   0,    0x05, 0, 1, 0, 0, 0, 0, 0, 0, 0,  //
+                                                         0,  0, 0,  0, 0,    0,    0,    0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                                                         8,  0, 27, 0, 0x34, 0x12, 0,    0});
+  const auto link = read_one(as_record(rtnetlink::set_link_group(1, 5, 0x1234), RTM_NEWLINK), rtnetlink::link_of);
+  REQUIRE(link);
+  CHECK(link->group == 0x1234);
+}
+
+TEST_CASE("rtnetlink: into another network namespace, under its name or a new one") {
+  CHECK(rtnetlink::move_link(1, 5, 9) == Bytes{40, 0, 0,  0, 19, 0, 0x05, 0, 1, 0, 0, 0, 0, 0, 0, 0,  //
+                                               0,  0, 0,  0, 5,  0, 0,    0, 0, 0, 0, 0, 0, 0, 0, 0,  //
+                                               8,  0, 28, 0, 9,  0, 0,    0});
+  CHECK(rtnetlink::move_link(1, 5, 9, "eth0") == Bytes{52, 0, 0,  0, 19,  0,   0x05, 0,   1, 0, 0, 0, 0, 0, 0, 0,  //
+                                                       0,  0, 0,  0, 5,   0,   0,    0,   0, 0, 0, 0, 0, 0, 0, 0,  //
+                                                       8,  0, 28, 0, 9,   0,   0,    0,                            //
+                                                       9,  0, 3,  0, 'e', 't', 'h',  '0', 0, 0, 0, 0});
+}
+
+TEST_CASE("rtnetlink: what a link says about bridging and IPv6") {
+  // A record of ifindex 5 with IFLA_LINKINFO {INFO_SLAVE_KIND, INFO_SLAVE_DATA {BRPORT_ISOLATED}} and IFLA_AF_SPEC
+  // {AF_INET6 {INET6_CONF}}.
+  const auto record = [](char first, std::uint8_t isolated) {
+    Bytes conf(27 * 4);  // DEVCONF_DISABLE_IPV6 is the 27th
+    conf[0] = 1;         // DEVCONF_FORWARDING
+    conf[22 * 4] = 1;    // DEVCONF_PROXY_NDP
+    conf[26 * 4] = 1;
+    Bytes bytes{0,   0,   0,   0,   16,  0, 0,  0, 1,
+                0,   0,   0,   0,   0,   0, 0,  //
+                0,   0,   0,   0,   5,   0, 0,  0, 0,
+                0,   0,   0,   0,   0,   0, 0,  //
+                28,  0,   18,  0,   11,  0, 4,  0, static_cast<std::uint8_t>(first),
+                'r', 'i', 'd', 'g', 'e', 0, 0,  //
+                12,  0,   5,   0,   5,   0, 33, 0, isolated,
+                0,   0,   0};
+    const Bytes families{120, 0, 26, 0, 116, 0, 10, 0, 112, 0, 2, 0};
+    bytes.insert(bytes.end(), families.begin(), families.end());
+    bytes.insert(bytes.end(), conf.begin(), conf.end());
+    bytes[0] = static_cast<std::uint8_t>(bytes.size());
     return bytes;
   };
-  const auto guest = *Ipv6::parse("fd00:99::7");
-  static_assert(sizeof(ifaddrmsg) % 4 == 0 && sizeof(rtmsg) % 4 == 0 && sizeof(ndmsg) % 4 == 0);
+  const auto link = read_one(record('b', 1), rtnetlink::link_of);
+  REQUIRE(link);
+  CHECK(link->ifindex == 5);
+  CHECK(link->isolated);
+  CHECK((link->ipv6.forwarding && link->ipv6.proxy_ndp && link->ipv6.disabled));
+  CHECK(!read_one(record('b', 0), rtnetlink::link_of)->isolated);
+  CHECK(!read_one(record('B', 1), rtnetlink::link_of)->isolated);  // the number means something else there
+}
 
-  ifaddrmsg address{};
-  address.ifa_family = AF_INET6;
-  address.ifa_prefixlen = 64;
-  address.ifa_scope = RT_SCOPE_LINK;
-  address.ifa_index = 4;
-  const auto found = read_one(raw(RTM_NEWADDR, address, IFA_ADDRESS, guest.bytes()), rtnetlink::ipv6_address_of);
-  REQUIRE(found);
-  CHECK(found->address == guest);
-  CHECK(found->prefix_length == 64);
-  CHECK(found->ifindex == 4);
-  CHECK(found->link_local);
-  CHECK(!read_one(raw(RTM_NEWADDR, address, IFA_ADDRESS, guest.bytes()), rtnetlink::address_of));
-
-  rtmsg route{};
-  route.rtm_family = AF_INET6;
-  route.rtm_dst_len = 128;
-  route.rtm_table = RT_TABLE_MAIN;
-  route.rtm_type = RTN_UNICAST;
-  route.rtm_protocol = rtnetlink::kProtocol;
-  const auto routed = read_one(raw(RTM_NEWROUTE, route, RTA_DST, guest.bytes()), rtnetlink::ipv6_route_of);
-  REQUIRE(routed);
-  CHECK(routed->destination == guest);
-  CHECK(routed->protocol == rtnetlink::kProtocol);
-  CHECK(!routed->gateway);
-  const auto through = read_one(raw(RTM_NEWROUTE, route, RTA_GATEWAY, guest.bytes()), rtnetlink::ipv6_route_of);
-  REQUIRE(through);
-  CHECK(through->gateway == guest);
-  route.rtm_table = RT_TABLE_LOCAL;
-  CHECK(!read_one(raw(RTM_NEWROUTE, route, RTA_DST, guest.bytes()), rtnetlink::ipv6_route_of));
-
-  ndmsg entry{};
-  entry.ndm_family = AF_INET6;
-  entry.ndm_ifindex = 3;
-  entry.ndm_flags = NTF_PROXY;
-  const auto published = read_one(raw(RTM_NEWNEIGH, entry, NDA_DST, guest.bytes()), rtnetlink::ipv6_proxy_entry_of);
-  REQUIRE(published);
-  CHECK(published->address == guest);
-  CHECK(published->ifindex == 3);
-  entry.ndm_flags = 0;
-  CHECK(!read_one(raw(RTM_NEWNEIGH, entry, NDA_DST, guest.bytes()), rtnetlink::ipv6_proxy_entry_of));
+TEST_CASE("rtnetlink: the settings of IPv6") {
+  CHECK(rtnetlink::get_ipv6_settings(1, rtnetlink::kAllDevices) == Bytes{28, 0, 0, 0, 82, 0, 1, 0, 1,   0,   0,   0,
+                                                                         0,  0, 0, 0,  //
+                                                                         10, 0, 0, 0, 8,  0, 1, 0, 255, 255, 255, 255});
+  const Bytes record{44, 0, 0, 0, 80,  0,   0,   0,   1, 0, 0, 0, 0, 0, 0, 0,  //
+                     10, 0, 0, 0,                                              //
+                     8,  0, 1, 0, 255, 255, 255, 255,                          //
+                     8,  0, 2, 0, 1,   0,   0,   0,                            //
+                     8,  0, 5, 0, 1,   0,   0,   0};
+  const auto settings = read_one(record, rtnetlink::ipv6_settings_of);
+  REQUIRE(settings);
+  CHECK((settings->forwarding && settings->proxy_ndp));
+  CHECK(!read_one(record, rtnetlink::ipv4_settings_of));
 }

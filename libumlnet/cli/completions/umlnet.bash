@@ -24,7 +24,7 @@ _umlnet_policy() {
       if [[ $cur == -* ]]; then
         COMPREPLY=($(compgen -W "${!word}" -- "$cur"))
       elif [[ $word == explain ]]; then
-        COMPREPLY=($(compgen -W 'tuntap ethertap address bridge' -- "$cur"))
+        COMPREPLY=($(compgen -W 'tuntap ethertap address bridge open remove session' -- "$cur"))
       else
         compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "$cur"))

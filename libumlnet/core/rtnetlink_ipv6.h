@@ -1,0 +1,53 @@
+// rtnetlink messages about IPv6 as bytes: a device's addresses, and a guest's route and proxy entry. As rtnetlink.h has
+// them of IPv4.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "libumlnet/core/ipv6.h"
+#include "libumlnet/core/rtnetlink.h"
+
+namespace umlnet::rtnetlink {
+
+struct Ipv6Address {
+  int ifindex = 0;
+  Ipv6 address;
+  unsigned prefix_length = 0;
+  bool link_local = false;
+};
+struct Ipv6Route {
+  Ipv6 destination;
+  unsigned prefix_length = 0;
+  int ifindex = 0;
+  std::optional<Ipv6> gateway;
+  std::uint8_t protocol = 0;
+};
+struct Ipv6ProxyEntry {
+  int ifindex = 0;
+  Ipv6 address;
+  std::uint8_t protocol = 0;
+};
+
+Bytes dump_ipv6_addresses(std::uint32_t sequence);
+Bytes dump_ipv6_routes(std::uint32_t sequence);
+Bytes dump_ipv6_proxy_entries(std::uint32_t sequence);
+
+// Usable at once: without duplicate address detection (IFA_F_NODAD), for which a device without a carrier would wait.
+// Where `prefix_length` is below 128, the kernel routes the network to the device. Fails with EACCES where IPv6 is
+// disabled on the device.
+Bytes add_ipv6_address(std::uint32_t sequence, int ifindex, const Ipv6& address, unsigned prefix_length);
+// ADDRESS/128 by kProtocol, with the kernel's metric for routes of user space, 1024. Fails with EEXIST where the main
+// table has a route of that metric to that very address, whatever its device.
+Bytes add_ipv6_host_route(std::uint32_t sequence, int ifindex, const Ipv6& address);
+// Only a route by kProtocol; any other is passed over, and then this fails with ESRCH.
+Bytes delete_ipv6_host_route(std::uint32_t sequence, int ifindex, const Ipv6& address);
+// The device answers neighbour solicitations for the address where its settings let it (Ipv6Settings).
+Bytes add_ipv6_proxy_entry(std::uint32_t sequence, int ifindex, const Ipv6& address, std::uint8_t protocol);
+Bytes delete_ipv6_proxy_entry(std::uint32_t sequence, int ifindex, const Ipv6& address);
+
+std::optional<Ipv6Address> ipv6_address_of(const Message& message);
+std::optional<Ipv6Route> ipv6_route_of(const Message& message);
+std::optional<Ipv6ProxyEntry> ipv6_proxy_entry_of(const Message& message);
+
+}  // namespace umlnet::rtnetlink
