@@ -259,9 +259,9 @@ struct SessionWay {
 };
 
 // What this request needs opened by the process that still may, and the audit log where a new one lies there.
-Result<void> prepare_for(const Request& request, SessionWay& session) {
+Result<void> prepare_for(const Request& request, SessionWay& session, const Way& way) {
   const auto* open = std::get_if<OpenInterface>(&request);
-  auto opened = session.session.opener().open(open != nullptr ? open->queues : 0);
+  auto opened = session.session.opener().open(open != nullptr ? open->queues : 0, way.log);
   if (!opened) return std::unexpected(std::move(opened.error()));
   session.tuns = std::move(opened->tuns);
   return opened->log ? session.log.move_to(*opened->log) : Result<void>();
@@ -297,7 +297,7 @@ Result<void> answer_record(Message& record, SessionWay& session, const Way& way,
     return {};
   }
   const auto* open = std::get_if<OpenInterface>(&*request);
-  auto prepared = prepare_for(*request, session);
+  auto prepared = prepare_for(*request, session, way);
   if (prepared && session.session.policy().has_changed())
     prepared = fail(Code::denied, "the policy has changed since this session began",
                     "Begin a new session for what is asked for from here on; what this one made stays until it ends.");
@@ -500,6 +500,7 @@ int serve(Words arguments) {
   std::optional<Result<SessionRoots>> roots;
   if (call.request && std::holds_alternative<OpenSession>(*call.request)) roots = SessionRoots::begin();
   TrustedInputs inputs = open_trusted_inputs(tuns_for(call));
+  const auto apart = inputs.log ? keep_words_out_of(inputs.log->fd()) : Result<void>();
 
   // 3. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect.
   auto caller = become_caller();
@@ -508,6 +509,7 @@ int serve(Words arguments) {
   };
   if (!caller) return refuse_unrecorded(caller.error());
   if (!inputs.log) return refuse_unrecorded(inputs.log.error());
+  if (!apart) return refuse_unrecorded(apart.error());
   if (!inputs.refusals) return refuse_unrecorded(inputs.refusals.error());
 
   // 4. All that follows is on record.

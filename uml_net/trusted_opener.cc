@@ -20,6 +20,12 @@ constexpr const char* kLog = policy::kAuditLog;
 constexpr int kTunFlags = O_RDWR | O_CLOEXEC;
 constexpr int kLogFlags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
+struct Question {
+  unsigned tuns;
+  dev_t log_device;
+  ino_t log_inode;
+};
+
 struct Answer {
   int tun_error = 0;
   int log_error = 0;
@@ -31,61 +37,46 @@ bool is_fit_to_be_the_log(const struct stat& status) {
   return S_ISREG(status.st_mode) && status.st_uid == 0 && status.st_nlink == 1 && (status.st_mode & S_IWOTH) == 0;
 }
 
-class Opener {
- public:
-  explicit Opener(int channel) : channel_(channel) {
-    struct stat status{};
-    if (::stat(kLog, &status) == 0) remember(status);
+void answer(int channel, const Question& question) {
+  Answer answer;
+  std::array<unique_fd, kMaxPassedFds> opened;
+  std::array<int, kMaxPassedFds> fds{};
+  std::size_t count = 0;
+  const auto add = [&](int fd) {
+    opened[count] = unique_fd(fd);
+    fds[count++] = fd;
+  };
+  // One place is the log's.
+  for (unsigned i = 0; i < question.tuns && i + 1 < kMaxPassedFds && answer.tun_error == 0; ++i) {
+    const int fd = ::open(kTun, kTunFlags);
+    if (fd < 0)
+      answer.tun_error = errno;
+    else
+      add(fd);
   }
-
-  void answer(unsigned tuns) {
-    Answer answer;
-    std::array<unique_fd, kMaxPassedFds> opened;
-    std::array<int, kMaxPassedFds> fds{};
-    std::size_t count = 0;
-    const auto add = [&](int fd) {
-      opened[count] = unique_fd(fd);
-      fds[count++] = fd;
-    };
-    for (unsigned i = 0; i < tuns && i + 1 < kMaxPassedFds && answer.tun_error == 0; ++i) {
-      const int fd = ::open(kTun, kTunFlags);
-      if (fd < 0)
-        answer.tun_error = errno;
-      else
-        add(fd);
-    }
-    unique_fd log(::open(kLog, kLogFlags));
-    struct stat status{};
-    if (!log || ::fstat(log.get(), &status) != 0) {
-      answer.log_error = errno;
-    } else if (!is_fit_to_be_the_log(status)) {
-      answer.log_error = EPERM;
-    } else if (status.st_dev != device_ || status.st_ino != inode_) {
-      remember(status);
-      answer.has_log = true;
-      add(log.release());
-    }
-    std::array<char, sizeof answer> bytes{};
-    std::memcpy(bytes.data(), &answer, sizeof answer);
-    [[maybe_unused]] const auto sent =
-        send_with_fds(channel_, {bytes.data(), bytes.size()}, std::span(fds).first(count));
+  unique_fd log(::open(kLog, kLogFlags));
+  struct stat status{};
+  if (!log || ::fstat(log.get(), &status) != 0) {
+    answer.log_error = errno;
+  } else if (!is_fit_to_be_the_log(status)) {
+    answer.log_error = EPERM;
+  } else if (status.st_dev != question.log_device || status.st_ino != question.log_inode) {
+    answer.has_log = true;
+    add(log.release());
   }
-
- private:
-  void remember(const struct stat& status) {
-    device_ = status.st_dev;
-    inode_ = status.st_ino;
-  }
-
-  int channel_;
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
-};
+  std::array<char, sizeof answer> bytes{};
+  std::memcpy(bytes.data(), &answer, sizeof answer);
+  [[maybe_unused]] const auto sent = send_with_fds(channel, {bytes.data(), bytes.size()}, std::span(fds).first(count));
+}
 
 void serve(int channel) {
-  Opener opener(channel);
   if (!opener_filter(channel).enter()) return;
-  while (const auto question = next_question(channel)) opener.answer(static_cast<unsigned char>(question->bytes[0]));
+  while (const auto message = next_question(channel)) {
+    Question question{};
+    if (message->bytes.size() != sizeof question) return;
+    std::memcpy(&question, message->bytes.data(), sizeof question);
+    answer(channel, question);
+  }
 }
 
 }  // namespace
@@ -112,9 +103,13 @@ Result<TrustedOpener> TrustedOpener::start() {
   return TrustedOpener(*std::move(process));
 }
 
-Result<TrustedOpener::Opened> TrustedOpener::open(unsigned tuns) const {
-  const char question = static_cast<char>(tuns);
-  auto message = process_.ask({&question, 1});
+Result<TrustedOpener::Opened> TrustedOpener::open(unsigned tuns, int log) const {
+  struct stat status{};
+  if (::fstat(log, &status) != 0) return fail_errno(Code::audit, errno, "cannot look at the audit log");
+  const Question question{.tuns = tuns, .log_device = status.st_dev, .log_inode = status.st_ino};
+  std::array<char, sizeof question> bytes{};
+  std::memcpy(bytes.data(), &question, sizeof question);
+  auto message = process_.ask({bytes.data(), bytes.size()});
   if (!message) return std::unexpected(std::move(message.error()));
   Answer answer;
   if (message->bytes.size() != sizeof answer) return fail(Code::bug, "a strange answer about /dev/net/tun");

@@ -26,11 +26,11 @@ class TrustedOpener {
 
   struct Opened {
     std::vector<unique_fd> tuns;   // on /dev/net/tun, not tied to a device
-    std::optional<unique_fd> log;  // where another file lies at the audit log's place than at the last call
+    std::optional<unique_fd> log;  // where another file than `log` lies at the audit log's place
   };
-  // Opens /dev/net/tun so many times (64 at the most), and has a look at the audit log. Code::kernel or Code::audit
-  // where one of them cannot be had.
-  Result<Opened> open(unsigned tuns) const;
+  // Opens /dev/net/tun so many times (64 at the most), and has a look at the audit log, of which `log` (borrowed) is
+  // what this process writes to. Code::kernel or Code::audit where one of them cannot be had.
+  Result<Opened> open(unsigned tuns, int log) const;
 
  private:
   explicit TrustedOpener(Assistant process) : process_(std::move(process)) {}

@@ -32,6 +32,10 @@ struct Frame {
   std::size_t size = 0;
   std::size_t room = 0;
   VirtioNetHeader offload = {};  // what is left unfinished; nothing where the end has no such header
+  // The payload of so many frames behind it in the batch belongs to it as well: all but their first `headers` bytes
+  // (receive_coalescing.h). They are written together, or wait together.
+  std::uint16_t joined = 0;
+  std::uint16_t headers = 0;
 
   std::span<std::uint8_t> bytes() const { return {data, size}; }
 };

@@ -49,8 +49,12 @@ class FrameEnd {
   // `wait`. Where there is a choice, `gap` bytes are left before each. What is no frame is counted and passed over.
   virtual EndState read(FrameBatch& batch, std::size_t most, std::size_t gap, DirectionCounters& counters) = 0;
 
+  // Whether frames that are joined can be written here (Frame::joined).
+  virtual bool takes_joined() const { return false; }
+
   // Writes `frames`, none longer than longest(), without waiting, and sets `taken` to how many of them are done with:
-  // written or, where this end wants none of them, dropped; counts both. What is left is to be given again, from the
+  // written or, where this end wants none of them, dropped; counts both, joined frames as one that is written, and each
+  // of them that is dropped. What is left is to be given again, from the
   // first one on, before any other frame: it may be half written.
   virtual EndState write(std::span<const Frame> frames, std::size_t& taken, DirectionCounters& counters) = 0;
 

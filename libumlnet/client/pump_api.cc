@@ -19,6 +19,7 @@
 #include "libumlnet/client/pump_memory.h"
 #include "libumlnet/client/pump_process.h"
 #include "libumlnet/client/sandbox.h"
+#include "libumlnet/client/tun_attach.h"
 #include "umlnet/umlnet.h"
 
 struct umlnet_pump {
@@ -60,11 +61,12 @@ EndConfig numbers_of(const umlnet_end& end, std::string_view name) {
   return config;
 }
 
-Outcome<void> make_non_blocking(const EndConfig& end) {
+Outcome<void> prepare(const EndConfig& end) {
   if (end.framing != UMLNET_TAP) return {};
   const int flags = ::fcntl(end.fd, F_GETFL);
   if (flags < 0 || ::fcntl(end.fd, F_SETFL, flags | O_NONBLOCK) != 0)
     return failed_errno(errno, "cannot set fd " + std::to_string(end.fd) + " to non-blocking");
+  if (end.vnet_hdr != 0) take_unfinished_frames(end.fd);
   return {};
 }
 
@@ -98,7 +100,7 @@ Outcome<std::unique_ptr<umlnet_pump>> make_pump(const umlnet_end* a, const umlne
   pump->here =
       std::make_unique<Pump>(config, Pump::Callbacks{&pump->a, &pump->b}, pump->memory->counters, pump->stop.get());
   for (const EndConfig* end : {&config.a, &config.b})
-    if (auto done = make_non_blocking(*end); !done) return std::unexpected(std::move(done.error()));
+    if (auto done = prepare(*end); !done) return std::unexpected(std::move(done.error()));
   return pump;
 }
 

@@ -34,7 +34,13 @@ PumpDirection::PumpDirection(FrameEnd& from, FrameEnd& to, unsigned offloads, Di
       counters_(counters),
       capture_(capture),
       way_(way),
-      arena_(kArena) {}
+      arena_(kArena) {
+  const auto takes = [&](unsigned offload) {
+    return (offloads_ & (UMLNET_OFFLOAD_CSUM | offload)) == (UMLNET_OFFLOAD_CSUM | offload);
+  };
+  if (to.takes_joined() && (takes(UMLNET_OFFLOAD_TSO4) || takes(UMLNET_OFFLOAD_TSO6)))
+    coalescer_.emplace(Coalescer::Versions{.ipv4 = takes(UMLNET_OFFLOAD_TSO4), .ipv6 = takes(UMLNET_OFFLOAD_TSO6)});
+}
 
 // Whether a frame goes on, finished in place where that is enough, or has to be cut.
 PumpDirection::Fate PumpDirection::prepare(Frame& frame) {
@@ -59,7 +65,8 @@ PumpDirection::Fate PumpDirection::prepare(Frame& frame) {
 EndState PumpDirection::read() {
   batch_.clear();
   next_ = 0;
-  const EndState state = from_.read(batch_, std::max(from_.at_once(), to_.at_once()), to_.prefix(), counters_);
+  const std::size_t most = coalescer_ ? kBurst : std::max(from_.at_once(), to_.at_once());
+  const EndState state = from_.read(batch_, most, to_.prefix(), counters_);
   more_ = state.flow == EndState::more;
   if (batch_.count == 0) return state;
   if (capture_ != nullptr) capture_->record(batch_, way_, counters_.dropped());
@@ -76,6 +83,24 @@ void PumpDirection::judge_batch() {
     to_be_cut_[kept++] = fate == Fate::cut;
   }
   batch_.count = kept;
+  if (coalescer_) join();
+}
+
+// Segments that follow each other in the batch. Frames never wait for others, nor change places.
+void PumpDirection::join() {
+  Coalescer& coalescer = *coalescer_;
+  for (std::size_t at = 0, next = 0; at < batch_.count; at = next) {
+    Frame& first = batch_.frames[at];
+    next = at + 1;
+    if (to_be_cut_[at] || !coalescer.begin(first.bytes(), first.offload)) continue;
+    while (next < batch_.count && !to_be_cut_[next] &&
+           coalescer.add(batch_.frames[next].bytes(), batch_.frames[next].offload))
+      ++next;
+    if (next - at == 1) continue;
+    first.offload = coalescer.finish();
+    first.joined = static_cast<std::uint16_t>(next - at - 1);
+    first.headers = static_cast<std::uint16_t>(coalescer.headers());
+  }
 }
 
 // The next segments of the frame that is being cut; on to the next frame where there are none.
@@ -129,7 +154,8 @@ PumpDirection::Step PumpDirection::move() {
       cut();
     } else if (next_ < batch_.count) {
       std::size_t end = next_;
-      while (end < batch_.count && !to_be_cut_[end] && end - next_ < kBurst - moved) ++end;
+      while (end < batch_.count && !to_be_cut_[end] && end - next_ < kBurst - moved)
+        end += std::size_t{1} + batch_.frames[end].joined;
       state = write(batch_, next_, end, moved);
     } else if (has_read && !more_) {
       state.flow = EndState::wait;

@@ -1,5 +1,5 @@
 // One way through a pump: frames from one end to the other, finished in software where the far end cannot take them as
-// they are, held back while it has no room.
+// they are, joined where it can take more at once, held back while it has no room.
 #pragma once
 
 #include <optional>
@@ -7,6 +7,7 @@
 #include "libumlnet/client/capture.h"
 #include "libumlnet/client/frame_arena.h"
 #include "libumlnet/client/frame_end.h"
+#include "libumlnet/core/receive_coalescing.h"
 #include "libumlnet/core/segmentation_offload.h"
 
 namespace umlnet::client {
@@ -37,6 +38,7 @@ class PumpDirection {
   Fate prepare(Frame& frame);
   EndState read();
   void judge_batch();
+  void join();
   void cut();
   EndState write(FrameBatch& frames, std::size_t& next, std::size_t end, std::size_t& moved);
 
@@ -52,6 +54,7 @@ class PumpDirection {
   FrameBatch batch_;  // what was read; from next_ on it is still to be written
   std::size_t next_ = 0;
   std::array<bool, kBurst> to_be_cut_{};
+  std::optional<Coalescer> coalescer_;  // where `to` takes joined frames
   std::optional<Segmenter> segmenter_;  // of batch_[next_], where that has to be cut
   FrameBatch segments_;
   std::size_t next_segment_ = 0;

@@ -43,6 +43,7 @@ void allow_end(SeccompFilter& filter, const EndConfig& end) {
     case UMLNET_TAP:
       filter.allow(end.vnet_hdr != 0 ? SYS_readv : SYS_read, {fd});
       filter.allow(SYS_write, {fd});
+      if (end.vnet_hdr != 0) filter.allow(SYS_writev, {fd});
       return;
     case UMLNET_STREAM: filter.allow(SYS_recvfrom, {fd, Where::equals(3, MSG_DONTWAIT), no_address}); break;
     default: filter.allow(SYS_recvmmsg, {fd, Where::equals(3, MSG_DONTWAIT), no_address}); break;  // 4: the timeout

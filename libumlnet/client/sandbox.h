@@ -22,7 +22,7 @@ struct SandboxFds {
 // What the pump may do, and with which file:
 //   poll      on all of them; with a capture into a pipe or socket also on one
 //   read      stop; a TAP (readv where there is a virtio-net header)
-//   write     a TAP; a capture that is no socket
+//   write     a TAP (also writev where there is a virtio-net header); a capture that is no socket
 //   sockets   of the ends: recvfrom, or recvmmsg for datagrams, and sendto, each non-blocking and without address; of
 //             channel and capture: sendto
 //   the end   exit_group; restart_syscall after a stop; with a capture the clock, where the vDSO does not have it

@@ -55,22 +55,34 @@ EndState TapEnd::read(FrameBatch& batch, std::size_t most, std::size_t gap, Dire
   return {};
 }
 
+// The first of `joined`, with the payload of the others. Returns what write() does.
+ssize_t TapEnd::write_frame(std::span<const Frame> joined) {
+  const Frame& first = joined.front();
+  std::uint8_t* begin = put_vnet_hdr(first);
+  if (joined.size() == 1) return ::write(fd(), begin, vnet_hdr() + first.size);
+  parts_[0] = {begin, vnet_hdr() + first.size};
+  for (std::size_t i = 1; i < joined.size(); ++i)
+    parts_[i] = {joined[i].data + first.headers, joined[i].size - first.headers};
+  return ::writev(fd(), parts_.data(), static_cast<int>(joined.size()));
+}
+
 EndState TapEnd::write(std::span<const Frame> frames, std::size_t& taken, DirectionCounters& counters) {
-  for (taken = 0; taken < frames.size(); ++taken) {
-    const Frame& frame = frames[taken];
-    const std::uint8_t* begin = put_vnet_hdr(frame);
+  for (taken = 0; taken < frames.size(); taken += std::size_t{1} + frames[taken].joined) {
+    const auto joined = frames.subspan(taken, std::size_t{1} + frames[taken].joined);
     ssize_t written = 0;
     do {
-      written = ::write(fd(), begin, vnet_hdr() + frame.size);
+      written = write_frame(joined);
     } while (written < 0 && errno == EINTR);
-    if (written >= 0)
-      count_written(frame, counters);
-    else if (errno == EAGAIN)
+    if (written >= 0) {
+      counters.frames.add();
+      counters.bytes.add(static_cast<std::size_t>(written) - vnet_hdr());
+    } else if (errno == EAGAIN) {
       return {.flow = EndState::wait};
-    else if (is_gone(errno))
+    } else if (is_gone(errno)) {
       return {.flow = EndState::gone};
-    else
-      counters.refused.add();
+    } else {
+      counters.refused.add(joined.size());
+    }
   }
   return {};
 }

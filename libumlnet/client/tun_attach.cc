@@ -57,6 +57,15 @@ Outcome<unique_fd> attach_tap(const IfName& device, unsigned vnet_hdr) {
   return fd;
 }
 
+void take_unfinished_frames(int tap) {
+#ifndef TUN_F_USO4
+  constexpr unsigned TUN_F_USO4 = 0x20, TUN_F_USO6 = 0x40;
+#endif
+  constexpr unsigned kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+  // Linux before 6.2 has no UDP segmentation, and refuses what it does not know.
+  if (::ioctl(tap, TUNSETOFFLOAD, kTcp | TUN_F_USO4 | TUN_F_USO6) != 0) ::ioctl(tap, TUNSETOFFLOAD, kTcp);
+}
+
 }  // namespace umlnet::client
 
 extern "C" umlnet_code umlnet_tap_attach(const char* device, unsigned vnet_hdr, int* fd, umlnet_error* error) {

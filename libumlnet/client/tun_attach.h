@@ -12,4 +12,8 @@ namespace umlnet::client {
 // no device is ever made. Needs write access to /dev/net/tun. UMLNET_REFUSED with errno and what to do about it.
 Outcome<unique_fd> attach_tap(const IfName& device, unsigned vnet_hdr);
 
+// Lets the device behind `tap`, an fd of one with a virtio-net header, leave checksums and segmentation to whoever
+// reads from it (TUNSETOFFLOAD), as far as the kernel can. Where it cannot, frames come finished. Needs no privilege.
+void take_unfinished_frames(int tap);
+
 }  // namespace umlnet::client

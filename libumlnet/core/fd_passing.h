@@ -12,7 +12,7 @@
 namespace umlnet {
 
 // The most fds that one message may carry here.
-inline constexpr std::size_t kMaxPassedFds = 64;
+inline constexpr std::size_t kMaxPassedFds = 128;
 
 // Sends `bytes` and copies of `fds` (borrowed) as one message, without blocking and without SIGPIPE. An error bears
 // EAGAIN where the receiver's queue is full.

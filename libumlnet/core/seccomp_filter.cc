@@ -12,6 +12,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <ranges>
+#include <string>
 
 namespace umlnet {
 namespace {
@@ -35,62 +37,115 @@ constexpr std::uint16_t kLoad = BPF_LD | BPF_W | BPF_ABS;
 constexpr std::uint16_t kAnd = BPF_ALU | BPF_AND | BPF_K;
 constexpr std::uint16_t kIfEqual = BPF_JMP | BPF_JEQ | BPF_K;
 constexpr std::uint16_t kIfAtLeast = BPF_JMP | BPF_JGE | BPF_K;
-constexpr std::uint16_t kSkip = BPF_JMP | BPF_JA;
+constexpr std::uint16_t kJump = BPF_JMP | BPF_JA;
 constexpr std::uint16_t kReturn = BPF_RET | BPF_K;
 
-sock_filter load(std::size_t offset) { return {kLoad, 0, 0, static_cast<std::uint32_t>(offset)}; }
-sock_filter end_with(std::uint32_t action) { return {kReturn, 0, 0, action}; }
+// Puts a program together from its end: jumps go forward, so that the place where one goes stands already.
+class Assembler {
+ public:
+  using Place = std::size_t;  // the number of instructions from there to the end
 
-void append(Program& program, const Program& more) { program.insert(program.end(), more.begin(), more.end()); }
+  Place here() const { return reversed_.size(); }
 
-// `body`, where the comparison holds; behind it otherwise.
-Program only_if(const sock_filter& comparison, const Program& body) {
-  // Offsets count from the instruction behind the jump; those of comparisons have 8 bits, that of a skip has 32.
-  Program program = {comparison};
-  if (body.size() <= UINT8_MAX) {
-    program[0].jf = static_cast<std::uint8_t>(body.size());
-  } else {
-    program[0].jt = 1;
-    program.push_back({kSkip, 0, 0, static_cast<std::uint32_t>(body.size())});
+  Place end_with(std::uint32_t action) {
+    const auto [it, is_new] = ends_.emplace(action, 0);
+    if (is_new || distance(it->second) > kFarthest) it->second = put({kReturn, 0, 0, action});
+    return it->second;
   }
-  append(program, body);
-  return program;
+
+  // Goes on with what was put last.
+  Place load(std::size_t offset) { return put({kLoad, 0, 0, static_cast<std::uint32_t>(offset)}); }
+  Place mask_with(std::uint32_t mask) { return put({kAnd, 0, 0, mask}); }
+
+  Place compare(std::uint16_t comparison, std::uint32_t value, Place yes, Place no) {
+    if (distance(yes) >= kFarthest) yes = go_to(yes);
+    if (distance(no) > kFarthest) no = go_to(no);
+    return put({comparison, static_cast<std::uint8_t>(distance(yes)), static_cast<std::uint8_t>(distance(no)), value});
+  }
+
+  Program take() {
+    std::ranges::reverse(reversed_);
+    return std::move(reversed_);
+  }
+
+ private:
+  static constexpr std::size_t kFarthest = UINT8_MAX;  // of a comparison's jump; that of a mere jump has 32 bits
+
+  // What a jump in the next instruction would count.
+  std::size_t distance(Place place) const { return reversed_.size() - place; }
+  Place go_to(Place place) { return put({kJump, 0, 0, static_cast<std::uint32_t>(distance(place))}); }
+  Place put(const sock_filter& instruction) {
+    reversed_.push_back(instruction);
+    return reversed_.size();
+  }
+
+  Program reversed_;
+  std::map<std::uint32_t, Place> ends_;
+};
+using Place = Assembler::Place;
+
+// Where a half of an argument, cut by `mask`, is `value`: on to `yes`, which was put last or is an end; else to `no`.
+Place where_half_is(Assembler& assembler, std::size_t offset, std::uint32_t mask, std::uint32_t value, Place yes,
+                    Place no) {
+  if (mask == 0 && value == 0) return yes;
+  assembler.compare(kIfEqual, value, yes, no);
+  if (mask != UINT32_MAX) assembler.mask_with(mask);
+  return assembler.load(offset);
 }
 
-// `body`, where a half of an argument, cut by `mask`, is `value`.
-Program only_where(std::size_t offset, std::uint32_t mask, std::uint32_t value, const Program& body) {
-  if (mask == 0 && value == 0) return body;
-  Program program = {load(offset)};
-  if (mask != UINT32_MAX) program.push_back({kAnd, 0, 0, mask});
-  append(program, only_if({kIfEqual, 0, 0, value}, body));
-  return program;
-}
-
-Program only_where(const SeccompFilter::Where& where, const Program& body) {
+Place where(Assembler& assembler, const SeccompFilter::Where& where, Place yes, Place no) {
   const std::size_t low = offsetof(seccomp_data, args) + where.argument * sizeof(std::uint64_t);
   const std::size_t high = low + sizeof(std::uint32_t);
   const auto half = [](std::uint64_t value, unsigned shift) { return static_cast<std::uint32_t>(value >> shift); };
-  return only_where(high, half(where.mask, 32), half(where.value, 32),
-                    only_where(low, half(where.mask, 0), half(where.value, 0), body));
+  yes = where_half_is(assembler, low, half(where.mask, 0), half(where.value, 0), yes, no);
+  return where_half_is(assembler, high, half(where.mask, 32), half(where.value, 32), yes, no);
 }
 
-// What becomes of each system call that has rules, by number. Each ends with a return.
-using Cases = std::map<std::uint32_t, Program>;
+// What becomes of one system call: the ways in which it is allowed, or none where it kills.
+struct Case {
+  std::uint32_t syscall;
+  std::vector<const SeccompFilter::Rule*> ways;
+};
+
+Place decide(Assembler& assembler, const Case& one, std::uint32_t otherwise) {
+  if (one.ways.empty()) return assembler.end_with(SECCOMP_RET_KILL_PROCESS);
+  Place next = assembler.end_with(otherwise);
+  for (const auto* way : one.ways | std::views::reverse) {
+    Place place = assembler.end_with(SECCOMP_RET_ALLOW);
+    for (const auto& condition : way->conditions | std::views::reverse)
+      place = where(assembler, condition, place, next);
+    next = place;
+  }
+  return next;
+}
 
 // Halves and halves again: the kernel runs this for every system call, and when the filter is entered, once for every
-// number that there is. The number is in the accumulator, and is lost where a case is entered, which does not come
+// number that there is. The number stands in the accumulator, and is lost where a case begins, which does not come
 // back.
-Program choose(Cases::const_iterator first, std::size_t count, std::uint32_t otherwise) {
-  if (count == 0) return {end_with(otherwise)};
-  if (count == 1) {
-    Program program = only_if({kIfEqual, 0, 0, first->first}, first->second);
-    program.push_back(end_with(otherwise));
-    return program;
+Place choose(Assembler& assembler, std::span<const Case> cases, std::uint32_t otherwise) {
+  if (cases.empty()) return assembler.end_with(otherwise);
+  if (cases.size() == 1) {
+    const Place place = decide(assembler, cases[0], otherwise);
+    return assembler.compare(kIfEqual, cases[0].syscall, place, assembler.end_with(otherwise));
   }
-  const auto middle = std::next(first, static_cast<std::ptrdiff_t>(count / 2));
-  Program program = only_if({kIfAtLeast, 0, 0, middle->first}, choose(middle, count - count / 2, otherwise));
-  append(program, choose(first, count / 2, otherwise));
-  return program;
+  const std::size_t half = cases.size() / 2;
+  const Place above = choose(assembler, cases.subspan(half), otherwise);
+  const Place below = choose(assembler, cases.first(half), otherwise);
+  return assembler.compare(kIfAtLeast, cases[half].syscall, above, below);
+}
+
+std::vector<Case> cases_of(const std::vector<SeccompFilter::Rule>& rules, const std::vector<int>& killing) {
+  std::vector<Case> cases;
+  cases.reserve(rules.size() + killing.size());
+  const auto case_of = [&](int syscall) -> Case& {
+    const auto number = static_cast<std::uint32_t>(syscall);
+    const auto known = std::ranges::find(cases, number, &Case::syscall);
+    return known != cases.end() ? *known : cases.emplace_back(number);
+  };
+  for (const auto& rule : rules) case_of(rule.syscall).ways.push_back(&rule);
+  for (const int syscall : killing) case_of(syscall).ways.clear();
+  std::ranges::sort(cases, {}, &Case::syscall);
+  return cases;
 }
 
 }  // namespace
@@ -117,24 +172,17 @@ SeccompFilter& SeccompFilter::kill_on(int syscall) {
 
 Program SeccompFilter::program() const {
   const std::uint32_t otherwise = otherwise_ == Otherwise::trap ? SECCOMP_RET_TRAP : SECCOMP_RET_KILL_PROCESS;
-  Cases cases;
-  for (const auto& rule : rules_) {
-    Program way = {end_with(SECCOMP_RET_ALLOW)};
-    for (auto where = rule.conditions.rbegin(); where != rule.conditions.rend(); ++where) way = only_where(*where, way);
-    append(cases[static_cast<std::uint32_t>(rule.syscall)], way);
-  }
-  for (auto& [syscall, ways] : cases) ways.push_back(end_with(otherwise));
-  for (const int syscall : killing_) cases[static_cast<std::uint32_t>(syscall)] = {end_with(SECCOMP_RET_KILL_PROCESS)};
-
-  Program known = {load(offsetof(seccomp_data, nr))};
+  const auto cases = cases_of(rules_, killing_);
+  Assembler assembler;
+  const Place kill = assembler.end_with(SECCOMP_RET_KILL_PROCESS);
+  Place known = choose(assembler, cases, otherwise);
 #ifdef __x86_64__
-  append(known, only_if({kIfAtLeast, 0, 0, kOtherTable}, {end_with(SECCOMP_RET_KILL_PROCESS)}));
+  known = assembler.compare(kIfAtLeast, kOtherTable, assembler.end_with(SECCOMP_RET_KILL_PROCESS), known);
 #endif
-  append(known, choose(cases.begin(), cases.size(), otherwise));
-  Program program = {load(offsetof(seccomp_data, arch))};
-  append(program, only_if({kIfEqual, 0, 0, kArchitecture}, known));
-  program.push_back(end_with(SECCOMP_RET_KILL_PROCESS));
-  return program;
+  known = assembler.load(offsetof(seccomp_data, nr));
+  assembler.compare(kIfEqual, kArchitecture, known, kill);
+  assembler.load(offsetof(seccomp_data, arch));
+  return assembler.take();
 }
 
 Result<void> SeccompFilter::enter() const {

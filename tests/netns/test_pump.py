@@ -21,7 +21,7 @@ from tests.support.case import HELPER, HostCase
 from tests.support.libumlnet import Failed
 from tests.support.process import capabilities, status_of
 from tests.support.pump import (A_GONE, B_GONE, CSUM, DGRAM, ECN, ETHERTAP, PROGRAM, STOPPED, STREAM, TSO4, TSO6,
-                                TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6, TUN_F_TSO_ECN, End, Pump, Tap, end, inside, pair)
+                                TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6, TUN_F_TSO_ECN, Direction, End, Pump, Tap, end, inside, pair)
 
 VIOLATING = HELPER.parents[1] / "tests" / "netns" / "violating-pump"
 MEGABYTES = 8
@@ -187,6 +187,35 @@ class Tcp(PumpCase):
         first, _ = self.over_sockets(STREAM, 0, 0)
         self.carries_tcp(first, "stream")
         self.assertGreater(first.counters.a_to_b.segmented, 10)
+
+    def assert_joined(self, direction: Direction) -> None:
+        self.assertGreater(direction.bytes / direction.frames, 3000)
+
+    def test_segments_from_a_stream_are_joined(self) -> None:
+        first, second = self.over_sockets(STREAM, 0, 12)
+        self.carries_tcp(first, "stream, joined")
+        self.assertGreater(first.counters.a_to_b.segmented, 10)
+        self.assert_joined(second.counters.a_to_b)
+        self.assert_joined(first.counters.b_to_a)
+
+    def test_segments_from_datagrams_are_joined(self) -> None:
+        first, second = self.over_sockets(ETHERTAP, 0, 12)
+        self.carries_tcp(first, "ethertap, joined")
+        self.assert_joined(second.counters.a_to_b)
+
+    def test_segments_from_a_plain_device_are_joined(self) -> None:
+        a, b = self.taps((0, 0), (12, SEGMENTED))
+        pump = self.pump(a.end(), b.end()).start()
+        self.carries_tcp(pump, "plain to offloads, joined")
+        self.assert_joined(pump.counters.a_to_b)
+
+    def test_a_device_with_headers_leaves_segmentation_to_the_pump(self) -> None:
+        a, b = self.taps((12, 0), (12, 0))
+        pump = self.pump(a.end(), b.end()).start()
+        self.carries_tcp(pump, "nothing asked of the devices")
+        for direction in (pump.counters.a_to_b, pump.counters.b_to_a):
+            self.assertEqual(direction.segmented, 0)
+            self.assert_joined(direction)
 
     def test_over_a_stream_with_headers(self) -> None:
         first, second = self.over_sockets(STREAM, 10, 0)

@@ -97,6 +97,7 @@ TEST_CASE("sandbox: what pumping needs is let through") {
   lives(fds.kept(), [&] { ::read(tap, &byte, 1); });
   lives(fds.kept(), [&] { ::write(tap, &byte, 1); });
   lives(fds.kept(10), [&] { ::readv(tap, &part, 1); });
+  lives(fds.kept(10), [&] { ::writev(tap, &part, 1); });
   lives(fds.kept(), [&] { ::recv(stream, &byte, 1, MSG_DONTWAIT); });
   lives(fds.kept(), [&] { ::send(stream, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL); });
   lives(fds.kept(), [&] { ::read(fds.stop.get(), &byte, 1); });
@@ -140,6 +141,7 @@ TEST_CASE("sandbox: anything else kills, and the system call is known") {
        [&] { ::sendmsg(stream, &message, MSG_DONTWAIT | MSG_NOSIGNAL); }},
       {"recvmsg, which could receive some", SYS_recvmsg, [&] { ::recvmsg(stream, &message, MSG_DONTWAIT); }},
       {"recvmmsg on the stream", SYS_recvmmsg, [&] { ::recvmmsg(stream, &messages, 1, MSG_DONTWAIT, nullptr); }},
+      {"writev, where no frames are joined", SYS_writev, [&] { ::writev(tap, &part, 1); }},
       {"ioctl on the TAP", SYS_ioctl, [&] { ::ioctl(tap, 0x400454cb /* TUNSETPERSIST */, 1); }},
       {"poll on more", SYS_poll,
        [] {
@@ -175,6 +177,7 @@ TEST_CASE("sandbox: anything else kills, and the system call is known") {
     CHECK(in_the_sandbox(kept, *violation.memory, act) == End::killed);
   };
   dies(fds.kept(10), [&] { ::read(tap, &byte, 1); });  // with a header it is readv
+  dies(fds.kept(10), [&] { ::writev(other, &part, 1); });
   dies(fds.kept(0, false), [&] { ::write(fds.pipe[1], &byte, 1); });
   dies(fds.kept(0, false), [] {
     pollfd poll{};

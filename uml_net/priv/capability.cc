@@ -40,7 +40,9 @@ Result<void> lower_everything() {
 
 void empty_bounding_set() {
   if (!put_in_effect(CAP_SETPCAP)) return;
-  for (cap_value_t capability = 0; CAP_IS_SUPPORTED(capability); ++capability) cap_drop_bound(capability);
+  // Not cap_drop_bound(), which asks first whether there is such a capability.
+  for (cap_value_t capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0L, 0L, 0L) == 0; ++capability) {
+  }
   if (!put_in_effect(kNothing)) std::abort();
 }
 

@@ -33,7 +33,9 @@ Result<RtnetlinkSocket> RtnetlinkSocket::open() {
   return RtnetlinkSocket(std::move(fd));
 }
 
-RtnetlinkSocket::RtnetlinkSocket(unique_fd fd) : fd_(std::move(fd)) { buffer_.resize(kBufferSize); }
+// The buffer is not cleared: most of it is never touched, and costs nothing then.
+RtnetlinkSocket::RtnetlinkSocket(unique_fd fd)
+    : fd_(std::move(fd)), buffer_(std::make_unique_for_overwrite<std::uint8_t[]>(kBufferSize)) {}
 
 Result<void> RtnetlinkSocket::send(const Bytes& request, const std::string& doing) {
   sockaddr_nl kernel{};
@@ -51,13 +53,13 @@ Result<ByteSpan> RtnetlinkSocket::receive(const std::string& doing) {
   for (;;) {
     sockaddr_nl from{};
     socklen_t from_size = sizeof from;
-    const ssize_t size = ::recvfrom(fd_.get(), buffer_.data(), buffer_.size(), MSG_TRUNC,
-                                    reinterpret_cast<sockaddr*>(&from), &from_size);
+    const ssize_t size =
+        ::recvfrom(fd_.get(), buffer_.get(), kBufferSize, MSG_TRUNC, reinterpret_cast<sockaddr*>(&from), &from_size);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return fail_errno(Code::kernel, errno, doing);
     if (from.nl_pid != 0) continue;  // another process wrote to our port
-    if (static_cast<std::size_t>(size) > buffer_.size()) return fail_errno(Code::kernel, EMSGSIZE, doing);
-    return ByteSpan(buffer_.data(), static_cast<std::size_t>(size));
+    if (static_cast<std::size_t>(size) > kBufferSize) return fail_errno(Code::kernel, EMSGSIZE, doing);
+    return ByteSpan(buffer_.get(), static_cast<std::size_t>(size));
   }
 }
 

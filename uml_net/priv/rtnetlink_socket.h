@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/rtnetlink.h"
@@ -44,7 +45,7 @@ class RtnetlinkSocket {
 
   unique_fd fd_;
   std::uint32_t sequence_ = 0;
-  rtnetlink::Bytes buffer_;
+  std::unique_ptr<std::uint8_t[]> buffer_;
 };
 
 }  // namespace umlnet::priv

@@ -405,15 +405,18 @@ enum {
 typedef struct umlnet_end {
   size_t size;
   umlnet_framing framing;
-  /* Borrowed until the pump is freed, or handed to its process (umlnet_pump_start). A TAP is set to O_NONBLOCK; sockets
-   * are left as they are. With UMLNET_CALLBACK: polled for something to read; -1 where there is nothing to poll, and
-   * read() is called every millisecond. */
+  /* Borrowed until the pump is freed, or handed to its process (umlnet_pump_start). A TAP is set to O_NONBLOCK, and
+   * with vnet_hdr to leave to the pump all that it can finish (TUNSETOFFLOAD: checksums, TCP and UDP segmentation); a
+   * device that persists keeps that until somebody sets it anew, as umlnet_tap_attach() does. Sockets are left as they
+   * are. With UMLNET_CALLBACK: polled for something to read; -1 where there is nothing to poll, and read() is called
+   * every millisecond. */
   int fd;
   /* Bytes of virtio-net header before each frame: 0, 10 or 12 (IFF_VNET_HDR, TUNSETVNETHDRSZ). Not for UMLNET_ETHERTAP
    * and UMLNET_CALLBACK. */
   unsigned vnet_hdr;
   /* UMLNET_OFFLOAD_*: what may be written to this end unfinished. What is not here is finished in software on the way.
-   * Without vnet_hdr nothing can be left unfinished. */
+   * Without vnet_hdr nothing can be left unfinished. A TAP with CSUM and TSO4 or TSO6 also gets what has come as single
+   * segments joined into large frames, where cutting would give back just those segments. */
   unsigned offloads;
   /* For the capture and for messages. NULL: "a" or "b". */
   const char* name;
@@ -450,7 +453,7 @@ typedef struct umlnet_pump_options {
 
 /* One direction. Counted since the pump was made; never reset. */
 typedef struct umlnet_direction {
-  uint64_t frames;    /* written at the far end */
+  uint64_t frames;    /* written at the far end, joined ones as one */
   uint64_t bytes;     /* in them: Ethernet frames, without headers and padding of the ends */
   uint64_t too_short; /* dropped: less than an Ethernet header */
   uint64_t too_long;  /* dropped: more than the far end takes */
