@@ -77,12 +77,12 @@ struct Refusal {
   using Answer = std::optional<Error>;
 
   Answer operator()(const MakeTap& tap) const {
-    return tap.gateway ? not_for_a_host("gateway", *tap.gateway) : Answer();
+    return tap.gateway ? not_on_the_host("gateway", *tap.gateway) : Answer();
   }
 
   Answer operator()(const OpenEthertap& ethertap) const {
     if (ethertap.gateway)
-      if (auto refusal = not_for_a_host("gateway", *ethertap.gateway)) return refusal;
+      if (auto refusal = not_on_the_host("gateway", *ethertap.gateway)) return refusal;
     return taken(ethertap.device, host);
   }
 
@@ -97,7 +97,7 @@ struct Refusal {
 
   Answer operator()(const OpenInterface& open) const {
     for (const auto& address : open.addresses) {
-      if (auto refusal = not_for_a_host("address", address.address)) return refusal;
+      if (auto refusal = not_on_the_host("address", address.address)) return refusal;
       if (address.prefix_length == 0)
         return Error{Code::bad_value, 0, "address " + address.str() + " would make the device the host's default route",
                      "Write the length of the network that is behind the device, as in 10.99.0.254/24."};
@@ -122,6 +122,14 @@ struct Refusal {
   Answer operator()(const CollectGarbage&) const { return std::nullopt; }
 
  private:
+  Answer not_on_the_host(std::string_view word, const IpAddress& address) const {
+    if (auto refusal = not_for_a_host(word, address); refusal || caller.uid == 0) return refusal;
+    const auto use = host.host_address_in_use(address);
+    if (!use) return std::nullopt;
+    return Error{Code::conflict, 0, std::string(word) + " " + to_string(address) + " is " + *use,
+                 "Choose an address for the host's side that is free, or the host's already."};
+  }
+
   Answer takes_from_others(const OpenInterface& open) const {
     for (const auto& address : open.addresses)
       if (const auto network = address.network(); !network.is_one_address())

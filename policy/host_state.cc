@@ -125,6 +125,14 @@ std::optional<std::string> HostState::network_in_use(const IpRange& network) con
   return std::nullopt;
 }
 
+std::optional<std::string> HostState::host_address_in_use(const IpAddress& address) const {
+  constexpr int kNoDevice = 0;
+  const auto is_the_address = [&](const auto& own) { return IpAddress(own.address) == address; };
+  const bool is_ours =
+      std::ranges::any_of(addresses, is_the_address) || std::ranges::any_of(ipv6_addresses, is_the_address);
+  return is_ours ? std::nullopt : address_in_use(address, kNoDevice);
+}
+
 std::optional<uid_t> made_for(const Link& link) {
   const auto tag = link.tap ? DeviceTag::parse(link.alias) : std::nullopt;
   return tag ? std::optional(tag->uid) : std::nullopt;

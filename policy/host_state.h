@@ -48,6 +48,11 @@ struct HostState {
   // Why the host's side of a device can have no address of `network`, which is more than one address: it would be
   // reached through that device then, and part of it is reached elsewhere. In words that go on from "10.0.0.0/24 ...".
   std::optional<std::string> network_in_use(const IpRange& network) const;
+
+  // Why the host itself can have no `address` on a new device: the kernel would take for its own what goes to
+  // somebody's guest, or to a gateway. What the host has already it may have once more. In words that go on from
+  // "10.0.0.1 is ...".
+  std::optional<std::string> host_address_in_use(const IpAddress& address) const;
 };
 
 // For whom this toolkit made the device, if it did: by its alias alone.

@@ -284,6 +284,7 @@ int serve(Words arguments) {
 
   // 2. What needs the identity of the installation is opened with it.
   TrustedInputs inputs = open_trusted_inputs();
+  const auto apart = inputs.log ? keep_words_out_of(inputs.log->fd()) : Result<void>();
 
   // 3. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect.
   auto caller = become_caller();
@@ -292,6 +293,7 @@ int serve(Words arguments) {
   };
   if (!caller) return refuse_unrecorded(caller.error());
   if (!inputs.log) return refuse_unrecorded(inputs.log.error());
+  if (!apart) return refuse_unrecorded(apart.error());
   if (!inputs.refusals) return refuse_unrecorded(inputs.refusals.error());
 
   // 4. All that follows is on record.

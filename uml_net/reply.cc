@@ -2,9 +2,11 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -23,8 +25,9 @@ constexpr std::string_view kForManagers =
 constexpr std::string_view kBridgeHelper =
     "QEMU and libvirt set it up by themselves: -netdev bridge,br=BRIDGE,helper=PATH.";
 
-// Whether the reply fits without blocking: a pipe that polls as writable takes PIPE_BUF (4096) bytes at once, and no
-// reply is longer.
+std::unexpected<Error> not_taken() { return fail(Code::reply, "the caller did not take the reply within 5 seconds"); }
+
+// A pipe that polls as writable takes PIPE_BUF (4096) bytes at once, and no reply is longer.
 Result<void> wait_until_writable(int fd) {
   pollfd poll{.fd = fd, .events = POLLOUT, .revents = 0};
   int ready = -1;
@@ -32,7 +35,7 @@ Result<void> wait_until_writable(int fd) {
     ready = ::poll(&poll, 1, kPatience);
   } while (ready < 0 && errno == EINTR);
   if (ready < 0) return fail_errno(Code::reply, errno, "cannot wait for the caller to take the reply");
-  if (ready == 0) return fail(Code::reply, "the caller did not take the reply within 5 seconds");
+  if (ready == 0) return not_taken();
   if ((poll.revents & POLLOUT) == 0) return fail(Code::reply, "the caller closed its end before the reply");
   return {};
 }
@@ -47,15 +50,39 @@ Result<void> write_all(int fd, std::string_view bytes) {
   return {};
 }
 
+// Never waits, however the caller fills the descriptor or sets its flags meanwhile: it may hold a duplicate.
+ssize_t write_at_once(int fd, std::string_view bytes) {
+  const iovec data{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  const ssize_t written = ::pwritev2(fd, &data, 1, -1, RWF_NOWAIT);
+  // Not known of every kind of file, and of pipes not before Linux 6.4: then what poll() said must do.
+  return written < 0 && errno == EOPNOTSUPP ? ::write(fd, bytes.data(), bytes.size()) : written;
+}
+
+// To a pipe or a stream socket. A caller that takes it byte by byte is given up, too.
+Result<void> write_in_time(int fd, std::string_view bytes) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kPatience);
+  while (!bytes.empty()) {
+    if (std::chrono::steady_clock::now() >= deadline) return not_taken();
+    if (auto ready = wait_until_writable(fd); !ready) return ready;
+    const ssize_t written = write_at_once(fd, bytes);
+    if (written < 0 && errno != EINTR && errno != EAGAIN)
+      return fail_errno(Code::reply, errno, "cannot write the reply");
+    if (written >= 0) bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
 bool is_message(ReplyForm form) { return form == ReplyForm::datagram || form == ReplyForm::bridge; }
 
 Result<void> deliver(int fd, std::string_view bytes, ReplyForm form, std::span<const int> passed = {}) {
+  if (!is_message(form)) return write_in_time(fd, bytes);
   if (auto ready = wait_until_writable(fd); !ready) return ready;
-  return is_message(form) ? send_with_fds(fd, bytes, passed) : write_all(fd, bytes);
+  return send_with_fds(fd, bytes, passed);
 }
 
 void write_to_stderr(const std::string& text) {
-  // Nothing can be done for a caller without stderr.
+  // Nothing can be done for a caller without stderr, or one that lets it fill up and does not read.
+  if (write_at_once(STDERR_FILENO, text) >= 0 || errno != EAGAIN || !wait_until_writable(STDERR_FILENO)) return;
   if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;
 }
 

@@ -56,10 +56,11 @@ std::expected<unique_fd, Unusable> open_roots_file(const std::string& path, cons
 
   // Not O_CREAT: whoever could take the file away could otherwise have it made anew, empty.
   unique_fd fd(open_without_links(path, flags | O_NONBLOCK | O_NOCTTY));
-  if (!fd)
+  if (!fd && (errno == EACCES || errno == EPERM))
     return unusable("cannot open " + name,
                     "Installed with a file capability, uml_net writes it as its group: chgrp umlnet and chmod g+w.",
                     errno);
+  if (!fd) return unusable("cannot open " + name, {}, errno);
   // It may be another file than the one that was looked at.
   if (auto fit = check(fd.get(), name, path); !fit) return std::unexpected(std::move(fit.error()));
   return fd;

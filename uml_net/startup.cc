@@ -24,7 +24,9 @@ Result<unique_fd> settle_fds(std::optional<int> keep) {
   int fd = -1;
   do {
     fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (fd < 0) return fail_errno(Code::kernel, errno, "cannot open /dev/null");
+    if (fd < 0)
+      return fail_errno(Code::kernel, errno, "cannot open /dev/null",
+                        errno == EMFILE ? "The caller's limit on open files (ulimit -n) is too low for uml_net." : "");
   } while (fd <= STDERR_FILENO);
   const int number = kept.get();
   if (auto closed = close_fds_from(STDERR_FILENO + 1, std::span(&number, kept ? 1 : 0)); !closed)
@@ -42,9 +44,28 @@ void settle_signals() {
   const itimerval off{};
   for (const auto timer : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) ::setitimer(timer, &off, nullptr);
   ::prctl(PR_SET_PDEATHSIG, 0L, 0L, 0L, 0L);
+  // The kernel's own: a caller could have every wait last for as long as it likes.
+  constexpr long kTimerSlack = 50'000;  // nanoseconds
+  ::prctl(PR_SET_TIMERSLACK, kTimerSlack, 0L, 0L, 0L);
+}
+
+bool are_the_same(int fd, const struct stat& file) {
+  struct stat status{};
+  return ::fstat(fd, &status) == 0 && status.st_dev == file.st_dev && status.st_ino == file.st_ino;
 }
 
 }  // namespace
+
+Result<void> keep_words_out_of(int fd) {
+  struct stat file{};
+  if (::fstat(fd, &file) != 0) return fail_errno(Code::kernel, errno, "cannot look at the audit log");
+  for (const int words : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (!are_the_same(words, file)) continue;
+    const unique_fd nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!nowhere || ::dup2(nowhere.get(), words) < 0) return fail_errno(Code::kernel, errno, "cannot open /dev/null");
+  }
+  return {};
+}
 
 Result<unique_fd> leave_callers_world(std::optional<int> keep) {
   ::clearenv();

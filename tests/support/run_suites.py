@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("UMLNET_BUILD", "build")
-SUITES = ("unit", "lint", "rooms", "abi", "captures", "netns", "users", "guests")
+SUITES = ("unit", "lint", "rooms", "abi", "captures", "netns", "users", "hostile", "guests")
 LONGEST = 600  # seconds for one file of tests, which takes some ten
 IN_CI = os.environ.get("UMLNET_CI") == "1"
 

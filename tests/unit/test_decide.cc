@@ -256,6 +256,25 @@ TEST_CASE("decide: addresses that no guest but root's may take") {
   CHECK(decide(rules(kAlice), caller(1001), add("tap0", "10.50.0.7"), host));
 }
 
+TEST_CASE("decide: a gateway that would take somebody's address") {
+  auto host = small_host();
+  host.links.push_back(tap(4, "tap1", 1002));
+  host.routes.push_back(guest_route("10.50.0.9", 4));
+  const auto all = rules(R"({"name": "all", "users": ["*"], "operations": ["tuntap"], "gateways": ["10.0.0.0/8"]})");
+  for (const auto& [gateway, why] : {std::pair{"10.50.0.9", "already routed to another device"},
+                                     {"10.50.0.254", "the host's gateway on eth0"},
+                                     {"10.50.0.255", "the broadcast address of eth0"},
+                                     {"10.50.0.0", "the network address of eth0"}}) {
+    const auto decision = decide(all, caller(1001), MakeTap{ip(gateway)}, host);
+    REQUIRE_MESSAGE(!decision, gateway);
+    CHECK(decision.error().error.code == Code::conflict);
+    CHECK(decision.error().error.what == "gateway " + std::string(gateway) + " is " + why);
+    CHECK_MESSAGE(decide({}, caller(0), MakeTap{ip(gateway)}, host), "root may: ", gateway);
+  }
+  for (const auto* gateway : {"10.50.0.1", "10.99.0.254"})
+    CHECK_MESSAGE(decide(all, caller(1001), MakeTap{ip(gateway)}, host), "the host's already: ", gateway);
+}
+
 TEST_CASE("decide: another's device, no TAP, not ours and no device at all are answered with the same words") {
   auto host = small_host();
   host.links.push_back(tap(4, "tap1", 1002));

@@ -37,7 +37,8 @@ SeccompFilter stage_filter(const StageFds& fds) {
     for (const auto request : kTunRequests)
       filter.allow(SYS_ioctl, {Where::equals(0, static_cast<std::uint64_t>(fds.tun)), Where::equals(1, request)});
   filter.allow_on_fd(SYS_sendto, fds.rtnetlink).allow_on_fd(SYS_recvfrom, fds.rtnetlink);
-  filter.allow_on_fd(SYS_sendmsg, fds.reply).allow_on_fd(SYS_write, fds.reply);
+  filter.allow_on_fd(SYS_sendmsg, fds.reply);
+  for (const int fd : {fds.reply, STDERR_FILENO}) filter.allow_on_fd(SYS_write, fd).allow_on_fd(SYS_pwritev2, fd);
   filter.allow(SYS_poll, {Where::equals(1, 1)});                       // on one fd: the reply's
   filter.allow(SYS_poll, {Where::equals(0, 0), Where::equals(1, 0)});  // on nothing: a short sleep
   filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_lseek, fds.audit).allow_on_fd(SYS_pwrite64, fds.audit);
@@ -47,7 +48,6 @@ SeccompFilter stage_filter(const StageFds& fds) {
   // To ask for the limit on file sizes, and not to set it.
   filter.allow(SYS_prlimit64, {Where::equals(0, 0), Where::equals(1, RLIMIT_FSIZE), Where::equals(2, 0)});
   filter.allow_on_fd(SYS_sendto, fds.journal);
-  filter.allow_on_fd(SYS_write, STDERR_FILENO);
   if (fds.session) {
     const SessionFds& session = *fds.session;
     filter.allow(SYS_poll, {Where::equals(1, kSessionPollFds)});
