@@ -12,8 +12,8 @@
 #include <cstring>
 
 #include "libumlnet/core/close_fds.h"
-#include "uml_net/frame_relay.h"
 #include "uml_net/priv/network_namespace.h"
+#include "uml_net/sealed_relay.h"
 
 namespace umlnet {
 namespace {
@@ -31,12 +31,12 @@ void answer(int channel, int error, int fd = -1) {
 [[noreturn]] void relay(int tap, int data) {
   ::setsid();
   const std::array<int, 2> kept = {tap, data};
-  const rlimit no_more{3, 3};  // poll() wants as many as it is given
-  FrameCounters counters;
+  const rlimit no_more{2, 2};  // poll() wants as many as it is given
   if (::fcntl(tap, F_SETFL, O_RDWR | O_NONBLOCK) != 0 || !close_fds_from(0, kept)) ::_exit(1);
   ::setrlimit(RLIMIT_NOFILE, &no_more);
   if (!sealed_relay_filter(tap, data).enter()) ::_exit(1);
-  ::_exit(static_cast<int>(relay_frames(tap, data, -1, kPlainFrames, counters)));
+  relay_sealed(tap, data);
+  ::_exit(0);
 }
 
 void seal(int channel, int tap) {
@@ -68,19 +68,6 @@ void serve(int channel) {
 }
 
 }  // namespace
-
-SeccompFilter sealed_relay_filter(int tap, int data) {
-  using Where = SeccompFilter::Where;
-  SeccompFilter filter;
-  filter.allow(SYS_poll, {Where::equals(1, 3)});
-  filter.allow_on_fd(SYS_read, tap).allow_on_fd(SYS_write, tap);
-  filter.allow_on_fd(SYS_sendto, data).allow_on_fd(SYS_recvfrom, data);
-  filter.allow(SYS_exit_group).allow(SYS_restart_syscall);
-#ifdef UMLNET_SANITIZED
-  filter.allow(SYS_sigaltstack);  // before a call that does not return. Not in a release build.
-#endif
-  return filter;
-}
 
 SeccompFilter attendant_filter(int channel) {
   using Where = SeccompFilter::Where;

@@ -13,10 +13,6 @@ namespace umlnet {
 // rtnetlink socket; and what a relay does, which enters a narrower filter of its own (sealed_relay_filter()).
 SeccompFilter attendant_filter(int channel);
 
-// What a relay of a sealed interface may do: poll on two fds; read and write on `tap`; sendto and recvfrom on `data`;
-// exit.
-SeccompFilter sealed_relay_filter(int tap, int data);
-
 class Attendant {
  public:
   // To be called once the process is its caller, and before its own filter forbids making processes.

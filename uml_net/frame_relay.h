@@ -1,13 +1,13 @@
-// The relay of an ethertap session and of a sealed interface: Ethernet frames between a TAP and the guest's socket,
-// until one of them ends. Each frame is read into the buffer where it is sent from; there is no copy but the system
-// calls'.
+// The relay of an ethertap session: Ethernet frames between a TAP and the guest's data socket, until one of them ends.
+//
+// The socket's datagrams are those of libumlnet/core/ethertap_frame.h. The TAP takes and gives frames unfinished, with
+// a virtio-net header: what comes from the host is cut here, and the segments that a guest sends are joined
+// (segmentation_offload.h, receive_coalescing.h), so that the host's network sees few large frames. A guest never
+// notices. Frames are counted as it has them.
 #pragma once
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
-
-#include "libumlnet/core/ethertap_frame.h"
 
 namespace umlnet {
 
@@ -29,19 +29,10 @@ enum class RelayEnd : int {
   failed = 3,
 };
 
-// What travels as one message of the socket.
-struct FrameFormat {
-  std::size_t padding;  // bytes before each frame, zero when sent and ignored on receipt
-  std::size_t longest;  // bytes of a frame; a shorter one than an Ethernet header does not travel either
-};
-inline constexpr FrameFormat kEthertapFrames{ethertap::kPadding, ethertap::kLongestFrame};
-inline constexpr FrameFormat kPlainFrames{0, 65535};  // whatever a TAP can have
-
-// `tap` is an fd of a TAP device (IFF_NO_PI, no virtio-net header), O_NONBLOCK; `data` a connected AF_UNIX SOCK_DGRAM
-// or SOCK_SEQPACKET socket; `controller` may be -1: nobody has to live for this. All are borrowed. A guest that does
-// not read makes the relay leave frames in the TAP's queue, where the kernel drops what is too much, as with any full
-// NIC ring; the other direction goes on. Makes no system call but poll, read and write on `tap`, and sendto and
-// recvfrom on `data`. Needs no privilege.
-RelayEnd relay_frames(int tap, int data, int controller, const FrameFormat& format, FrameCounters& counters);
+// `tap` is an fd of a TAP device (IFF_NO_PI, IFF_VNET_HDR with 10 bytes), O_NONBLOCK; `data` a connected AF_UNIX
+// SOCK_DGRAM socket. All are borrowed. A guest that does not read makes the relay leave frames in the TAP's queue,
+// where the kernel drops what is too much, as with any full NIC ring; the other direction goes on. Makes no system call
+// but poll, read and writev on `tap`, and sendto and recvfrom on `data`. Needs no privilege. For one session a process.
+RelayEnd relay_frames(int tap, int data, int controller, FrameCounters& counters);
 
 }  // namespace umlnet

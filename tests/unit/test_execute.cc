@@ -27,7 +27,8 @@ class FakeEffects : public priv::HostEffects {
 
   Result<priv::NewTap> make_tap(const priv::TapWanted& wanted) override {
     if (auto ok = step(); !ok) return std::unexpected(ok.error());
-    if (wanted.virtio_headers) facts.emplace_back("virtio headers");
+    if (wanted.frames == priv::TapFrames::headed) facts.emplace_back("virtio headers");
+    if (wanted.frames == priv::TapFrames::unfinished) of_the_tap.emplace_back("unfinished frames");
     return priv::NewTap{*IfName::parse("tap9"), 9, *MacAddress::parse("02:0a:0b:0c:0d:0e"), 1500,
                         std::vector<unique_fd>(wanted.queues)};
   }

@@ -21,6 +21,7 @@
 #include "uml_net/attendant.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/relay_process.h"
+#include "uml_net/sealed_relay.h"
 #include "uml_net/trusted_opener.h"
 
 using umlnet::SeccompFilter;

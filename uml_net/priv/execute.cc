@@ -19,8 +19,9 @@ struct Perform {
   int index(const Device& device) const { return device.ifindex != 0 || !tap ? device.ifindex : tap->ifindex; }
 
   Result<void> operator()(const MakeTapDevice& c) const {
-    auto made =
-        effects.make_tap({.owner = c.owner, .name = c.name, .virtio_headers = c.virtio_headers, .queues = c.queues});
+    const TapFrames headed = c.virtio_headers ? TapFrames::headed : TapFrames::bare;
+    auto made = effects.make_tap(
+        {.owner = c.owner, .name = c.name, .frames = c.relayed ? TapFrames::unfinished : headed, .queues = c.queues});
     if (!made) return std::unexpected(std::move(made.error()));
     tap.emplace(*std::move(made));
     DeviceTag tag = c.tag;

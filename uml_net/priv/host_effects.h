@@ -16,13 +16,14 @@
 #include "libumlnet/core/ip_address.h"
 #include "libumlnet/core/mac_address.h"
 #include "libumlnet/core/unique_fd.h"
+#include "uml_net/priv/tun.h"
 
 namespace umlnet::priv {
 
 struct TapWanted {
   uid_t owner;
   std::optional<IfName> name = {};  // none: the kernel chooses one
-  bool virtio_headers = false;
+  TapFrames frames = TapFrames::bare;
   unsigned queues = 1;
 };
 

@@ -14,7 +14,7 @@ namespace {
 ifreq request_for(const std::string& name, const TapKind& kind, int more) {
   ifreq request{};
   int flags = IFF_TAP | IFF_NO_PI | more;
-  if (kind.virtio_headers) flags |= IFF_VNET_HDR;
+  if (kind.frames != TapFrames::bare) flags |= IFF_VNET_HDR;
   if (kind.several_queues) flags |= IFF_MULTI_QUEUE;
   // As the field's type has it: IFF_TUN_EXCL is the sign bit of a short.
   request.ifr_flags = static_cast<short>(flags);
@@ -24,13 +24,16 @@ ifreq request_for(const std::string& name, const TapKind& kind, int more) {
 
 }  // namespace
 
-const std::array<unsigned long, 3> kTunRequests = {TUNSETIFF, TUNSETOWNER, TUNSETPERSIST};
+const std::array<unsigned long, 4> kTunRequests = {TUNSETIFF, TUNSETOWNER, TUNSETPERSIST, TUNSETOFFLOAD};
 
 Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, const TapKind& kind) {
   ifreq request = request_for(name ? name->str() : "tap%d", kind, IFF_TUN_EXCL);
   if (::ioctl(tun, TUNSETIFF, &request) != 0) return fail_errno(Code::kernel, errno, "cannot make a TAP device");
   if (::ioctl(tun, TUNSETOWNER, static_cast<unsigned long>(owner)) != 0)
     return fail_errno(Code::kernel, errno, "cannot make uid " + std::to_string(owner) + " the owner of the TAP device");
+  // A kernel that cannot leave it to others finishes frames itself.
+  if (kind.frames == TapFrames::unfinished)
+    ::ioctl(tun, TUNSETOFFLOAD, static_cast<unsigned long>(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN));
   const auto given = IfName::parse(std::string_view(request.ifr_name, strnlen(request.ifr_name, IFNAMSIZ)));
   if (!given) return fail(Code::bug, "the kernel gave the TAP device a name that is none");
   return *given;
