@@ -1,6 +1,5 @@
 """The policy and account files as they lie on the disk, and what they say together. tests/hostile has them under attack."""
 
-import os
 import shutil
 import threading
 import unittest
