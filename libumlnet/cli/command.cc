@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -17,14 +18,39 @@ namespace {
 
 constexpr int kNotFound = 127, kNotExecutable = 126;  // as shells have it
 
-// {fd} and {dev}: 0; {fd1}: 1. Nothing for any other braces, {fd0} and {fd01} included.
-std::optional<std::size_t> index_of(std::string_view token, std::string_view name) {
-  if (!token.starts_with(name)) return std::nullopt;
-  token.remove_prefix(name.size());
-  if (token.empty()) return 0;
-  if (token.front() == '0') return std::nullopt;
-  const auto index = number(token, 999);
-  return index ? std::optional<std::size_t>(*index) : std::nullopt;
+struct Token {
+  enum Kind : std::uint8_t { fd, fds, device } kind;
+  std::size_t network;
+  char separator = ':';
+};
+
+// {fd}, {fds}, {fds,} and {dev}, of the first network; {fd1}, {fds1}, {fds1,} and {dev1} of the second. Nothing for any
+// other braces, {fd0} and {fd01} included.
+std::optional<Token> parse_token(std::string_view braces) {
+  if (braces.size() < 2) return std::nullopt;
+  auto text = braces.substr(1, braces.size() - 2);
+  Token token{.kind = Token::fd, .network = 0};
+  if (text.starts_with("fds")) {
+    token.kind = Token::fds;
+    text.remove_prefix(3);
+    if (text.ends_with(',')) {
+      token.separator = ',';
+      text.remove_suffix(1);
+    }
+  } else if (text.starts_with("fd")) {
+    text.remove_prefix(2);
+  } else if (text.starts_with("dev")) {
+    token.kind = Token::device;
+    text.remove_prefix(3);
+  } else {
+    return std::nullopt;
+  }
+  if (text.empty()) return token;
+  if (text.front() == '0') return std::nullopt;
+  const auto index = number(text, 999);
+  if (!index) return std::nullopt;
+  token.network = *index;
+  return token;
 }
 
 [[noreturn]] void become(std::vector<std::string>& words, std::span<const int> fds, const Signals& signals,
@@ -43,32 +69,38 @@ std::optional<std::size_t> index_of(std::string_view token, std::string_view nam
 
 }  // namespace
 
-Outcome<std::vector<std::string>> fill_in(std::span<char* const> words, std::span<const Given> networks,
-                                          std::vector<std::size_t>& unused) {
-  std::vector<bool> used(networks.size());
-  std::vector<std::string> filled;
+Outcome<Filled> fill_in(std::span<char* const> words, std::span<const Given> networks) {
+  Filled filled{
+      .words = {}, .named = std::vector<bool>(networks.size()), .gets_fds = std::vector<bool>(networks.size())};
   for (const std::string_view word : words) {
-    std::string& out = filled.emplace_back();
+    std::string& out = filled.words.emplace_back();
     for (std::size_t at = 0; at < word.size();) {
       const auto close = word[at] == '{' ? word.find('}', at) : std::string_view::npos;
-      const auto token = close != std::string_view::npos ? word.substr(at + 1, close - at - 1) : std::string_view{};
-      const auto fd = index_of(token, "fd"), device = index_of(token, "dev");
-      const auto index = fd ? fd : device;
-      if (!index) {
+      const auto braces = close != std::string_view::npos ? word.substr(at, close + 1 - at) : std::string_view{};
+      const auto token = parse_token(braces);
+      if (!token) {
         out += word[at++];
         continue;
       }
-      if (*index >= networks.size())
-        return misuse("there is no network for {" + std::string(token) + "} in \"" + std::string(word) + "\": " +
-                      std::to_string(networks.size()) + (networks.size() == 1 ? " was" : " were") + " asked for");
-      used[*index] = true;
-      out += fd ? std::to_string(networks[*index].fd) : networks[*index].device;
+      const auto in_word = [&] { return std::string(braces) + " in \"" + std::string(word) + "\""; };
+      if (token->network >= networks.size())
+        return misuse("there is no network for " + in_word() + ": " + std::to_string(networks.size()) +
+                      (networks.size() == 1 ? " was" : " were") + " asked for");
+      const Given& given = networks[token->network];
+      filled.named[token->network] = true;
+      if (token->kind == Token::device) {
+        out += given.device;
+      } else {
+        filled.gets_fds[token->network] = true;
+        if (token->kind == Token::fd && given.fds.size() > 1)
+          return misuse(in_word() + " is one descriptor, and this network has " + std::to_string(given.fds.size()) +
+                        ", one for each queue: write {fds}, which puts ':' between them, or {fds,}");
+        for (std::size_t i = 0; i < given.fds.size(); ++i)
+          out += (i != 0 ? std::string(1, token->separator) : "") + std::to_string(given.fds[i]);
+      }
       at = close + 1;
     }
   }
-  unused.clear();
-  for (std::size_t i = 0; i < used.size(); ++i)
-    if (!used[i]) unused.push_back(i);
   return filled;
 }
 

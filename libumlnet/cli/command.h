@@ -13,15 +13,20 @@ namespace umlnet::cli {
 
 // What the command gets of one network.
 struct Given {
-  int fd;
+  std::vector<int> fds;
   std::string device;
 };
 
-// Puts the numbers and names in place of {fd}, {dev}, {fd1}, {dev1}...; all other braces stay. A network that is named
-// and is not there is an error. `unused` becomes the indexes of the
-// networks that no word names.
-Outcome<std::vector<std::string>> fill_in(std::span<char* const> words, std::span<const Given> networks,
-                                          std::vector<std::size_t>& unused);
+struct Filled {
+  std::vector<std::string> words;
+  std::vector<bool> named;     // of each network, whether a word names it
+  std::vector<bool> gets_fds;  // and whether one has its descriptors
+};
+
+// Puts the numbers and names in place of {fd}, {fds}, {dev}, {fd1}, {fds1}, {dev1}...; all other braces stay. {fds} is
+// all descriptors with ':' between them, {fds,} with ','. A network that is named and is not there is an error, and so
+// is {fd} where there are several.
+Outcome<Filled> fill_in(std::span<char* const> words, std::span<const Given> networks);
 
 class Command {
  public:

@@ -13,20 +13,20 @@ namespace {
 
 class NetworkEnd : public End {
  public:
-  explicit NetworkEnd(Network network) : network_(std::move(network)) {}
+  explicit NetworkEnd(std::unique_ptr<Network> network) : network_(std::move(network)) {}
 
-  bool takes_addresses() const override { return network_.takes_addresses(); }
-  Outcome<void> add_address(const std::string& words) override { return network_.add_address(words); }
+  bool takes_addresses() const override { return network_->takes_addresses(); }
+  Outcome<void> add_address(const std::string& words) override { return network_->add_address(words); }
   Outcome<bool> open(const Signals&) override {
-    if (auto opened = network_.open(); !opened) return std::unexpected(opened.error());
+    if (auto opened = network_->open(); !opened) return std::unexpected(opened.error());
     return true;
   }
-  Outcome<umlnet_end> end() override { return network_.end(); }
-  std::string name() const override { return network_.device(); }
-  Outcome<void> close() override { return network_.close(); }
+  Outcome<umlnet_end> end() override { return network_->end(); }
+  std::string name() const override { return network_->device(); }
+  Outcome<void> close() override { return network_->close(); }
 
  private:
-  Network network_;
+  std::unique_ptr<Network> network_;
 };
 
 Outcome<std::unique_ptr<End>> network_end(const std::string& words, const HelperOptions& options) {

@@ -12,7 +12,7 @@ using namespace umlnet::cli;
 
 namespace {
 
-constexpr const Subcommand* kSubcommands[] = {&kRun, &kPump, &kLs, &kLog, &kPolicy, &kDoctor};
+constexpr const Subcommand* kSubcommands[] = {&kRun, &kPump, &kRemove, &kLs, &kLog, &kPolicy, &kDoctor};
 
 int usage(std::FILE* to) {
   std::fputs("Usage: umlnet SUBCOMMAND ...\n\n", to);

@@ -12,6 +12,7 @@
 
 #include "libumlnet/cli/capture_file.h"
 #include "libumlnet/cli/end.h"
+#include "libumlnet/cli/option_table.h"
 #include "libumlnet/cli/pump_process.h"
 #include "libumlnet/cli/rate_display.h"
 #include "libumlnet/cli/subcommand.h"
@@ -80,19 +81,13 @@ struct Options {
 };
 
 constexpr char kShort[] = ":a:w:s:jqt:h";
-enum Long { kNoSandbox = 256, kHelperPath, kPumpProgram };
+enum : int { kNoSandbox = kOwnOptions };
 constexpr option kLong[] = {
     {"address", required_argument, nullptr, 'a'},
     {"pcap", required_argument, nullptr, 'w'},
-    {"snaplen", required_argument, nullptr, 's'},
     {"json", no_argument, nullptr, 'j'},
-    {"quiet", no_argument, nullptr, 'q'},
-    {"timeout", required_argument, nullptr, 't'},
     {"help", no_argument, nullptr, 'h'},
     {"no-sandbox", no_argument, nullptr, kNoSandbox},
-    {"helper", required_argument, nullptr, kHelperPath},
-    {"pump-program", required_argument, nullptr, kPumpProgram},
-    {nullptr, 0, nullptr, 0},
 };
 
 Outcome<void> check(const Options& options) {
@@ -107,28 +102,17 @@ Outcome<void> check(const Options& options) {
 Outcome<std::optional<Options>> parse(int argc, char** argv) {
   Options options;
   std::vector<std::string> addresses;
-  for (int letter = 0; (letter = ::getopt_long(argc, argv, kShort, kLong, nullptr)) != -1;) {
+  const auto table = option_table({kLong, HelperOptions::table(), PumpOptions::table()});
+  for (int letter = 0; (letter = ::getopt_long(argc, argv, kShort, table.data(), nullptr)) != -1;) {
     const std::string value = ::optarg != nullptr ? ::optarg : "";
+    const auto taken = taken_by(letter, value, options.helper, options.pump);
+    if (!taken) return std::unexpected(taken.error());
+    if (*taken) continue;
     switch (letter) {
       case 'a': addresses.push_back(value); break;
       case 'w': options.pcap = value; break;
-      case 's': {
-        const auto bytes = number(value, 262'144);
-        if (!bytes || *bytes == 0) return misuse("--snaplen " + value + ": it is 1 to 262144 bytes");
-        options.pump.snaplen = *bytes;
-        break;
-      }
-      case 't': {
-        const auto ms = seconds_as_ms(value);
-        if (!ms) return misuse("--timeout " + value + ": it is 0.001 to 86400 seconds");
-        options.helper.timeout_ms = *ms;
-        break;
-      }
       case 'j': options.json = true; break;
-      case 'q': options.helper.quiet = true; break;
       case kNoSandbox: options.pump.sandbox = false; break;
-      case kHelperPath: options.helper.helper = value; break;
-      case kPumpProgram: options.pump.program = value; break;
       case 'h': return std::nullopt;
       case ':': return misuse("the option " + std::string(argv[::optind - 1]) + " wants a value");
       default: return misuse("there is no option " + std::string(argv[::optind - 1]));

@@ -7,17 +7,11 @@
 #include <thread>
 
 #include "libumlnet/cli/open_fd.h"
+#include "libumlnet/cli/pump_options.h"
 #include "libumlnet/cli/totals.h"
 #include "libumlnet/cli/trouble.h"
 
 namespace umlnet::cli {
-
-struct PumpOptions {
-  std::string program;  // "": where it was installed
-  int capture = -1;     // borrowed for as long as the pump runs
-  std::uint32_t snaplen = 0;
-  bool sandbox = true;
-};
 
 class PumpProcess {
  public:

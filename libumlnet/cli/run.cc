@@ -7,17 +7,17 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "libumlnet/cli/capture_file.h"
 #include "libumlnet/cli/command.h"
 #include "libumlnet/cli/network.h"
+#include "libumlnet/cli/option_table.h"
 #include "libumlnet/cli/pump_process.h"
 #include "libumlnet/cli/signals.h"
 #include "libumlnet/cli/subcommand.h"
-#include "libumlnet/cli/words.h"
 
 namespace umlnet::cli {
 namespace {
@@ -27,7 +27,9 @@ constexpr char kHelp[] =
 
 Opens a network, starts COMMAND with it, and takes all back when COMMAND ends.
 In the arguments, {fd} becomes the number of the file descriptor that COMMAND
-gets, and {dev} the device's name on the host. All other braces stay.
+gets, and {dev} the device's name on the host; where there are several
+descriptors, {fds} becomes their numbers with ':' between them, and {fds,} those
+with ','. All other braces stay.
 
   User-Mode Linux, a TAP device that uml_net makes:
     umlnet run --gateway 10.99.0.254 --address 10.99.0.1 -- \
@@ -46,11 +48,21 @@ gets, and {dev} the device's name on the host. All other braces stay.
   The same with datagrams: --as dgram, and
         -netdev dgram,id=n0,local.type=fd,local.str={fd}
 
-  crosvm and cloud-hypervisor want a virtio-net header, and so a TAP device of
-  an administrator's (ip tuntap add dev tap0 mode tap user NAME):
-    umlnet run --net tap:tap0,vnet=12 -- \
+  QEMU with two queues and a virtio-net header:
+    umlnet run --gateway 10.99.0.254 --address 10.99.0.1 --queues 2 --vnet-hdr -- \
+      qemu-system-x86_64 -smp 2 disk.img -netdev tap,id=n0,fds={fds},vhost=off \
+        -device virtio-net-pci,netdev=n0,mq=on
+
+  QEMU that never holds the TAP, with a guest that cannot lie about its address:
+    umlnet run --ip6 fd00:99::1/64 --guest fd00:99::7 --sealed \
+               --anti-spoof --guest-mac 52:54:00:12:34:56 -- \
+      qemu-system-x86_64 disk.img -netdev dgram,id=n0,local.type=fd,local.str={fd} \
+        -device virtio-net-pci,netdev=n0,mac=52:54:00:12:34:56
+
+  crosvm and cloud-hypervisor want a virtio-net header:
+    umlnet run --gateway 10.99.0.254 --address 10.99.0.1 --vnet-hdr -- \
       crosvm run --net tap-fd={fd} --block disk.img vmlinux
-    umlnet run --net tap:tap0,vnet=12 -- \
+    umlnet run --bridge br0 --vnet-hdr -- \
       cloud-hypervisor --kernel vmlinux --disk path=disk.img \
         --net fd={fd},mac=52:54:00:00:00:01
 
@@ -61,13 +73,35 @@ gets, and {dev} the device's name on the host. All other braces stay.
 Networks. Without any, a TAP device without an address of the host's.
   -g, --gateway ADDR         a TAP device, ADDR on the host's side; short for
                              --net tuntap,,,ADDR
-  -n, --net NET              tuntap[,DEV[,MAC[,GATE]]], ethertap,DEV[,MAC[,GATE]]
-                             or tap:DEV[,vnet=10|12]
+  -n, --net NET              tuntap[,DEV[,MAC[,GATE]]], ethertap,DEV[,MAC[,GATE]],
+                             tap:DEV[,vnet=10|12], which is there, or tap: a new
+                             one, as the options below say
 Of the network before them; in front of all networks, of the first:
   -a, --address ADDR[/LEN]   the guest has this address: the host is to reach it
                              there, and the LANs that agree with it in LEN bits
                              (32: none). May be given again
   -w, --pcap FILE            record all frames, for Wireshark (--as stream, dgram)
+Likewise, of a TAP device that uml_net makes:
+      --device NAME          its name; else the kernel chooses
+      --ip ADDR[/LEN]        an address of the host's on it. May be given again
+      --ip6 ADDR[/LEN]       likewise, of IPv6
+      --guest ADDR           an address of the guest's, IPv4 or IPv6: routed to it,
+                             and published where policy says. May be given again
+      --queues N             with N queues, and so many descriptors: {fds}
+      --vnet-hdr             with a virtio-net header before each frame
+      --bridge NAME          as a port of that bridge
+      --isolated             that exchanges no frames with other isolated ports
+      --mtu BYTES            68 to 65521
+      --mac MAC              of the host's side
+      --netns NAME|PATH      in the network namespace /run/netns/NAME, or PATH
+                             (/proc/PID/ns/net), which must be yours
+      --anti-spoof           no frame that the guest sends has another source than
+                             --guest-mac and --guest
+      --guest-mac MAC        the guest's MAC address
+      --sealed               COMMAND gets a socket, one frame a packet (QEMU's
+                             dgram); a process without privilege keeps the TAP
+      --persist              it stays when COMMAND ends, until umlnet remove;
+                             COMMAND may attach to it by --device's name
 For all:
       --as tap|stream|dgram  what COMMAND gets: the TAP (default), or QEMU's
                              stream or datagram socket to a sandboxed process
@@ -90,9 +124,9 @@ enum class As { tap, stream, dgram };
 
 // One network, from the host to the command.
 struct Nic {
-  explicit Nic(Network opened) : network(std::move(opened)) {}
+  explicit Nic(std::unique_ptr<Network> of) : network(std::move(of)) {}
 
-  Network network;
+  std::unique_ptr<Network> network;
   std::string pcap;
   // Not with --as tap. Declared so that the pump ends before what it works on.
   OpenFd capture, ours, theirs;
@@ -104,28 +138,17 @@ struct Options {
   PumpOptions pump;
   As as = As::tap;
   bool json = false;
-  bool snaplen_given = false;
   std::vector<Nic> nics;
   std::vector<char*> command;
-  std::vector<std::size_t> unused;  // networks that no word of the command names
 };
 
 constexpr char kShort[] = "+:g:n:a:w:s:jqt:h";
-enum Long { kAs = 256, kHelperPath, kPumpProgram };
+enum : int { kAs = kOwnOptions };
 constexpr option kLong[] = {
-    {"gateway", required_argument, nullptr, 'g'},
-    {"net", required_argument, nullptr, 'n'},
-    {"address", required_argument, nullptr, 'a'},
-    {"pcap", required_argument, nullptr, 'w'},
-    {"as", required_argument, nullptr, kAs},
-    {"snaplen", required_argument, nullptr, 's'},
-    {"json", no_argument, nullptr, 'j'},
-    {"quiet", no_argument, nullptr, 'q'},
-    {"timeout", required_argument, nullptr, 't'},
-    {"helper", required_argument, nullptr, kHelperPath},
+    {"gateway", required_argument, nullptr, 'g'}, {"net", required_argument, nullptr, 'n'},
+    {"address", required_argument, nullptr, 'a'}, {"pcap", required_argument, nullptr, 'w'},
+    {"as", required_argument, nullptr, kAs},      {"json", no_argument, nullptr, 'j'},
     {"help", no_argument, nullptr, 'h'},
-    {"pump-program", required_argument, nullptr, kPumpProgram},
-    {nullptr, 0, nullptr, 0},
 };
 
 // Of one network, while the options are read.
@@ -133,15 +156,20 @@ struct Wanted {
   std::string net;
   std::vector<std::string> addresses;
   std::string pcap;
+  DeviceOptions device;
+
+  bool is_of_native_protocol() const { return net == "tap" || !device.first().empty(); }
 };
 
 Outcome<void> check(const Options& options) {
   bool recorded = false;
   for (const auto& nic : options.nics) {
     recorded |= !nic.pcap.empty();
-    if (options.as == As::tap && !nic.network.is_tap())
+    if (options.as != As::tap && nic.network->fd_count() > 1)
+      return misuse("--as stream and --as dgram are one socket, and --queues asks for several descriptors");
+    if (options.as == As::tap && !nic.network->is_for_commands())
       return trouble(EX_USAGE,
-                     nic.network.words() +
+                     nic.network->words() +
                          " is a session with uml_net, which keeps the TAP: the command cannot have it. Give it "
                          "a socket: --as stream or --as dgram; or take --net tuntap");
   }
@@ -150,13 +178,14 @@ Outcome<void> check(const Options& options) {
         EX_USAGE,
         "--pcap records what passes the process between the network and the command, and with --as tap there "
         "is none: add --as stream or --as dgram");
-  if (options.snaplen_given && !recorded) return misuse("--snaplen is of a --pcap, and there is none");
+  if (options.pump.snaplen != 0 && !recorded) return misuse("--snaplen is of a --pcap, and there is none");
   return {};
 }
 
 // Nothing: the help was asked for.
-Outcome<std::optional<Options>> parse(int argc, char** argv) {
-  Options options;
+Outcome<std::unique_ptr<Options>> parse(int argc, char** argv) {
+  auto parsed = std::make_unique<Options>();  // networks know of its `helper`, so that it never moves
+  Options& options = *parsed;
   // The first takes what is said before any network is.
   std::vector<Wanted> wanted(1);
   bool named = false;
@@ -165,8 +194,12 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
     named = true;
     wanted.back().net = std::move(net);
   };
-  for (int letter = 0; (letter = ::getopt_long(argc, argv, kShort, kLong, nullptr)) != -1;) {
+  const auto table = option_table({kLong, HelperOptions::table(), PumpOptions::table(), DeviceOptions::table()});
+  for (int letter = 0; (letter = ::getopt_long(argc, argv, kShort, table.data(), nullptr)) != -1;) {
     const std::string value = ::optarg != nullptr ? ::optarg : "";
+    const auto taken = taken_by(letter, value, options.helper, options.pump, wanted.back().device);
+    if (!taken) return std::unexpected(taken.error());
+    if (*taken) continue;
     switch (letter) {
       case 'g': add_net("tuntap,,," + value); break;
       case 'n': add_net(value); break;
@@ -186,24 +219,8 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
         else
           return misuse("--as " + value + ": it is tap, stream or dgram");
         break;
-      case 's': {
-        const auto bytes = number(value, 262'144);
-        if (!bytes || *bytes == 0) return misuse("--snaplen " + value + ": it is 1 to 262144 bytes");
-        options.pump.snaplen = *bytes;
-        options.snaplen_given = true;
-        break;
-      }
-      case 't': {
-        const auto ms = seconds_as_ms(value);
-        if (!ms) return misuse("--timeout " + value + ": it is 0.001 to 86400 seconds");
-        options.helper.timeout_ms = *ms;
-        break;
-      }
       case 'j': options.json = true; break;
-      case 'q': options.helper.quiet = true; break;
-      case kHelperPath: options.helper.helper = value; break;
-      case kPumpProgram: options.pump.program = value; break;
-      case 'h': return std::nullopt;
+      case 'h': return nullptr;
       case ':': return misuse("the option " + std::string(argv[::optind - 1]) + " wants a value");
       default: return misuse("there is no option " + std::string(argv[::optind - 1]));
     }
@@ -211,30 +228,31 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
   options.command.assign(argv + ::optind, argv + argc);
   if (options.command.empty()) return misuse("there is no command to start");
   if (!named) wanted.back().net = "tuntap";
-  for (const auto& one : wanted) {
-    auto network = Network::named(one.net, options.helper);
+  for (auto& one : wanted) {
+    auto network = one.is_of_native_protocol() ? Network::asked_for(one.net, std::move(one.device), options.helper)
+                                               : Network::named(one.net, options.helper);
     if (!network) return std::unexpected(network.error());
     for (const auto& address : one.addresses)
-      if (auto added = network->add_address(address); !added) return std::unexpected(added.error());
+      if (auto added = (*network)->add_address(address); !added) return std::unexpected(added.error());
     options.nics.emplace_back(*std::move(network)).pcap = one.pcap;
   }
   if (auto checked = check(options); !checked) return std::unexpected(checked.error());
   // Said before anything is opened.
-  const std::vector<Given> nothing_yet(options.nics.size());
-  if (auto filled = fill_in(options.command, nothing_yet, options.unused); !filled)
-    return std::unexpected(filled.error());
-  return options;
+  std::vector<Given> nothing_yet;
+  for (const auto& nic : options.nics) nothing_yet.push_back({std::vector<int>(nic.network->fd_count(), -1), {}});
+  if (auto filled = fill_in(options.command, nothing_yet); !filled) return std::unexpected(filled.error());
+  return parsed;
 }
 
-// Opens the network, and what stands between it and the command. The descriptor that the command gets.
-Outcome<int> open(Nic& nic, const Options& options, const Signals& signals) {
+// Opens the network, and what stands between it and the command. The descriptors that the command gets.
+Outcome<std::vector<int>> open(Nic& nic, const Options& options, const Signals& signals) {
   if (!nic.pcap.empty()) {
     auto file = open_capture_file(nic.pcap, signals);
     if (!file) return std::unexpected(file.error());
     nic.capture = *std::move(file);
   }
-  if (auto opened = nic.network.open(); !opened) return std::unexpected(opened.error());
-  if (options.as == As::tap) return nic.network.fd();
+  if (auto opened = nic.network->open(); !opened) return std::unexpected(opened.error());
+  if (options.as == As::tap) return nic.network->fds();
 
   const bool stream = options.as == As::stream;
   int pair[2];
@@ -242,18 +260,18 @@ Outcome<int> open(Nic& nic, const Options& options, const Signals& signals) {
     return trouble_errno(EX_OSERR, "cannot make a socket for the command", errno);
   nic.ours.reset(pair[0]);
   nic.theirs.reset(pair[1]);
-  const auto a = nic.network.end();
+  const auto a = nic.network->end();
   if (!a) return std::unexpected(a.error());
   umlnet_end b = UMLNET_END_INIT;
   b.framing = stream ? UMLNET_STREAM : UMLNET_DGRAM;
   b.fd = nic.ours.get();
   PumpOptions pump_options = options.pump;
   pump_options.capture = nic.capture.get();
-  auto pump = PumpProcess::start(*a, nic.network.device(), b, "command", pump_options);
+  auto pump = PumpProcess::start(*a, nic.network->device(), b, "command", pump_options);
   if (!pump) return std::unexpected(pump.error());
   nic.pump.emplace(*std::move(pump));
   nic.ours.reset();
-  return nic.theirs.get();
+  return std::vector<int>{nic.theirs.get()};
 }
 
 // Tells what the command may not notice: a network of its is gone. Where the command has closed its end, that is told a
@@ -317,24 +335,31 @@ int attend(const Command& command, const Signals& signals, std::vector<Nic>& nic
 // All of it, but for closing the networks.
 int run(Options& options, const Signals& signals) {
   std::vector<Given> given;
-  std::vector<int> fds;
   for (auto& nic : options.nics) {
-    const auto fd = open(nic, options, signals);
-    if (!fd) return tell("run", fd.error());
-    given.push_back({*fd, nic.network.device()});
-    fds.push_back(*fd);
+    auto fds = open(nic, options, signals);
+    if (!fds) return tell("run", fds.error());
+    given.push_back({*std::move(fds), nic.network->device()});
   }
   // A signal that came in the meantime.
   while (const auto signal = signals.next())
     if (asks_to_end(*signal)) return 128 + static_cast<int>(signal->ssi_signo);
 
-  auto words = fill_in(options.command, given, options.unused);
-  if (!words) return tell("run", words.error());
-  if (!options.helper.quiet)
-    for (const auto i : options.unused)
+  auto filled = fill_in(options.command, given);
+  if (!filled) return tell("run", filled.error());
+  std::vector<int> fds;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    Nic& nic = options.nics[i];
+    // The command attaches to it by its name, or nobody does now: it must be free for that.
+    if (nic.network->is_persistent() && options.as == As::tap && !filled->gets_fds[i]) {
+      if (auto closed = nic.network->close(); !closed) return tell("run", closed.error());
+      continue;
+    }
+    fds.insert(fds.end(), given[i].fds.begin(), given[i].fds.end());
+    if (!filled->named[i] && !options.helper.quiet)
       std::fprintf(stderr, "umlnet run: warning: the command has no {fd%s} in it, so it does not get %s\n",
                    i == 0 ? "" : std::to_string(i).c_str(), given[i].device.c_str());
-  const auto command = Command::start(*std::move(words), fds, signals);
+  }
+  const auto command = Command::start(std::move(filled->words), fds, signals);
   if (!command) return tell("run", command.error());
   for (auto& nic : options.nics) nic.theirs.reset();  // or its end would not show
   return attend(*command, signals, options.nics);
@@ -366,7 +391,7 @@ int run_main(int argc, char** argv) {
   for (auto& nic : options.nics)
     if (nic.pump) nic.pump->stop();
   for (std::size_t i = options.nics.size(); i-- > 0;)
-    if (auto closed = options.nics[i].network.close(); !closed) tell("run", closed.error());
+    if (auto closed = options.nics[i].network->close(); !closed) tell("run", closed.error());
   if (options.json) print_json(options.nics, status);
   return status;
 }

@@ -13,6 +13,7 @@ struct Subcommand {
 
 extern const Subcommand kRun;
 extern const Subcommand kPump;
+extern const Subcommand kRemove;
 extern const Subcommand kLs;
 extern const Subcommand kLog;
 extern const Subcommand kPolicy;

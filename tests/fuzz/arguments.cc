@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "libumlnet/core/call.h"
+#include "libumlnet/core/native5_arguments.h"
 #include "policy/decide.h"
 #include "policy/load.h"
 #include "require.h"
@@ -29,7 +30,7 @@ std::vector<std::string_view> split(std::string_view bytes) {
 
 // How a caller would ask for it, in the protocol's own words.
 struct Asked {
-  std::optional<int> socket;
+  std::optional<int> descriptor;
 
   static Words with(Words words, const std::optional<Ipv4>& gateway) {
     if (gateway) words.push_back(gateway->str());
@@ -37,10 +38,10 @@ struct Asked {
   }
   Words operator()(const MakeTap& r) const { return with({"4", "tuntap", "up"}, r.gateway); }
   Words operator()(const OpenEthertap& r) const {
-    return with({"4", "ethertap", r.device.str(), std::to_string(socket.value_or(0))}, r.gateway);
+    return with({"4", "ethertap", r.device.str(), std::to_string(descriptor.value_or(0))}, r.gateway);
   }
   Words operator()(const MakeBridgedTap& r) const {
-    Words words = {"--fd=" + std::to_string(socket.value_or(0)), "--br=" + r.bridge.str()};
+    Words words = {"--fd=" + std::to_string(descriptor.value_or(0)), "--br=" + r.bridge.str()};
     if (r.virtio_headers) words.emplace_back("--use-vnet");
     return words;
   }
@@ -48,17 +49,24 @@ struct Asked {
   Words operator()(const DeleteAddress& r) const {
     return {"4", "del", r.device.str(), r.address.str(), r.netmask.str()};
   }
+  static Words native(Words words) {
+    words.insert(words.begin(), "5");
+    return words;
+  }
+  Words operator()(const OpenInterface& r) const { return native(native5::words_of(r)); }
+  Words operator()(const RemoveInterface& r) const { return native(native5::words_of(r)); }
+  Words operator()(const OpenSession&) const { return {"5", "session"}; }
   Words operator()(const CollectGarbage&) const { return {"gc"}; }
 };
 
-Words asked(const Call& call) { return std::visit(Asked{call.socket}, *call.request); }
+Words asked(const Call& call) { return std::visit(Asked{call.descriptor}, *call.request); }
 
 const policy::Policy& some_policy() {
   static const policy::Policy policy = [] {
     const policy::PolicyText text{"policy.json", R"({"version": 1, "rules": [
       {"name": "never", "effect": "deny", "users": ["*"], "gateways": ["10.99.0.0/28"]},
-      {"name": "some", "users": [1001], "operations": ["tuntap", "ethertap", "address", "bridge"],
-       "devices": ["tap*"], "gateways": ["10.99.0.0/16"], "guests": ["10.50.0.0/24"], "bridges": ["br0"]}]})"};
+      {"name": "some", "users": [1001], "operations": ["tuntap", "ethertap", "address", "bridge", "open"],
+       "max_queues": 2, "max_mtu": 9000, "anti_spoof": true, "devices": ["tap*"], "gateways": ["10.99.0.0/16"], "guests": ["10.50.0.0/24"], "bridges": ["br0"]}]})"};
     return *policy::load(std::span(&text, 1), {});
   }();
   return policy;
@@ -85,6 +93,16 @@ struct Granted {
     REQUIRE_THAT(r.address != test::ip("10.50.0.1"));  // the host's own
   }
   void operator()(const DeleteAddress& r) const { REQUIRE_THAT(r.device.str() == "tap0"); }
+  void operator()(const OpenInterface& r) const {
+    REQUIRE_THAT(!r.device || r.device->str().starts_with("tap"));
+    for (const auto& address : r.addresses) REQUIRE_THAT(IpRange::parse("10.99.0.0/16")->covers(address.network()));
+    for (const auto& guest : r.guests) REQUIRE_THAT(in("10.50.0.0/24", std::get<Ipv4>(guest)));
+    REQUIRE_THAT(!r.bridge || r.bridge->str() == "br0");
+    REQUIRE_THAT(r.queues <= 2 && r.mtu.value_or(0) <= 9000);
+    REQUIRE_THAT(r.anti_spoof && !r.virtio_headers && !r.netns && !r.persistent && !r.mac);
+  }
+  void operator()(const RemoveInterface& r) const { REQUIRE_THAT(r.device.str() == "tap0"); }
+  void operator()(const OpenSession&) const {}
   void operator()(const CollectGarbage&) const {}
 };
 
@@ -112,7 +130,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const auto words = split(bytes);
   const Call call = parse_call(words);
-  REQUIRE_THAT(!call.socket || *call.socket > 2);
+  REQUIRE_THAT(!call.descriptor || *call.descriptor > 2);
   if (!call.request) {
     require_readable(call.request.error());
     REQUIRE_THAT(exit_status_of(call.reply, call.request.error()) > 0);

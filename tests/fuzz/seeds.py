@@ -20,6 +20,10 @@ ARGUMENTS = [words(line) for line in (
     "4 add tap0 10.50.0.7 255.255.255.0", "4 del tap0 10.50.0.7 255.255.255.0", "4 add tap1 10.50.0.7 255.255.255.0",
     "4 tuntap add tap0 10.50.0.7 255.255.255.0", "4 tuntap del tap0 10.50.0.7 255.0.255.0",
     "4 ethertap tap7 3 10.99.0.254", "4 ethertap uml7 17", "4 ethertap tap%d 3", "4 slip up x",
+    "5 session", "5 remove device=tap0", "5 remove device=tap1",
+    "5 open device=tap7 address=10.99.0.20/32 guest=10.50.0.7 guest-mac=52:54:00:12:34:56 anti-spoof queues=2 mtu=9000",
+    "5 open bridge=br0 isolated guest=10.50.0.7 guest-mac=52:54:00:12:34:56 anti-spoof sealed", "5 open bridge=br1 vnet-hdr",
+    "5 open address=fd00:99::1/64 guest=fd00:99::7 mac=52:54:00:12:34:57 netns=5", "5 open device=tap7 persist",
     "--use-vnet --fd=5 --br=br0", "--br=br1 --fd=2", "--fd=7 --fd=8 --br=br0 --br=br1", "--help", "gc", "gc now", "3 tuntap up",
     "4294967300 tuntap up", "-1", "4abc", "")]
 
@@ -130,11 +134,26 @@ AUDIT = [
     "{}", '{"filler":true}', "[[[[[[",
 ]
 
+REPLY_DEVICE = ('{"status":"ok","id":"00000000-0000-4000-8000-000000000000","device":"tap7","ifindex":7,"mac":"52:54:00:12:34:57",'
+                '"mtu":1500,"addresses":["10.99.0.1/24"],"guests":[{"address":"10.50.0.7","published":["eth0"]}],"bridge":"br0",'
+                '"isolated":true,"queues":2,"vnet_hdr":true,"netns":true,"persistent":true,"sealed":true,"anti_spoof":true,"fds":2,'
+                '"notes":["a"]}')
+NATIVE = [line.removeprefix("5 ").replace(" ", "\0").encode() + b"\0" for line in (
+    "open", "remove device=tap0", "session", "open device=tap7 address=10.99.0.1/24 guest=10.50.0.7 netns=0",
+    "open bridge=br0 isolated guest=fd00::7 guest-mac=52:54:00:12:34:56 anti-spoof sealed queues=1 mtu=1280 vnet-hdr")] + [
+    text.encode() for text in (
+        REPLY_DEVICE, REPLY_DEVICE.replace('"sealed":true,', "").replace('"bridge":"br0","isolated":true,', ""),
+        '{"status":"ok","id":"00000000-0000-4000-8000-000000000000","device":"tap7","removed":true,"fds":0,"notes":[]}',
+        '{"status":"ok","id":"00000000-0000-4000-8000-000000000000","session":true,"fds":0,"notes":["b"]}',
+        '{"status":"error","code":"denied","errno":"EPERM","error":"no","advice":"ask"}',
+        '{"status":"error","id":"x","code":"no_answer","error":"\\u001b[31m"}')]
+
 SEEDS: dict[str, list[bytes]] = {
     "arguments": ARGUMENTS,
     "audit": [line.encode() for line in AUDIT],
     "control": CONTROL,
     "offloads": OFFLOADS,
+    "native": NATIVE,
     "pcapng": [b"umlnet 0.1.0\\\0tap0\\\0the guest\\\0" + bytes(range(80)), b"\\\0\\\0\\\0" + b"frame\\\0" * 20],
     "policy": [line.encode() for line in POLICY_LINES] + [path.read_bytes() for path in sorted((ROOT / "policy/examples").glob("*.json"))],
     "qemu_stream": QEMU_STREAM,
@@ -144,11 +163,17 @@ SEEDS: dict[str, list[bytes]] = {
 
 WORDS: dict[str, list[str]] = {
     "arguments": ["4", "tuntap", "up", "add", "del", "ethertap", "gc", "--fd=", "--br=", "--use-vnet", "--help", "tap0", "br0",
+                  "5", "open", "remove", "session", "device=", "address=", "guest=", "guest-mac=", "bridge=", "isolated", "mtu=",
+                  "mac=", "queues=", "vnet-hdr", "netns=", "persist", "sealed", "anti-spoof", "fd00:99::7", "52:54:00:12:34:56",
                   "10.99.0.254", "10.50.0.7", "255.255.255.0", "\0"],
     "audit": ["time", "event", "stage", "result", "intent", "caller", "request", "untrusted", "decision", "session", "suppressed",
               "accept", "reject", "exit", "alert", "duration_us", "\\u001b", "\\\\x00"],
+    "native": ["open", "remove", "session", "device=", "address=", "guest=", "\0", "status", "ok", "error", "id", "ifindex", "mac", "mtu",
+               "addresses", "guests", "published", "queues", "vnet_hdr", "netns", "persistent", "sealed", "anti_spoof", "fds", "notes",
+               "removed", "session", "code", "errno", "advice", "true"],
     "policy": ["version", "rules", "name", "effect", "allow", "deny", "users", "groups", "operations", "devices", "gateways", "guests",
-               "bridges", "lan", "max_devices", "max_addresses", "audit", "journald", "comment", "$schema", "tuntap", "ethertap",
+               "bridges", "lan", "max_mtu", "max_queues", "host_mac", "vnet_hdr", "namespaces", "persistent", "isolated", "sealed",
+               "anti_spoof", "max_devices", "max_addresses", "audit", "journald", "comment", "$schema", "tuntap", "ethertap",
                "address", "bridge", "open", "fd00::/8", "10.99.0.0/16", "\\u0000", "#passwd\n"],
     "setup_strings": ["tuntap", "ethertap", ",", "tap0", "fe:fd:0:0:0:1", "10.0.0.254"],
 }

@@ -11,9 +11,9 @@ from tests.support.case import HELPER, ROOT
 
 UMLNET = HELPER.parents[1] / "libumlnet/cli/umlnet"
 COMPLETIONS = ROOT / "libumlnet/cli/completions"
-SUBCOMMANDS = ("run", "pump", "ls", "log", "policy", "doctor")
+SUBCOMMANDS = ("run", "pump", "remove", "ls", "log", "policy", "doctor")
 # `policy` has no options of its own, its subcommands have.
-WITH_OPTIONS = ("run", "pump", "ls", "log", "policy check", "policy explain", "doctor")
+WITH_OPTIONS = ("run", "pump", "remove", "ls", "log", "policy check", "policy explain", "doctor")
 
 
 def output(*argv: str) -> str:
@@ -24,7 +24,7 @@ def output(*argv: str) -> str:
 
 def options(subcommand: str) -> set[str]:
     """As its help lists them."""
-    found = set(re.findall(r"^ {2,6}(?:-\w, )?(--[a-z-]+)", output(str(UMLNET), *subcommand.split(), "--help"), re.MULTILINE))
+    found = set(re.findall(r"^ {2,6}(?:-\w, )?(--[a-z0-9-]+)", output(str(UMLNET), *subcommand.split(), "--help"), re.MULTILINE))
     assert len(found) > 3, found
     return found
 
@@ -61,7 +61,10 @@ class Completions(unittest.TestCase):
             (("run", "--as", "=", "s"), ["stream"]),
             (("run", "--as", "="), ["tap", "stream", "dgram"]),
             (("run", "--ga"), ["--gateway"]),
-            (("run", "-n", "t"), ["tuntap,,,", "tap:"]),
+            (("run", "-n", "t"), ["tuntap,,,", "tap", "tap:"]),
+            (("run", "--bridge", "l"), ["lo"]),
+            (("run", "--queues", "2", "--vne"), ["--vnet-hdr"]),
+            (("remove", "l"), ["lo"]),
             (("run", "--gateway", ""), []),
             # Behind words that readline takes apart, and behind the command's own.
             (("run", "--net", "tap", ":", "tap0,vnet", "=", "12", "--add"), ["--address"]),

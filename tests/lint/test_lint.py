@@ -33,7 +33,7 @@ class Lint(unittest.TestCase):
         self.says_nothing("mandoc", "-T", "lint", "-W", "warning", *pages)
 
     def test_shell_scripts_parse(self) -> None:
-        for script in tracked("*.sh", "tests/run", "tests/demo", ".ci/run", "tests/support/build",
+        for script in tracked("*.sh", "tests/run", "tests/demo", "tests/bench/run", ".ci/run", "tests/support/build",
                               "tests/support/guest-kernel", "tests/support/install-packages"):
             self.says_nothing("bash", "-n", script)
 

@@ -1,7 +1,6 @@
 """libumlnet asks in the native protocol, and believes no answer further than its form: the helper here is one that
 does as each test wants."""
 
-import json
 import os
 import select
 import stat
@@ -14,74 +13,22 @@ from tests.netns.test_libumlnet import HostProgram
 from tests.support import libumlnet
 from tests.support.libumlnet import (CLOSED, INVALID, NO_HELPER, PROTOCOL, REFUSED, STATE, SYSTEM, TIMEOUT, UNSUPPORTED,
                                      Device, Session)
+from tests.support.native_helper import FULL, MADE, REFUSAL, WELCOME, FakeHelper
 
 DGRAM = 4  # umlnet_framing
-MADE = {"status": "ok", "id": "some-id", "device": "tap7", "ifindex": 7, "mac": "02:00:00:00:00:07", "mtu": 1500,
-        "addresses": [], "guests": [], "fds": 1, "notes": []}
-REFUSAL = {"status": "error", "id": "some-id", "code": "denied", "error": "no rule allows this",
-           "advice": "Ask the administrator."}
-FULL = {**MADE, "addresses": ["10.99.0.254/24", "fd00:99::1/64"], "mtu": 1400, "queues": 2, "vnet_hdr": True,
-        "anti_spoof": True, "fds": 2, "notes": ["something else"],
-        "guests": [{"address": "10.50.0.7", "published": ["eth0"]}, {"address": "fd00:50::7", "published": []}]}
-# Answers with what the test has written, and writes down what it was asked. An answer is [reply, number of descriptors].
-FAKE = """#!/usr/bin/python3
-import array, json, os, socket, sys, time
-place = {place!r}
-answers = json.load(open(place + "/answers"))
-wire = socket.socket(fileno=1)
-def tell(what):
-    with open(place + "/asked", "a") as asked:
-        asked.write(json.dumps(what) + "\\n")
-def answer():
-    if not answers:
-        sys.exit(0)
-    reply, count = answers.pop(0)
-    if reply == "hang":
-        open(place + "/hangs", "w").write(str(os.getpid()))
-        time.sleep(60)
-    if reply == "die":
-        os.kill(os.getpid(), 9)
-    if reply == "say":
-        print("uml_net: something is wrong here", file=sys.stderr)
-        sys.exit(78)
-    text = reply if isinstance(reply, str) else json.dumps(reply) + "\\n"
-    fds = [os.open("/dev/null", os.O_RDWR) for _ in range(count)]
-    wire.sendmsg([text.encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else [])
-    for fd in fds:
-        os.close(fd)
-def device_of(fd):
-    return os.fstat(fd).st_ino
-tell(sys.argv[1:] + [device_of(int(w[6:])) for w in sys.argv if w.startswith("netns=")])
-answer()
-while "session" in sys.argv:
-    record, ancillary, flags, _ = wire.recvmsg(8192, socket.CMSG_SPACE(4))
-    if not record:
-        break
-    words = record.decode().split("\\0")
-    assert words.pop() == ""
-    tell(words + [device_of(fd) for _, _, data in ancillary for fd in array.array("i", data)])
-    answer()
-status = int(open(place + "/status").read())
-sys.exit(status)
-"""
 
 
 class FakeCase(HostProgram):
+    def setUp(self) -> None:
+        super().setUp()
+        self.fake_helper = FakeHelper(self.directory)
+
     def helper(self, *answers: Any, status: int = 0) -> Path:
-        """A helper that gives these answers, one after the other, and then ends. An answer without descriptors may
-        stand alone."""
-        whole = [answer if isinstance(answer, list) else [answer, 0] for answer in answers]
-        (self.directory / "answers").write_text(json.dumps(whole))
-        (self.directory / "asked").write_text("")
-        (self.directory / "status").write_text(str(status))
-        return self.fake(FAKE.format(place=str(self.directory)))
+        return self.fake_helper.answering(*answers, status=status)
 
     @property
     def asked(self) -> list[Any]:
-        return [json.loads(line) for line in (self.directory / "asked").read_text().splitlines()]
-
-    def hung_helper(self) -> int:
-        return int((self.directory / "hangs").read_text())
+        return self.fake_helper.asked
 
 
 class OneCall(FakeCase):
@@ -164,7 +111,7 @@ class OneCall(FakeCase):
         with self.unnoticed():
             self.fails(TIMEOUT, lambda: Device(helper=helper, timeout_ms=700), "did not finish in time, and has been killed")
         with self.assertRaises(ProcessLookupError):
-            os.kill(self.hung_helper(), 0)
+            os.kill(self.fake_helper.hung(), 0)
 
     def test_an_answer_that_does_not_fit_leaves_no_descriptor(self) -> None:
         for answer, wanted, why in (
@@ -204,9 +151,6 @@ class OneCall(FakeCase):
             self.assertEqual((device.end().vnet_hdr, device.end().offloads), (10, 15))
         with Device(helper=self.helper([FULL, 2]), queues=2, vnet_hdr=1) as device:
             self.fails(UNSUPPORTED, device.end, "has 2 queues")
-
-
-WELCOME = {"status": "ok", "id": "i", "session": True, "fds": 0, "notes": []}
 
 
 class Sessions(FakeCase):

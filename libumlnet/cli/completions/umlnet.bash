@@ -35,15 +35,18 @@ _umlnet_policy() {
 
 _umlnet() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} subcommand=${COMP_WORDS[1]}
-  local run='--gateway --net --address --pcap --as --snaplen --json --quiet --timeout --helper --pump-program --help'
+  local run='--gateway --net --address --pcap --as --snaplen --json --quiet --timeout --helper --pump-program --help
+    --device --ip --ip6 --guest --guest-mac --bridge --isolated --mtu --mac --queues --vnet-hdr --netns --persist --sealed
+    --anti-spoof'
   local pump='--address --pcap --snaplen --json --quiet --no-sandbox --timeout --helper --pump-program --help'
+  local remove='--quiet --timeout --helper --help'
   local doctor='--helper --lan --quiet --json --help'
   local ls='--json --dot --utc --help'
   local log='--since --user --device --id --denied --file --follow --stats --json --utc --help'
   COMPREPLY=()
 
   if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W 'run pump ls log policy doctor help --help --version' -- "$cur"))
+    COMPREPLY=($(compgen -W 'run pump remove ls log policy doctor help --help --version' -- "$cur"))
     return
   fi
   # Where readline takes --as=stream for three words.
@@ -55,7 +58,7 @@ _umlnet() {
 
   case $subcommand in
     help)
-      ((COMP_CWORD == 2)) && COMPREPLY=($(compgen -W 'run pump ls log policy doctor' -- "$cur"))
+      ((COMP_CWORD == 2)) && COMPREPLY=($(compgen -W 'run pump remove ls log policy doctor' -- "$cur"))
       return
       ;;
     run)
@@ -64,7 +67,8 @@ _umlnet() {
       for ((at = 2; at < COMP_CWORD; at++)); do
         case ${COMP_WORDS[at]} in
           --) ((at++)) && break ;;
-          --gateway | --net | --address | --pcap | --as | --snaplen | --timeout | --helper | --pump-program | -[gnawst])
+          --gateway | --net | --address | --pcap | --as | --snaplen | --timeout | --helper | --pump-program | -[gnawst] | \
+            --device | --ip | --ip6 | --guest | --guest-mac | --bridge | --mtu | --mac | --queues | --netns)
             [[ ${COMP_WORDS[at + 1]} == = ]] && ((at++))
             ((at++))
             while [[ ${COMP_WORDS[at + 1]} == [:=] ]]; do ((at += 2)); done
@@ -100,6 +104,12 @@ _umlnet() {
       return
       ;;
     pump) ;;
+    remove)
+      if [[ $cur != -* && $prev != --helper && $prev != --timeout && $prev != -t ]]; then
+        COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur"))
+        return
+      fi
+      ;;
     policy)
       _umlnet_policy
       return
@@ -118,13 +128,16 @@ _umlnet() {
     --as) COMPREPLY=($(compgen -W 'tap stream dgram' -- "$cur")) ;;
     --net | -n)
       compopt -o nospace 2>/dev/null
-      COMPREPLY=($(compgen -W 'tuntap,,, ethertap, tap:' -- "$cur"))
+      COMPREPLY=($(compgen -W 'tuntap,,, ethertap, tap tap:' -- "$cur"))
       ;;
+    --bridge) COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur")) ;;
+    --netns) COMPREPLY=($(compgen -W "$(cd /run/netns 2>/dev/null && echo *)" -- "$cur")) ;;
     --pcap | --helper | --pump-program | -w)
       compopt -o filenames 2>/dev/null
       COMPREPLY=($(compgen -f -- "$cur"))
       ;;
-    --gateway | --address | --snaplen | --timeout | -[gast]) ;;
+    --gateway | --address | --snaplen | --timeout | -[gast] | \
+      --device | --ip | --ip6 | --guest | --guest-mac | --mtu | --mac | --queues) ;;
     *)
       if [[ $subcommand == pump && ($cur == : || $prev == :) ]]; then
         # The path of stream:PATH and the like.
