@@ -18,7 +18,7 @@ struct RelayFds {
   int controller;
 };
 
-// What the relay may do: poll on three fds; read on `tap` and `controller`; write on `tap`; sendto and recvfrom on
+// What the relay may do: poll on three fds; read on `tap` and `controller`; writev on `tap`; sendto and recvfrom on
 // `data`; exit. Nothing else: no ioctl, no open, no memory.
 SeccompFilter relay_filter(const RelayFds& fds);
 

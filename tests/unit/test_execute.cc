@@ -25,9 +25,10 @@ class FakeEffects : public priv::HostEffects {
   std::vector<std::string> of_the_tap;  // in order
   int steps = 0;
 
-  Result<priv::NewTap> make_tap(uid_t, const std::optional<IfName>&, bool virtio_headers) override {
+  Result<priv::NewTap> make_tap(uid_t, const std::optional<IfName>&, priv::TapFrames frames) override {
     if (auto ok = step(); !ok) return std::unexpected(ok.error());
-    if (virtio_headers) facts.emplace_back("virtio headers");
+    if (frames == priv::TapFrames::headed) facts.emplace_back("virtio headers");
+    if (frames == priv::TapFrames::unfinished) of_the_tap.emplace_back("unfinished frames");
     return priv::NewTap{*IfName::parse("tap9"), 9, *MacAddress::parse("02:0a:0b:0c:0d:0e"), unique_fd()};
   }
   Result<void> set_alias(int, const std::string&) override { return step(); }

@@ -24,6 +24,7 @@ struct MakeTapDevice {  // gone again with its fd
   DeviceTag tag;                              // for the alias; when, is known once it is made
   std::optional<IfName> name = std::nullopt;  // none: the kernel chooses one
   bool virtio_headers = false;                // whether each frame of its fd begins with a virtio-net header
+  bool relayed = false;                       // as well, for a relay that finishes what the kernel leaves unfinished
 };
 struct PutHostAddress {
   Device device;

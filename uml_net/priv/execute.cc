@@ -17,7 +17,8 @@ struct Perform {
   int index(const Device& device) const { return device.ifindex != 0 || !tap ? device.ifindex : tap->ifindex; }
 
   Result<void> operator()(const MakeTapDevice& c) const {
-    auto made = effects.make_tap(c.owner, c.name, c.virtio_headers);
+    const TapFrames headed = c.virtio_headers ? TapFrames::headed : TapFrames::bare;
+    auto made = effects.make_tap(c.owner, c.name, c.relayed ? TapFrames::unfinished : headed);
     if (!made) return std::unexpected(std::move(made.error()));
     tap.emplace(*std::move(made));
     DeviceTag tag = c.tag;

@@ -13,6 +13,7 @@
 #include "libumlnet/core/ipv4.h"
 #include "libumlnet/core/mac_address.h"
 #include "libumlnet/core/unique_fd.h"
+#include "uml_net/priv/tun.h"
 
 namespace umlnet::priv {
 
@@ -30,7 +31,7 @@ class HostEffects {
   // An error of a change is Code::no_answer where it is not known whether it was made; otherwise it was not.
 
   // EBUSY where `name` is in use.
-  virtual Result<NewTap> make_tap(uid_t owner, const std::optional<IfName>& name, bool virtio_headers) = 0;
+  virtual Result<NewTap> make_tap(uid_t owner, const std::optional<IfName>& name, TapFrames frames) = 0;
   virtual Result<void> set_alias(int ifindex, const std::string& alias) = 0;
   virtual Result<void> add_address(int ifindex, Ipv4 address) = 0;  // /32
   virtual Result<void> set_up(int ifindex) = 0;

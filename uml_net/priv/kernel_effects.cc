@@ -4,11 +4,11 @@
 
 namespace umlnet::priv {
 
-Result<NewTap> KernelEffects::make_tap(uid_t owner, const std::optional<IfName>& wanted, bool virtio_headers) {
+Result<NewTap> KernelEffects::make_tap(uid_t owner, const std::optional<IfName>& wanted, TapFrames frames) {
   if (!tun_) return std::unexpected(tun_.error());
   if (!*tun_) return fail(Code::bug, "one helper makes one TAP device, and it is made already");
   unique_fd tun = std::move(*tun_);
-  const auto name = attach_new_tap(tun.get(), owner, wanted, virtio_headers);
+  const auto name = attach_new_tap(tun.get(), owner, wanted, frames);
   if (!name) return std::unexpected(name.error());
   std::optional<rtnetlink::Link> link;
   const auto found = socket_.get(rtnetlink::get_link(socket_.next_sequence(), name->str()),

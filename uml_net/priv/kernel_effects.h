@@ -12,7 +12,7 @@ class KernelEffects : public HostEffects {
   // is made. `socket` is borrowed.
   KernelEffects(Result<unique_fd> tun, RtnetlinkSocket& socket) : tun_(std::move(tun)), socket_(socket) {}
 
-  Result<NewTap> make_tap(uid_t owner, const std::optional<IfName>& name, bool virtio_headers) override;
+  Result<NewTap> make_tap(uid_t owner, const std::optional<IfName>& name, TapFrames frames) override;
   Result<void> set_alias(int ifindex, const std::string& alias) override;
   Result<void> add_address(int ifindex, Ipv4 address) override;
   Result<void> set_up(int ifindex) override;

@@ -39,11 +39,12 @@ bool forwarding_is_ours(const HostState& host, const Link& lan) {
 }
 
 Result<Plan> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv4>& gateway, const Grant& grant,
-                      const RequestId& id) {
+                      const RequestId& id, bool relayed) {
   std::string words(request_name(grant.request()));
   if (gateway) words += " gateway=" + gateway->str();
   Plan plan;
-  plan.changes.push_back(MakeTapDevice{grant.uid(), DeviceTag{grant.uid(), id, std::nullopt, words}, name});
+  plan.changes.push_back(
+      MakeTapDevice{grant.uid(), DeviceTag{grant.uid(), id, std::nullopt, words}, name, false, relayed});
   if (gateway) plan.changes.push_back(PutHostAddress{Device{}, *gateway});
   plan.changes.push_back(BringUp{Device{}});
   return plan;
@@ -179,9 +180,9 @@ Result<Plan> make_plan(const Grant& grant, const RequestId& id, const HostState&
     const Grant& grant;
     const RequestId& id;
     const HostState& host;
-    Result<Plan> operator()(const MakeTap& request) const { return plan_tap({}, request.gateway, grant, id); }
+    Result<Plan> operator()(const MakeTap& request) const { return plan_tap({}, request.gateway, grant, id, false); }
     Result<Plan> operator()(const OpenEthertap& request) const {
-      return plan_tap(request.device, request.gateway, grant, id);
+      return plan_tap(request.device, request.gateway, grant, id, true);
     }
     Result<Plan> operator()(const MakeBridgedTap& request) const { return plan_bridged_tap(request, grant, id, host); }
     Result<Plan> operator()(const AddAddress& request) const { return plan_add(request, grant, host); }
