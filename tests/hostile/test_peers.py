@@ -10,7 +10,7 @@ import time
 import unittest
 from typing import Any, Callable
 
-from tests.support import caller, world
+from tests.support import caller
 from tests.support.hostile import GATE, INSTALLATIONS, NOBODY, OPERATIONS, SOMEBODY, HostileCase, as_user, call
 from tests.support.process import status_of
 
