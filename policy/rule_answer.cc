@@ -202,8 +202,9 @@ std::optional<RuleAnswer> miss_among_options(const Rule& rule, const OpenInterfa
     return lacks(std::move(what) + ": the rule does not set " + std::string(key));
   };
   // A device on a bridge follows that where it is not told otherwise.
-  const auto mtu = open.mtu ? open.mtu : open.bridge ? std::nullopt : std::optional(kEthernetMtu);
-  if (mtu && *mtu > rule.max_mtu) return number("mtu", *mtu, "max_mtu", rule.max_mtu);
+  // On a bridge it is the bridge's, which nobody chose here. 0 is less than any.
+  const unsigned mtu = open.mtu.value_or(open.bridge ? 0 : kEthernetMtu);
+  if (mtu > rule.max_mtu) return number("mtu", mtu, "max_mtu", rule.max_mtu);
   if (open.mac && !rule.host_mac) return unset("mac " + open.mac->str(), "host_mac");
   if (open.queues > rule.max_queues) return number("queues", open.queues, "max_queues", rule.max_queues);
   if (open.virtio_headers && !rule.vnet_hdr) return unset("vnet-hdr", "vnet_hdr");
