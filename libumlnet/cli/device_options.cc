@@ -49,8 +49,9 @@ constexpr option kTable[] = {
     {"anti-spoof", no_argument, nullptr, kAntiSpoof},
 };
 
+// Of a process, or by its file.
 Outcome<OpenFd> open_namespace(const std::string& name) {
-  const std::string path = name.find('/') != std::string::npos ? name : "/run/netns/" + name;
+  const std::string path = number(name, INT_MAX) ? "/proc/" + name + "/ns/net" : name;
   OpenFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return trouble_errno(EX_NOINPUT, "cannot open the network namespace " + path, errno);
   return fd;

@@ -93,8 +93,8 @@ Likewise, of a TAP device that uml_net makes:
       --isolated             that exchanges no frames with other isolated ports
       --mtu BYTES            68 to 65521
       --mac MAC              of the host's side
-      --netns NAME|PATH      in the network namespace /run/netns/NAME, or PATH
-                             (/proc/PID/ns/net), which must be yours
+      --netns PID|PATH       in the network namespace of that process, or behind
+                             PATH; its user namespace must be one of yours
       --anti-spoof           no frame that the guest sends has another source than
                              --guest-mac and --guest
       --guest-mac MAC        the guest's MAC address

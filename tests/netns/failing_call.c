@@ -13,8 +13,8 @@
  *   netlink   sendto() to a netlink socket: each request to rtnetlink
  *   answer    recvfrom() with room for an address: each answer of rtnetlink. It stays where it is; the request is done
  *   tun       the ioctls of the TUN/TAP driver
- *   reply     sendmsg() and write() on fd 1
- *   audit     write() to the audit log
+ *   reply     what sends or writes on fd 1
+ *   audit     what writes to the audit log
  *
  *   trace     none; instead REPORT gets a line for each call of the program, before it is made: its number, its first
  *             argument, and of the process that makes it: real, effective and saved uid, CapPrm, CapEff, NoNewPrivs,
@@ -82,8 +82,10 @@ static int is_of_kind(const char* kind, const struct seccomp_notif* call) {
   if (strcmp(kind, "netlink") == 0) return number == SYS_sendto && args[5] == kNetlinkAddressSize;
   if (strcmp(kind, "answer") == 0) return number == SYS_recvfrom && args[4] != 0;
   if (strcmp(kind, "tun") == 0) return number == SYS_ioctl && ((args[1] >> 8) & 0xff) == kTunIoctls;
-  if (strcmp(kind, "reply") == 0) return (number == SYS_sendmsg || number == SYS_write) && args[0] == STDOUT_FILENO;
-  return number == SYS_write && is_fd_of((pid_t)call->pid, args[0], "/audit.jsonl");
+  const int writes = number == SYS_write || number == SYS_pwritev2;
+  if (strcmp(kind, "reply") == 0)
+    return (writes || number == SYS_sendmsg || number == SYS_sendto) && args[0] == STDOUT_FILENO;
+  return writes && is_fd_of((pid_t)call->pid, args[0], "/audit.jsonl");
 }
 
 static void trace(FILE* report, const struct seccomp_notif* call) {
