@@ -14,10 +14,11 @@ constexpr std::size_t kMaxAccounts = 16777216;  // bytes
 constexpr int kPolicyTries = 10;
 
 // All files of the policy that are there, in order; nothing where one of `paths` after the first went away meanwhile.
-Result<std::optional<std::vector<PolicyText>>> read_files(const std::vector<std::string>& paths) {
+Result<std::optional<std::vector<PolicyText>>> read_files(const std::vector<std::string>& paths,
+                                                          TrustedPlaces& places) {
   std::vector<PolicyText> texts;
   for (const auto& path : paths) {
-    auto file = open_trusted(path);
+    auto file = places.open(path);
     if (!file) return std::unexpected(std::move(file.error()));
     if (!*file && path != paths.front()) return std::nullopt;
     if (!*file) continue;
@@ -34,13 +35,14 @@ Result<std::optional<std::vector<PolicyText>>> read_files(const std::vector<std:
 // denies: so what was read counts only if the directory has the same names afterwards.
 Result<std::vector<PolicyText>> read_policy_files() {
   for (int tries = 0; tries < kPolicyTries; ++tries) {
-    const auto names = list_trusted(kPolicyDirectory, ".json");
+    TrustedPlaces places;
+    const auto names = places.list(kPolicyDirectory, ".json");
     if (!names) return std::unexpected(names.error());
     std::vector<std::string> paths = {kPolicyFile};
     for (const auto& name : *names) paths.push_back(std::string(kPolicyDirectory) + "/" + name);
-    auto texts = read_files(paths);
+    auto texts = read_files(paths, places);
     if (!texts) return std::unexpected(std::move(texts.error()));
-    const auto after = list_trusted(kPolicyDirectory, ".json");
+    const auto after = places.list(kPolicyDirectory, ".json");
     if (!after) return std::unexpected(after.error());
     if (*texts && *after == *names) return **std::move(texts);
   }
@@ -48,17 +50,27 @@ Result<std::vector<PolicyText>> read_policy_files() {
               "Nobody is granted anything until it stays as it is for a moment.");
 }
 
-Result<std::string> read_account_file(const std::string& path) {
-  auto file = open_trusted(path);
+namespace {
+
+Result<std::string> read_account_file(const std::string& path, TrustedPlaces& places) {
+  auto file = places.open(path);
   if (!file) return std::unexpected(std::move(file.error()));
   if (!*file) return std::string();
   return read_whole((*file)->get(), path, kMaxAccounts);
 }
 
+}  // namespace
+
+Result<std::string> read_account_file(const std::string& path) {
+  TrustedPlaces places;
+  return read_account_file(path, places);
+}
+
 Result<Accounts> read_accounts() {
-  auto passwd = read_account_file(kPasswdFile);
+  TrustedPlaces places;
+  auto passwd = read_account_file(kPasswdFile, places);
   if (!passwd) return std::unexpected(std::move(passwd.error()));
-  auto group = read_account_file(kGroupFile);
+  auto group = read_account_file(kGroupFile, places);
   if (!group) return std::unexpected(std::move(group.error()));
   return Accounts(*passwd, *group);
 }

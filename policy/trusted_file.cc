@@ -44,41 +44,6 @@ Result<void> check_owner(int fd, const std::string& path, mode_t type) {
 
 bool is_absent(int error) { return error == ENOENT; }
 
-// Walks down from "/", looking at every directory on the way.
-Result<std::optional<unique_fd>> walk(const std::string& path, int flags, mode_t type) {
-  unique_fd here(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!here) return fail_errno(Code::bad_policy, errno, "cannot open /");
-  if (auto checked = check_owner(here.get(), "/", S_IFDIR); !checked) return std::unexpected(checked.error());
-  std::size_t start = 1;
-  for (;;) {
-    const std::size_t slash = path.find('/', start);
-    const bool last = slash == std::string::npos;
-    const std::string part = path.substr(start, last ? std::string::npos : slash - start);
-    const std::string so_far = path.substr(0, slash);
-    // First as a mere place, to look at what it is: opening a FIFO or a device for reading has effects of its own.
-    unique_fd place(::openat(here.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    if (!place && is_absent(errno)) return std::optional<unique_fd>();
-    if (!place) return fail_errno(Code::bad_policy, errno, "cannot open " + so_far);
-    if (auto checked = check_owner(place.get(), so_far, last ? type : S_IFDIR); !checked)
-      return std::unexpected(checked.error());
-    if (!last) {
-      here = std::move(place);
-      start = slash + 1;
-      continue;
-    }
-    if (type == S_IFSOCK) return std::optional<unique_fd>(std::move(place));
-    unique_fd file(::openat(here.get(), part.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    if (!file && is_absent(errno)) return std::optional<unique_fd>();  // went away in between
-    if (!file)
-      return fail_errno(Code::bad_policy, errno, "cannot open " + path,
-                        "Installed with a file capability, uml_net reads it as its group: chgrp umlnet " + path +
-                            " and chmod g+r, or chmod a+r.");
-    // It may be another file than the one that was looked at.
-    if (auto checked = check_owner(file.get(), path, type); !checked) return std::unexpected(checked.error());
-    return std::optional<unique_fd>(std::move(file));
-  }
-}
-
 bool same_state(const struct stat& a, const struct stat& b) {
   return a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
          a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
@@ -86,14 +51,60 @@ bool same_state(const struct stat& a, const struct stat& b) {
 
 }  // namespace
 
-Result<std::optional<unique_fd>> open_trusted(const std::string& path) { return walk(path, O_RDONLY, S_IFREG); }
+// Walks down from "/", looking at every directory on the way. "" is "/".
+Result<std::optional<int>> TrustedPlaces::directory(const std::string& path) {
+  if (const auto known = directories_.find(path); known != directories_.end()) return known->second.get();
+  unique_fd place;
+  if (path.empty()) {
+    place = unique_fd(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  } else {
+    const auto slash = path.rfind('/');
+    const auto above = directory(path.substr(0, slash));
+    if (!above || !*above) return above;
+    place = unique_fd(::openat(**above, path.c_str() + slash + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!place && is_absent(errno)) return std::nullopt;
+  }
+  const std::string name = path.empty() ? "/" : path;
+  if (!place) return fail_errno(Code::bad_policy, errno, "cannot open " + name);
+  if (auto checked = check_owner(place.get(), name, S_IFDIR); !checked) return std::unexpected(checked.error());
+  return directories_.emplace(path, std::move(place)).first->second.get();
+}
 
-Result<void> check_trusted_socket(const std::string& path) {
-  const auto found = walk(path, 0, S_IFSOCK);
+Result<std::optional<unique_fd>> TrustedPlaces::reach(const std::string& path, int flags, mode_t type) {
+  const auto slash = path.rfind('/');
+  const auto above = directory(path.substr(0, slash));
+  if (!above) return std::unexpected(above.error());
+  if (!*above) return std::nullopt;
+  const char* last = path.c_str() + slash + 1;
+  // First as a mere place, to look at what it is: opening a FIFO or a device for reading has effects of its own.
+  unique_fd place(::openat(**above, last, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!place && is_absent(errno)) return std::nullopt;
+  if (!place) return fail_errno(Code::bad_policy, errno, "cannot open " + path);
+  if (auto checked = check_owner(place.get(), path, type); !checked) return std::unexpected(checked.error());
+  if (type == S_IFSOCK) return place;
+  unique_fd file(::openat(**above, last, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!file && is_absent(errno)) return std::nullopt;  // went away in between
+  if (!file)
+    return fail_errno(Code::bad_policy, errno, "cannot open " + path,
+                      "Installed with a file capability, uml_net reads it as its group: chgrp umlnet " + path +
+                          " and chmod g+r, or chmod a+r.");
+  // It may be another file than the one that was looked at.
+  if (auto checked = check_owner(file.get(), path, type); !checked) return std::unexpected(checked.error());
+  return file;
+}
+
+Result<std::optional<unique_fd>> TrustedPlaces::open(const std::string& path) { return reach(path, O_RDONLY, S_IFREG); }
+
+Result<void> TrustedPlaces::check_socket(const std::string& path) {
+  const auto found = reach(path, 0, S_IFSOCK);
   if (!found) return std::unexpected(found.error());
   if (!*found) return fail_errno(Code::audit, ENOENT, "there is no " + path);
   return {};
 }
+
+Result<std::optional<unique_fd>> open_trusted(const std::string& path) { return TrustedPlaces().open(path); }
+
+Result<void> check_trusted_socket(const std::string& path) { return TrustedPlaces().check_socket(path); }
 
 Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit) {
   for (int tries = 0; tries < kReadTries; ++tries) {
@@ -102,7 +113,9 @@ Result<std::string> read_whole(int fd, const std::string& path, std::size_t limi
     std::string text;
     ssize_t size = 0;
     char block[8192];
-    while (text.size() <= limit && (size = ::pread(fd, block, sizeof block, static_cast<off_t>(text.size()))) > 0)
+    // As long as it was when it was looked at: if it has grown since, that shows below.
+    while (text.size() <= limit && static_cast<off_t>(text.size()) < before.st_size &&
+           (size = ::pread(fd, block, sizeof block, static_cast<off_t>(text.size()))) > 0)
       text.append(block, static_cast<std::size_t>(size));
     if (size < 0) return fail_errno(Code::bad_policy, errno, "cannot read " + path);
     if (text.size() > limit)
@@ -113,8 +126,8 @@ Result<std::string> read_whole(int fd, const std::string& path, std::size_t limi
               "Write a new file beside it and rename it into its place.");
 }
 
-Result<std::vector<std::string>> list_trusted(const std::string& path, std::string_view suffix) {
-  auto opened = walk(path, O_RDONLY | O_DIRECTORY, S_IFDIR);
+Result<std::vector<std::string>> TrustedPlaces::list(const std::string& path, std::string_view suffix) {
+  auto opened = reach(path, O_RDONLY | O_DIRECTORY, S_IFDIR);
   if (!opened) return std::unexpected(std::move(opened.error()));
   std::vector<std::string> names;
   if (!*opened) return names;

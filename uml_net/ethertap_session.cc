@@ -37,12 +37,12 @@ class ControlStream {
  public:
   short wants() const { return out_.empty() ? POLLIN : POLLOUT; }
 
-  // Moves what can be moved. False at the end of the stream.
+  // Moves what can be moved. False at the end of the stream; failure() says where that is not the guest's doing.
   bool move(const std::function<std::string(const uml4::ControlRecord&)>& answer) {
     if (!out_.empty()) return send();
     const auto room = in_.room();
     const ssize_t size = ::recv(kControl, room.data(), room.size(), MSG_DONTWAIT);
-    if (size < 0) return errno == EAGAIN || errno == EINTR;
+    if (size < 0) return goes_on("cannot read from the control stream");
     if (size == 0) return false;
     in_.took(static_cast<std::size_t>(size));
     if (const auto record = in_.take()) {
@@ -52,16 +52,25 @@ class ControlStream {
     return true;
   }
 
+  const std::optional<Error>& failure() const { return failure_; }
+
  private:
+  bool goes_on(const char* doing) {
+    if (errno == EAGAIN || errno == EINTR) return true;
+    if (errno != EPIPE && errno != ECONNRESET) failure_ = Error{Code::reply, errno, doing, {}};
+    return false;
+  }
+
   bool send() {
     const ssize_t size = ::send(kControl, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (size < 0) return errno == EAGAIN || errno == EINTR;
+    if (size < 0) return goes_on("cannot answer on the control stream");
     out_.erase(0, static_cast<std::size_t>(size));
     return true;
   }
 
   uml4::ControlRecordReader in_;
   std::string out_;
+  std::optional<Error> failure_;
 };
 
 }  // namespace
@@ -123,7 +132,9 @@ EthertapSession::End EthertapSession::serve(const std::function<std::string(cons
     if (fds[2].revents != 0) return {"a signal asked for the end", std::nullopt};
     if ((fds[0].revents & POLLIN) == 0 && (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
       return {"the guest closed the control stream", std::nullopt};
-    if (fds[0].revents != 0 && !control.move(answer)) return {"the guest closed the control stream", std::nullopt};
+    if (fds[0].revents != 0 && !control.move(answer))
+      return control.failure() ? End{"the control stream failed", control.failure()}
+                               : End{"the guest closed the control stream", std::nullopt};
   }
 }
 

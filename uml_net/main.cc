@@ -20,6 +20,7 @@
 #include "libumlnet/core/call.h"
 #include "libumlnet/core/uml4_control.h"
 #include "policy/decide.h"
+#include "policy/extent.h"
 #include "policy/load.h"
 #include "uml_net/audit_trail.h"
 #include "uml_net/caller_lock.h"
@@ -80,8 +81,9 @@ Result<priv::Outcome> carry_out(const policy::Grant& grant, const priv::Plan& pl
 }
 
 // What guests that are gone left behind goes first, whoever calls and whatever for.
-Result<policy::HostState> read_clean_host(const Way& way) {
-  auto host = read_host_state(way.socket);
+Result<policy::HostState> read_clean_host(const Request& request, const Way& way) {
+  const auto extent = policy::extent_of(request);
+  auto host = read_host_state(way.socket, extent);
   if (!host || !policy::has_garbage(*host)) return host;
   const auto grant = policy::decide(way.policy, way.caller, CollectGarbage{}, *host);
   if (!grant) return host;
@@ -90,7 +92,7 @@ Result<policy::HostState> read_clean_host(const Way& way) {
   const auto outcome = carry_out(*grant, *plan, *host, way);
   if (!outcome) return std::unexpected(outcome.error());
   if (const auto recorded = way.trail.done(*grant, *outcome); !recorded) return std::unexpected(recorded.error());
-  return read_host_state(way.socket);
+  return read_host_state(way.socket, extent);
 }
 
 // What was done is taken back, and the record says why.
@@ -102,7 +104,7 @@ void undo(const policy::Grant& grant, priv::Outcome outcome, const Error& why, c
 
 // Whether the caller is still within its limits, counted again after the change.
 Result<void> check_limits(const policy::Grant& grant, const Way& way) {
-  const auto after = read_host_state(way.socket);
+  const auto after = read_host_state(way.socket, policy::extent_of_limits(grant.request()));
   if (!after) return std::unexpected(after.error());
   if (auto over = policy::over_limits(grant, *after)) return std::unexpected(*std::move(over));
   return {};
@@ -130,7 +132,7 @@ Result<Fulfilled> fulfil(const Request& request, const Way& way) {
     lock.emplace(*std::move(taken));
   }
   const bool is_gc = std::holds_alternative<CollectGarbage>(request);
-  const auto host = is_gc ? read_host_state(way.socket) : read_clean_host(way);
+  const auto host = is_gc ? read_host_state(way.socket, policy::extent_of(request)) : read_clean_host(request, way);
   if (!host) return refused(host.error(), {});
   auto grant = policy::decide(way.policy, way.caller, request, *host);
   if (!grant) return refused(grant.error().error, grant.error().rule);
@@ -169,7 +171,7 @@ bool is_taken_back_unheard(const Request& request) {
 // they leave on other devices is garbage.
 std::vector<std::string> undo_session(priv::Outcome& opened, const Way& way) {
   opened.tap.reset();
-  const auto host = read_host_state(way.socket);
+  const auto host = read_host_state(way.socket, policy::extent_of(CollectGarbage{}));
   if (!host) return {"failed: " + host.error().line()};
   const auto grant = policy::decide(way.policy, way.caller, CollectGarbage{}, *host);
   const auto plan = grant ? priv::make_plan(*grant, way.trail.id(), *host) : Result<priv::Plan>();

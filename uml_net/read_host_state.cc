@@ -1,5 +1,6 @@
 #include "uml_net/read_host_state.h"
 
+#include <algorithm>
 #include <functional>
 
 namespace umlnet {
@@ -43,32 +44,48 @@ Result<void> read_settings(priv::RtnetlinkSocket& socket, int which, rtnetlink::
                     });
 }
 
+bool has_own_entries(const HostState& host) {
+  const auto is_own = [](const auto& entry) { return rtnetlink::is_our_protocol(entry.protocol); };
+  return std::ranges::any_of(host.proxy_entries, is_own) || std::ranges::any_of(host.ipv6_proxy_entries, is_own);
+}
+
 }  // namespace
 
-Result<HostState> read_host_state(priv::RtnetlinkSocket& socket) {
+Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent extent) {
   HostState host;
   // Proxy entries before routes: a helper that adds an address makes the route first, so that no entry seen here can
   // look stale only because its route was not there yet.
-  const std::function<Result<void>()> steps[] = {
-      [&] {
-        return dump(socket, "cannot read the proxy entries", rtnetlink::dump_all_proxy_entries,
-                    rtnetlink::proxy_entry_of, rtnetlink::ipv6_proxy_entry_of, host.proxy_entries,
-                    host.ipv6_proxy_entries);
-      },
-      [&] {
-        return dump(socket, "cannot read the routes", rtnetlink::dump_all_routes, rtnetlink::route_of,
-                    rtnetlink::ipv6_route_of, host.routes, host.ipv6_routes);
-      },
-      [&] { return dump(socket, "cannot read the devices", rtnetlink::dump_links, rtnetlink::link_of, host.links); },
-      [&] {
-        return dump(socket, "cannot read the addresses", rtnetlink::dump_all_addresses, rtnetlink::address_of,
-                    rtnetlink::ipv6_address_of, host.addresses, host.ipv6_addresses);
-      },
-      [&] { return read_settings(socket, rtnetlink::kAllDevices, host.all); },
-      [&] { return read_settings(socket, rtnetlink::kDefaultDevice, host.default_device); },
+  if (extent != policy::Extent::links)
+    if (auto read =
+            dump(socket, "cannot read the proxy entries", rtnetlink::dump_all_proxy_entries, rtnetlink::proxy_entry_of,
+                 rtnetlink::ipv6_proxy_entry_of, host.proxy_entries, host.ipv6_proxy_entries);
+        !read)
+      return std::unexpected(std::move(read.error()));
+  if (has_own_entries(host)) extent = policy::Extent::everything;
+  const bool addresses = extent >= policy::Extent::addresses, settings = extent == policy::Extent::everything;
+  struct Step {
+    bool wanted;
+    std::function<Result<void>()> read;
+  };
+  const Step steps[] = {
+      {addresses,
+       [&] {
+         return dump(socket, "cannot read the routes", rtnetlink::dump_all_routes, rtnetlink::route_of,
+                     rtnetlink::ipv6_route_of, host.routes, host.ipv6_routes);
+       }},
+      {true,
+       [&] { return dump(socket, "cannot read the devices", rtnetlink::dump_links, rtnetlink::link_of, host.links); }},
+      {addresses,
+       [&] {
+         return dump(socket, "cannot read the addresses", rtnetlink::dump_all_addresses, rtnetlink::address_of,
+                     rtnetlink::ipv6_address_of, host.addresses, host.ipv6_addresses);
+       }},
+      {settings, [&] { return read_settings(socket, rtnetlink::kAllDevices, host.all); }},
+      {settings, [&] { return read_settings(socket, rtnetlink::kDefaultDevice, host.default_device); }},
   };
   for (const auto& step : steps)
-    if (auto read = step(); !read) return std::unexpected(std::move(read.error()));
+    if (step.wanted)
+      if (auto read = step.read(); !read) return std::unexpected(std::move(read.error()));
   return host;
 }
 

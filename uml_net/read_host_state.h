@@ -2,12 +2,14 @@
 #pragma once
 
 #include "libumlnet/core/error.h"
+#include "policy/extent.h"
 #include "policy/host_state.h"
 #include "uml_net/priv/rtnetlink_socket.h"
 
 namespace umlnet {
 
-Result<policy::HostState> read_host_state(priv::RtnetlinkSocket& socket);
+// So much of it as `extent` says; the rest stays empty.
+Result<policy::HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent extent);
 
 // How many frames the full queue of device `name` has cost; 0 where the device is gone.
 std::uint64_t read_tx_dropped(priv::RtnetlinkSocket& socket, const std::string& name);

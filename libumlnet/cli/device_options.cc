@@ -49,8 +49,9 @@ constexpr option kTable[] = {
     {"anti-spoof", no_argument, nullptr, kAntiSpoof},
 };
 
+// Of a process, or by its file.
 Outcome<OpenFd> open_namespace(const std::string& name) {
-  const std::string path = name.find('/') != std::string::npos ? name : "/run/netns/" + name;
+  const std::string path = number(name, INT_MAX) ? "/proc/" + name + "/ns/net" : name;
   OpenFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return trouble_errno(EX_NOINPUT, "cannot open the network namespace " + path, errno);
   return fd;
@@ -76,6 +77,7 @@ std::span<const option> DeviceOptions::table() { return kTable; }
 
 std::vector<const char*> DeviceOptions::pointers(const std::vector<std::string>& texts) {
   std::vector<const char*> list;
+  list.reserve(texts.size() + 1);
   for (const auto& text : texts) list.push_back(text.c_str());
   list.push_back(nullptr);
   return list;

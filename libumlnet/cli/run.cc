@@ -93,8 +93,8 @@ Likewise, of a TAP device that uml_net makes:
       --isolated             that exchanges no frames with other isolated ports
       --mtu BYTES            68 to 65521
       --mac MAC              of the host's side
-      --netns NAME|PATH      in the network namespace /run/netns/NAME, or PATH
-                             (/proc/PID/ns/net), which must be yours
+      --netns PID|PATH       in the network namespace of that process, or behind
+                             PATH; its user namespace must be one of yours
       --anti-spoof           no frame that the guest sends has another source than
                              --guest-mac and --guest
       --guest-mac MAC        the guest's MAC address
@@ -239,6 +239,7 @@ Outcome<std::unique_ptr<Options>> parse(int argc, char** argv) {
   if (auto checked = check(options); !checked) return std::unexpected(checked.error());
   // Said before anything is opened.
   std::vector<Given> nothing_yet;
+  nothing_yet.reserve(options.nics.size());
   for (const auto& nic : options.nics) nothing_yet.push_back({std::vector<int>(nic.network->fd_count(), -1), {}});
   if (auto filled = fill_in(options.command, nothing_yet); !filled) return std::unexpected(filled.error());
   return parsed;

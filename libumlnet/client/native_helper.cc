@@ -9,12 +9,20 @@
 #include "libumlnet/client/helper_run.h"
 #include "libumlnet/client/off_stdio.h"
 #include "libumlnet/core/native5_arguments.h"
+#include "libumlnet/core/uml4_frames.h"
 
 namespace umlnet::client {
 namespace {
 
 std::unexpected<Failure> no_answer(const std::string& doing, const std::string& why) {
   return failed(UMLNET_PROTOCOL, "cannot " + doing + ": " + why);
+}
+
+// What is no JSON may be the words of a helper that does not speak this protocol.
+Failure not_understood(const std::string& doing, const Error& error, const Message& reply) {
+  Failure failure = no_answer(doing, error.line()).error();
+  if (!reply.bytes.starts_with('{')) failure.helper = uml4::decode_text(reply.bytes);
+  return failure;
 }
 
 std::string remove_words(const IfName& device) { return "remove " + device.str(); }
@@ -62,7 +70,7 @@ Failure refused(const NativeRefusal& refusal, const std::string& doing) {
 Outcome<OpenedDevice> as_opened(Message reply, const DeviceRequest& request) {
   const std::string doing = request.what();
   auto parsed = parse_native_reply(reply.bytes);
-  if (!parsed) return no_answer(doing, parsed.error().line());
+  if (!parsed) return std::unexpected(not_understood(doing, parsed.error(), reply));
   if (const auto* refusal = std::get_if<NativeRefusal>(&*parsed)) return std::unexpected(refused(*refusal, doing));
   auto* made = std::get_if<NativeDevice>(&*parsed);
   if (made == nullptr) return no_answer(doing, "the helper answers another request");
@@ -85,7 +93,7 @@ Outcome<OpenedDevice> as_opened(Message reply, const DeviceRequest& request) {
 Outcome<std::string> as_removed(const Message& reply, const IfName& device) {
   const std::string doing = remove_words(device);
   const auto parsed = parse_native_reply(reply.bytes);
-  if (!parsed) return no_answer(doing, parsed.error().line());
+  if (!parsed) return std::unexpected(not_understood(doing, parsed.error(), reply));
   if (const auto* refusal = std::get_if<NativeRefusal>(&*parsed)) return std::unexpected(refused(*refusal, doing));
   const auto* removal = std::get_if<NativeRemoval>(&*parsed);
   if (removal == nullptr || removal->device != device.str() || !reply.fds.empty())

@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import os
 import socket
-import subprocess
 import tempfile
 import unittest
 from typing import Any, Iterator

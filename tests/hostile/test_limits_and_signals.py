@@ -4,13 +4,12 @@ import ctypes
 import os
 import resource
 import signal
-import socket
 import subprocess
 import unittest
 from typing import Any, Callable
 
 from tests.support import caller, world
-from tests.support.hostile import GATE, LIBC, NOBODY, OPERATIONS, HostileCase, as_user, call
+from tests.support.hostile import GATE, LIBC, NOBODY, OPERATIONS, HostileCase, as_user, call, full_datagram_pair
 from tests.support.process import status_of
 
 LIMITS = {
@@ -178,18 +177,6 @@ class Signals(HostileCase):
                             self.assertEqual(process.wait(caller.TIMEOUT), -number)
                     self.assert_host_unchanged()
         self.assertEqual(list(world.test_bin().rglob("core*")), [])
-
-
-def full_datagram_pair() -> tuple[socket.socket, socket.socket]:
-    """The second end has no room for one more byte."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    theirs.setblocking(False)
-    try:
-        while True:
-            theirs.send(b"x")
-    except BlockingIOError:
-        theirs.setblocking(True)
-    return ours, theirs
 
 
 if __name__ == "__main__":

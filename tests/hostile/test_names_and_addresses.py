@@ -1,11 +1,9 @@
 """Devices that are not the caller's or no devices at all, and addresses that would take traffic from somebody."""
 
-import os
 import unittest
 from typing import Any
 
-from tests.support import world
-from tests.support.hostile import (FREE, GATE, HOST, INSTALLATIONS, MASK, MINE, MY_GUEST, NO_TAP, NOT_OURS, OPERATIONS,
+from tests.support.hostile import (FREE, GATE, HOST, MASK, MINE, MY_GUEST, NO_TAP, NOT_OURS, OPERATIONS,
                                    ROUTER, THEIR_GUEST, THEIRS, HostileCase, call)
 
 NO_NAMES: dict[str, Any] = {

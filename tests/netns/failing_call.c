@@ -13,8 +13,12 @@
  *   netlink   sendto() to a netlink socket: each request to rtnetlink
  *   answer    recvfrom() with room for an address: each answer of rtnetlink. It stays where it is; the request is done
  *   tun       the ioctls of the TUN/TAP driver
- *   reply     sendmsg() and write() on fd 1
- *   audit     write() to the audit log
+ *   reply     what sends or writes on fd 1
+ *   audit     what writes to the audit log
+ *
+ *   trace     none; instead REPORT gets a line for each call of the program, before it is made: its number, its first
+ *             argument, and of the process that makes it: real, effective and saved uid, CapPrm, CapEff, NoNewPrivs,
+ *             how many seccomp filters, how many open descriptors
  *
  * How: a seccomp filter sends each call to this process, which looks at it and says how it goes on
  * (seccomp_unotify(2)). A filter may be put on without no_new_privs, which would take a set-user-ID bit's meaning
@@ -22,6 +26,7 @@
  * Ends with the program's own exit status, or 128 and the signal's number.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <linux/audit.h>
@@ -72,12 +77,39 @@ static int is_fd_of(pid_t pid, unsigned long long fd, const char* suffix) {
 static int is_of_kind(const char* kind, const struct seccomp_notif* call) {
   const int number = call->data.nr;
   const unsigned long long* args = (const unsigned long long*)call->data.args;
+  if (strcmp(kind, "trace") == 0) return 0;
   if (strcmp(kind, "any") == 0) return !is_an_end(number);
   if (strcmp(kind, "netlink") == 0) return number == SYS_sendto && args[5] == kNetlinkAddressSize;
   if (strcmp(kind, "answer") == 0) return number == SYS_recvfrom && args[4] != 0;
   if (strcmp(kind, "tun") == 0) return number == SYS_ioctl && ((args[1] >> 8) & 0xff) == kTunIoctls;
-  if (strcmp(kind, "reply") == 0) return (number == SYS_sendmsg || number == SYS_write) && args[0] == STDOUT_FILENO;
-  return number == SYS_write && is_fd_of((pid_t)call->pid, args[0], "/audit.jsonl");
+  const int writes = number == SYS_write || number == SYS_pwritev2;
+  if (strcmp(kind, "reply") == 0)
+    return (writes || number == SYS_sendmsg || number == SYS_sendto) && args[0] == STDOUT_FILENO;
+  return writes && is_fd_of((pid_t)call->pid, args[0], "/audit.jsonl");
+}
+
+static void trace(FILE* report, const struct seccomp_notif* call) {
+  static const char* const kFields[] = {"Uid:", "CapPrm:", "CapEff:", "NoNewPrivs:", "Seccomp_filters:"};
+  char path[64], line[512];
+  snprintf(path, sizeof path, "/proc/%d/status", (int)call->pid);
+  FILE* status = fopen(path, "re");
+  if (status == NULL) return; /* it has been killed meanwhile */
+  fprintf(report, "%d %llu", call->data.nr, (unsigned long long)call->data.args[0]);
+  while (fgets(line, sizeof line, status) != NULL)
+    for (size_t i = 0; i < sizeof kFields / sizeof *kFields; ++i)
+      if (strncmp(line, kFields[i], strlen(kFields[i])) == 0) {
+        char real[32], effective[32], saved[32];
+        const int words = sscanf(line + strlen(kFields[i]), "%31s %31s %31s", real, effective, saved);
+        fprintf(report, " %s", real);
+        if (words == 3) fprintf(report, " %s %s", effective, saved);
+      }
+  fclose(status);
+  snprintf(path, sizeof path, "/proc/%d/fd", (int)call->pid);
+  DIR* open_fds = opendir(path);
+  int count = 0;
+  while (open_fds != NULL && readdir(open_fds) != NULL) ++count;
+  if (open_fds != NULL) closedir(open_fds);
+  fprintf(report, " %d\n", count - 2);
 }
 
 /* Everything but what this process itself does between the filter and execve(), which is nothing that is counted. */
@@ -114,7 +146,8 @@ static int take_listener(struct shared* shared, pid_t child) {
 }
 
 /* Answers until the last process with the filter has ended. */
-static void supervise(int listener, const char* kind, long fail_at, int error, long* count, int* failed) {
+static void supervise(int listener, const char* kind, long fail_at, int error, FILE* report, long* count, int* failed) {
+  const int tracing = strcmp(kind, "trace") == 0;
   int started = 0, working = strcmp(kind, "any") != 0; /* execve() was seen; and what else `kind` begins with */
   for (;;) {
     struct pollfd poll_listener = {.fd = listener, .events = POLLIN};
@@ -130,6 +163,7 @@ static void supervise(int listener, const char* kind, long fail_at, int error, l
       answer.flags = 0;
       answer.error = -error;
     }
+    if (started && tracing) trace(report, &call);
     if (call.data.nr == SYS_execve) started = 1;
     ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
   }
@@ -157,8 +191,8 @@ int main(int argc, char** argv) {
     if (fd != listener && fd != fileno(report) && fd != STDERR_FILENO) close(fd);
   long count = 0;
   int failed = -1;
-  supervise(listener, argv[1], atol(argv[2]), atoi(argv[3]), &count, &failed);
-  fprintf(report, "%ld %d\n", count, failed);
+  supervise(listener, argv[1], atol(argv[2]), atoi(argv[3]), report, &count, &failed);
+  if (strcmp(argv[1], "trace") != 0) fprintf(report, "%ld %d\n", count, failed);
   fclose(report);
   int status;
   if (waitpid(child, &status, 0) != child) die("waitpid");

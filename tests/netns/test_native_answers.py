@@ -37,14 +37,14 @@ class OneCall(FakeCase):
         with self.unnoticed(), Device(
                 helper=helper, device="tap7", addresses=["10.99.0.254/24", "fd00:99::1/64"],
                 guests=["10.50.0.7", "fd00:50::7"], guest_mac="52:54:00:12:34:56", mtu=1400, mac="02:00:00:00:00:07",
-                queues=2, vnet_hdr=1, anti_spoof=1) as device:
+                queues=2, anti_spoof=1) as device:
             info = device.info
             self.assertEqual((device.name, info.ifindex, bytes(info.mac).hex(), info.mtu, info.id),
                              ("tap7", 7, "020000000007", 1400, b"some-id"))
             self.assertEqual(device.addresses, ["10.99.0.254/24", "fd00:99::1/64"])
             self.assertEqual(device.guests, {"10.50.0.7": ["eth0"], "fd00:50::7": []})
             self.assertEqual((info.bridge, info.queues, info.vnet_hdr, info.persistent, info.sealed, info.anti_spoof),
-                             (None, 2, 1, 0, 0, 1))
+                             (None, 2, 0, 0, 0, 1))
             self.assertEqual(device.notes, ["tap7 up with 10.99.0.254/24, fd00:99::1/64\n"
                                             "10.50.0.7 routed to tap7, published on eth0\n"
                                             "fd00:50::7 routed to tap7\nsomething else\n"])
@@ -54,10 +54,10 @@ class OneCall(FakeCase):
                 self.assertTrue(stat.S_ISCHR(os.fstat(fd).st_mode))
         self.assertEqual(self.asked, [["5", "open", "device=tap7", "address=10.99.0.254/24", "address=fd00:99::1/64",
                                        "guest=10.50.0.7", "guest=fd00:50::7", "guest-mac=52:54:00:12:34:56", "mtu=1400",
-                                       "mac=02:00:00:00:00:07", "queues=2", "vnet-hdr", "anti-spoof"]])
+                                       "mac=02:00:00:00:00:07", "queues=2", "anti-spoof"]])
 
     def test_descriptors_that_are_taken_are_the_callers(self) -> None:
-        with Device(helper=self.helper([FULL, 2]), queues=2, vnet_hdr=1) as device:
+        with Device(helper=self.helper([FULL, 2]), queues=2) as device:
             mine = device.take(1)
             self.assertEqual((device.take(1), device.take(2)), (-1, -1))
             theirs = device.fds
@@ -79,7 +79,7 @@ class OneCall(FakeCase):
         for wanted, why in (({"device": "a/b"}, "device=a/b is not the name of a device"),
                             ({"device": ""}, "device= is not the name of a device"),
                             ({"addresses": ["10.0.0"]}, "address=10.0.0 is not an IP address"),
-                            ({"guests": ["10.0.0.1"] * 2}, "guest=10.0.0.1 is given twice"),
+                            ({"guests": ["10.0.0.1"] * 2}, "the address is given twice"),
                             ({"mac": "01:00:00:00:00:00"}, "is not the MAC address of one interface"),
                             ({"queues": 65}, "queues=65 is not a number from 1 to 64"),
                             ({"mtu": 67}, "mtu=67 is not a number from 68 to 65521"),
@@ -118,7 +118,7 @@ class OneCall(FakeCase):
                 (["no JSON at all\n", 1], {}, "is not what the protocol has"),
                 ([{**MADE, "fds": 1}, 2], {}, "speaks of 1 descriptors, and sent 2"),
                 ([{**MADE, "fds": 1}, 0], {}, "speaks of 1 descriptors, and sent 0"),
-                ([FULL, 2], {"vnet_hdr": 1}, "something else than was asked for"),
+                ([FULL, 2], {"queues": 2, "vnet_hdr": 1}, "something else than was asked for"),
                 ([MADE, 1], {"sealed": 1}, "something else than was asked for"),
                 ([MADE, 1], {"device": "tap8"}, "the helper has made tap7"),
                 ([{"status": "ok", "id": "i", "device": "tap7", "removed": True, "fds": 0, "notes": []}, 0], {},
@@ -129,6 +129,10 @@ class OneCall(FakeCase):
                 helper = self.helper(answer)
                 with self.unnoticed():
                     self.fails(PROTOCOL, lambda: Device(helper=helper, **wanted), why)
+
+    def test_a_helper_of_another_age_is_heard_in_its_own_words(self) -> None:
+        failed = self.fails(PROTOCOL, lambda: Device(helper=self.helper("uml_net: version 5 is not spoken\n")))
+        self.assertEqual(failed.helper, "uml_net: version 5 is not spoken\n")
 
     def test_a_removal(self) -> None:
         removed = {"status": "ok", "id": "i", "device": "tap7", "removed": True, "fds": 0, "notes": ["it was persistent"]}
@@ -149,7 +153,7 @@ class OneCall(FakeCase):
             self.fails(STATE, device.end, "was taken")
         with Device(helper=self.helper([{**MADE, "vnet_hdr": True}, 1]), vnet_hdr=1) as device:
             self.assertEqual((device.end().vnet_hdr, device.end().offloads), (10, 15))
-        with Device(helper=self.helper([FULL, 2]), queues=2, vnet_hdr=1) as device:
+        with Device(helper=self.helper([FULL, 2]), queues=2) as device:
             self.fails(UNSUPPORTED, device.end, "has 2 queues")
 
 

@@ -1,12 +1,10 @@
-"""The policy and account files as they lie on the disk: who may have a say in them, and what happens when one is bad."""
+"""The policy and account files as they lie on the disk, and what they say together. tests/hostile has them under attack."""
 
-import os
 import shutil
-import subprocess
 import threading
 import unittest
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from tests.support import caller, world
 from tests.support.case import HELPER, HostCase
@@ -37,89 +35,6 @@ class PolicyFiles(HostCase):
     def drop_in(self, name: str, content: dict[str, Any] | str) -> Path:
         DROP_INS.mkdir(mode=0o755, exist_ok=True)
         return world.write_policy(content, DROP_INS / name)
-
-    def test_one_bad_file_denies_everything_to_everybody(self) -> None:
-        def symlink() -> None:
-            world.POLICY.rename("/etc/umlnet/elsewhere")
-            world.POLICY.symlink_to("/etc/umlnet/elsewhere")
-
-        def fifo() -> None:
-            world.POLICY.unlink()
-            os.mkfifo(world.POLICY)
-
-        def directory() -> None:
-            world.POLICY.unlink()
-            world.POLICY.mkdir()
-
-        def not_roots() -> None:
-            os.chown(world.POLICY, NOBODY, 0)
-
-        def for_the_group() -> None:
-            world.POLICY.chmod(0o664)
-
-        def for_everybody() -> None:
-            world.POLICY.chmod(0o646)
-
-        def parent_for_the_group() -> None:
-            world.POLICY.parent.chmod(0o775)
-
-        def parent_not_roots() -> None:
-            os.chown(world.POLICY.parent, NOBODY, 0)
-
-        def too_long() -> None:
-            text = world.POLICY.read_text()
-            world.write_policy(text + " " * (64 * 1024 + 1 - len(text)))
-
-        def half_written() -> None:
-            world.write_policy(world.POLICY.read_text()[:-20])
-
-        def empty() -> None:
-            world.write_policy("")
-
-        def unknown_key() -> None:
-            world.write_policy(policy(rule("guests", gatways=["10.99.0.0/16"])))
-
-        def unknown_sink() -> None:
-            world.write_policy({**policy(rule("guests")), "audit": {"syslog": True}})
-
-        def bad_drop_in() -> None:
-            self.drop_in("50-more.json", '{"version": 1, "rules": [}')
-
-        def drop_in_not_roots() -> None:
-            os.chown(self.drop_in("50-more.json", policy()), NOBODY, 0)
-
-        def same_name_twice() -> None:
-            self.drop_in("50-more.json", policy(rule("guests")))
-
-        cases: list[tuple[Callable[[], None], tuple[str, ...]]] = [
-            (symlink, ("policy.json is a symbolic link",)),
-            (fifo, ("policy.json is not a regular file",)),
-            (directory, ("policy.json is not a regular file",)),
-            (not_roots, ("policy.json belongs to uid 65534", "chown root /etc/umlnet/policy.json")),
-            (for_the_group, ("policy.json is writable by group or others", "chmod go-w")),
-            (for_everybody, ("policy.json is writable by group or others",)),
-            (parent_for_the_group, ("/etc/umlnet is writable by group or others",)),
-            (parent_not_roots, ("/etc/umlnet belongs to uid 65534",)),
-            (too_long, ("policy.json is longer than 65536 bytes",)),
-            (half_written, ("policy.json:14: not JSON",)),
-            (empty, ("policy.json",)),
-            (unknown_key, ("policy.json", "gatways", "gateways")),
-            (unknown_sink, ('key "audit"', 'key "syslog"', "comment, journald")),
-            (bad_drop_in, ("50-more.json:1: not JSON",)),
-            (drop_in_not_roots, ("50-more.json belongs to uid 65534",)),
-            (same_name_twice, ("50-more.json", "guests")),
-        ]
-        before = world.snapshot()
-        for spoil, words in cases:
-            for user in (NOBODY, None):
-                with self.subTest(spoil.__name__, user=user):
-                    world.remove_policy()
-                    world.reset_log()
-                    world.write_policy(policy(rule("guests", gateways=["10.99.0.0/16"])))
-                    spoil()
-                    self.assert_refused(self.ask(user=user), 78, *words)
-                    self.assertEqual(self.events(), [("alert", "result")])
-                    self.assertEqual(world.snapshot(), before)
 
     def test_a_file_of_64_kib_is_not_too_long(self) -> None:
         text = world.POLICY.read_text()
@@ -217,20 +132,6 @@ class PolicyFiles(HostCase):
         reply = caller.tuntap_up(self.helper, "10.99.0.254", user=NOBODY, groups=[4242])
         self.addCleanup(reply.close)
         self.assertEqual(reply.exit, 0, reply)
-
-    def test_a_file_replaced_while_it_is_read_is_the_old_or_the_new_one(self) -> None:
-        versions = [policy(*(rule(f"rule-{version}-{number}") for number in range(200))) for version in (1, 2)]
-        new = world.POLICY.with_suffix(".new")
-        calls = []
-        for number in range(20):
-            world.write_policy(versions[number % 2], new)
-            calls.append(subprocess.Popen([self.helper, "4", "add", "tap9", "10.99.0.1", "255.255.255.0"],
-                                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE))
-            new.rename(world.POLICY)
-        for call in calls:
-            answer, _ = call.communicate(timeout=caller.TIMEOUT)
-            self.assertIn(b"there is no device tap9", answer)
-        self.assertNotIn("alert", {line["event"] for line in world.audit_lines()})
 
 
 if __name__ == "__main__":

@@ -182,6 +182,18 @@ def call(helper: Path | str, channel: str, words: Sequence[str | bytes], user: i
         return reply
 
 
+def full_datagram_pair() -> tuple[socket.socket, socket.socket]:
+    """The second end has no room for one more byte."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    theirs.setblocking(False)
+    try:
+        while True:
+            theirs.send(b"x")
+    except BlockingIOError:
+        theirs.setblocking(True)
+    return ours, theirs
+
+
 class HostileCase(HostCase):
     """NOBODY is the enemy. He has a device and an address, SOMEBODY has, the administrator has; all of it must stay, and
     every line of the log must be whole, whatever he does."""

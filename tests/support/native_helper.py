@@ -10,7 +10,7 @@ MADE = {"status": "ok", "id": "some-id", "device": "tap7", "ifindex": 7, "mac": 
         "addresses": [], "guests": [], "fds": 1, "notes": []}
 REFUSAL = {"status": "error", "id": "some-id", "code": "denied", "error": "no rule allows this",
            "advice": "Ask the administrator."}
-FULL = {**MADE, "addresses": ["10.99.0.254/24", "fd00:99::1/64"], "mtu": 1400, "queues": 2, "vnet_hdr": True,
+FULL = {**MADE, "addresses": ["10.99.0.254/24", "fd00:99::1/64"], "mtu": 1400, "queues": 2,
         "anti_spoof": True, "fds": 2, "notes": ["something else"],
         "guests": [{"address": "10.50.0.7", "published": ["eth0"]}, {"address": "fd00:50::7", "published": []}]}
 WELCOME = {"status": "ok", "id": "i", "session": True, "fds": 0, "notes": []}

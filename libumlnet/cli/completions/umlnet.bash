@@ -131,8 +131,7 @@ _umlnet() {
       COMPREPLY=($(compgen -W 'tuntap,,, ethertap, tap tap:' -- "$cur"))
       ;;
     --bridge) COMPREPLY=($(compgen -W "$(cd /sys/class/net && echo *)" -- "$cur")) ;;
-    --netns) COMPREPLY=($(compgen -W "$(cd /run/netns 2>/dev/null && echo *)" -- "$cur")) ;;
-    --pcap | --helper | --pump-program | -w)
+    --pcap | --netns | --helper | --pump-program | -w)
       compopt -o filenames 2>/dev/null
       COMPREPLY=($(compgen -f -- "$cur"))
       ;;

@@ -271,7 +271,7 @@ typedef struct umlnet_device_request {
    * privilege keeps the TAP, and moves the frames. Not with `queues`, `vnet_hdr` and `persistent`. */
   int sealed;
   /* Not 0: of what the guest sends, the host lets in only what has `guest_mac` and one of `guests` as its source, IPv4,
-   * ARP, IPv6 and neighbour discovery; in force before anybody has a descriptor. Needs both. */
+   * ARP, IPv6 and neighbour discovery; in force before anybody has a descriptor. Needs both; not with `vnet_hdr`. */
   int anti_spoof;
 } umlnet_device_request;
 #define UMLNET_DEVICE_REQUEST_INIT \

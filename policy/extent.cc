@@ -1,0 +1,33 @@
+#include "policy/extent.h"
+
+#include "policy/demand.h"
+
+namespace umlnet::policy {
+
+namespace {
+
+struct Of {
+  // Who has its address, and whose gateway it is.
+  Extent operator()(const MakeTap& request) const { return request.gateway ? Extent::addresses : Extent::devices; }
+  Extent operator()(const OpenEthertap& request) const { return request.gateway ? Extent::addresses : Extent::devices; }
+  Extent operator()(const OpenInterface& request) const {
+    if (!request.guests.empty()) return Extent::everything;
+    return request.addresses.empty() ? Extent::devices : Extent::addresses;
+  }
+  Extent operator()(const MakeBridgedTap&) const { return Extent::devices; }
+  Extent operator()(const RemoveInterface&) const { return Extent::devices; }
+  Extent operator()(const CollectGarbage&) const { return Extent::devices; }
+  Extent operator()(const OpenSession&) const { return Extent::devices; }
+  Extent operator()(const AddAddress&) const { return Extent::everything; }
+  Extent operator()(const DeleteAddress&) const { return Extent::everything; }
+};
+
+}  // namespace
+
+Extent extent_of(const Request& request) { return std::visit(Of{}, request); }
+
+Extent extent_of_limits(const Request& request) {
+  return demand_of(request).addresses == 0 ? Extent::links : Extent::addresses;
+}
+
+}  // namespace umlnet::policy

@@ -1,0 +1,23 @@
+// How much of the kernel's state a request needs. Reading all of it takes longer than making a device.
+#pragma once
+
+#include <cstdint>
+
+#include "libumlnet/core/request.h"
+
+namespace umlnet::policy {
+
+enum class Extent : std::uint8_t {
+  links,       // and nothing else
+  devices,     // links, and proxy entries; where one of those is this toolkit's, everything
+  addresses,   // those, and addresses and routes
+  everything,  // those, and settings
+};
+
+// What decide() and the plan for its grant look at, and what garbage there may be.
+Extent extent_of(const Request& request);
+
+// What over_limits() looks at.
+Extent extent_of_limits(const Request& request);
+
+}  // namespace umlnet::policy

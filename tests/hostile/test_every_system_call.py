@@ -1,0 +1,183 @@
+"""The helper killed and stopped at each of its system calls in turn, between any two changes to the host.
+
+A run in CI takes the first call of every kind: by number and by what it is about, as the message to the kernel, the file,
+the descriptor. UMLNET_THOROUGH=1 takes every single one, with both installations."""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+import unittest
+from pathlib import Path
+from typing import Iterator
+
+from tests.support import caller, world
+from tests.support.ethertap import ADD, DELETE, record
+from tests.support.hostile import (FREE, GATE, INSTALLATIONS, MASK, MINE, MY_GUEST, NOBODY, OPERATIONS, POLICY, SOMEBODY,
+                                   HostileCase, call)
+from tests.support.tracer import Stepper
+
+THOROUGH = os.environ.get("UMLNET_THOROUGH") == "1"
+SYS_GETRANDOM = 318
+NUMBER = 9  # of the socket that a request names
+ARP = b"\0\0" + b"\xff" * 6 + b"\x02\0\0\0\0\x01" + b"\x08\x06" + bytes(46)
+
+
+class EverySystemCall(HostileCase):
+    def setUp(self) -> None:
+        super().setUp()
+        rules = [{**rule, "max_devices": 2, "max_addresses": 2} for rule in POLICY["rules"]]  # type: ignore[attr-defined]
+        world.write_policy({**POLICY, "rules": rules})
+        self.baseline = self.settled()
+
+    @contextlib.contextmanager
+    def stepped(self, how: str, operation: str, child: bool = False) -> Iterator[Stepper]:
+        """All that the caller will ever say is in the sockets already; in an ethertap session two records, a frame and
+        the end."""
+        what = OPERATIONS[operation]
+        kind = socket.SOCK_DGRAM if what.channel == "datagram" else socket.SOCK_STREAM
+        ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+        data, their_data = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with contextlib.ExitStack() as stack:
+            for end in (ours, theirs, data, their_data):
+                stack.callback(end.close)
+            nowhere = os.open("/dev/null", os.O_RDWR)
+            stack.callback(os.close, nowhere)
+            fds = {0: nowhere, 1: nowhere if operation == "bridge" else theirs.fileno(), 2: nowhere}
+            if what.channel in ("control", "qemu"):
+                fds[NUMBER] = theirs.fileno() if operation == "bridge" else their_data.fileno()
+            if operation == "ethertap":
+                ours.sendall(record(ADD, FREE) + record(DELETE, FREE))
+                ours.shutdown(socket.SHUT_WR)
+                data.send(ARP)
+            argv = [str(self.helpers[how]), *(word.replace("{socket}", str(NUMBER)) for word in what.words)]
+            stepper = stack.enter_context(Stepper(argv, NOBODY, fds, child))
+            theirs.close()
+            their_data.close()
+            yield stepper
+
+    def numbers_of_calls(self, how: str, operation: str, child: bool = False) -> list[int]:
+        """To stop at, from a run that nothing disturbs."""
+        with self.stepped(how, operation, child) as stepper:
+            kinds = list(stepper)
+            # The program ends the child that it forked, where it comes to that first.
+            self.assertIn(stepper.go_on(), (0, -signal.SIGKILL) if child else (0,))
+        if THOROUGH:
+            return list(range(len(kinds)))
+        # What comes before the request's random id is the same for all of them.
+        start = 0 if operation == "up" or child else max(at for at, kind in enumerate(kinds) if kind[0] == SYS_GETRANDOM)
+        return [at for at in range(start, len(kinds)) if kinds[at] not in kinds[start:at]]
+
+    def chosen(self, how: str, operation: str, child: bool = False) -> list[int]:
+        numbers = self.numbers_of_calls(how, operation, child)
+        self.undo(operation)
+        return numbers
+
+    def undo(self, operation: str) -> None:
+        what = OPERATIONS[operation]
+        if what.undo:
+            self.assertEqual(call(self.helper, what.channel, what.undo).exit, 0)
+        self.assert_host_unchanged()
+
+    def killed(self, how: str, operation: str, number: int, child: bool = False) -> None:
+        """At that call."""
+        with self.stepped(how, operation, child) as stepper:
+            for _ in range(number + 1):
+                stepper.next_call()
+            stepper.kill()
+        # The other process of a session hears of it, and takes a moment to end.
+        deadline = time.monotonic() + caller.TIMEOUT
+        while "uml1:" in Path("/proc/net/dev").read_text():
+            self.assertLess(time.monotonic(), deadline)
+
+    def installations(self, operation: str) -> tuple[str, ...]:
+        return INSTALLATIONS if THOROUGH or operation == "up" else INSTALLATIONS[:1]
+
+    def test_killed_while_it_makes_a_device(self) -> None:
+        """The next request is within the limits, gets a device, and leaves nothing."""
+        for operation in ("up", "bridge", "ethertap"):
+            for how in self.installations(operation):
+                for number in self.chosen(how, operation):
+                    with self.subTest(how, operation=operation, call=number):
+                        self.killed(how, operation, number)
+                        self.assert_served(operation, self.helper)
+
+    def test_killed_while_it_moves_frames(self) -> None:
+        """The other process of an ethertap session."""
+        for number in self.chosen("setuid", "ethertap", child=True):
+            with self.subTest(call=number):
+                self.killed("setuid", "ethertap", number, child=True)
+                self.assert_served("ethertap", self.helper)
+
+    def test_killed_while_it_adds_or_removes_an_address(self) -> None:
+        """The caller asks again, and has what it asked for; or takes it back, and nothing is left."""
+        for operation in ("add", "del"):
+            what = OPERATIONS[operation]
+            for how in self.installations(operation):
+                for number in self.chosen(how, operation):
+                    with self.subTest(how, operation=operation, call=number):
+                        self.killed(how, operation, number)
+                        again = call(self.helper, what.channel, what.words)
+                        self.assertIn((again.exit, operation), [(0, "add"), (0, "del"), (69, "del")], again)
+                        self.undo(operation)
+
+    def test_killed_together_with_its_caller(self) -> None:
+        """What the two leave goes with the next request of anybody."""
+        self.mine.close()
+        self.assertEqual(caller.run(self.helper, "gc", user=NOBODY).returncode, 0)
+        self.baseline = self.settled()
+        for operation, prepared in (("add", []), ("del", [FREE])):
+            numbers: list[int] | None = None
+            while numbers is None or numbers:
+                with caller.tuntap_up(self.helper, GATE, user=NOBODY) as mine:
+                    self.assertEqual((mine.exit, mine.name), (0, MINE), mine)
+                    for address in [MY_GUEST, *prepared]:
+                        added = caller.framed(self.helper, "4", "add", MINE, address, MASK, user=NOBODY)
+                        self.assertEqual(added.exit, 0, added)
+                    if numbers is None:
+                        numbers = self.numbers_of_calls("setuid", operation)
+                    else:
+                        self.killed("setuid", operation, numbers.pop())
+                with self.subTest(operation=operation):
+                    self.assertEqual(caller.run(self.helper, "gc", user=SOMEBODY).returncode, 0)
+                    self.assert_host_unchanged()
+
+    def test_stopped_it_holds_up_no_other_user_and_cannot_be_looked_into(self) -> None:
+        """As SIGSTOP would have it. Before it goes on, another user gets a device, and the caller nothing of the memory."""
+        for operation in OPERATIONS:
+            for how in self.installations(operation):
+                chosen = self.chosen(how, operation)
+                with self.stepped(how, operation) as stepper:
+                    for number, _ in enumerate(stepper):
+                        if number not in chosen:
+                            continue
+                        with self.subTest(how, operation=operation, call=number):
+                            self.assert_closed(stepper.pid)
+                            with caller.tuntap_up(self.helper, GATE, user=SOMEBODY) as reply:
+                                self.assertEqual(reply.exit, 0, reply)
+                    self.assertEqual(stepper.go_on(), 0)
+                self.undo(operation)
+
+    def assert_closed(self, pid: int) -> None:
+        """To NOBODY, whose process it is."""
+        os.setegid(NOBODY)
+        os.seteuid(NOBODY)
+        try:
+            for file in ("mem", "maps", "environ", "auxv", "syscall", "stack", "fd", "exe", "cwd"):
+                with self.assertRaises(PermissionError, msg=file):
+                    path = f"/proc/{pid}/{file}"
+                    if file in ("exe", "cwd"):
+                        os.readlink(path)
+                    elif file == "fd":
+                        os.listdir(path)
+                    else:
+                        with open(path, "rb") as opened:
+                            opened.read(1)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,68 @@
+"""How much code can run while CAP_NET_ADMIN is in effect: the sources of uml_net/priv, and what of the project they call,
+found by the symbols that their object files want of each other.
+
+  /usr/bin/python3 -m tests.support.privileged_code [BUILD]
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = {"uml_net/priv": "uml_net_priv", "policy": "umlnet_policy", "libumlnet/core": "umlnet_core"}
+
+
+def objects(build: Path, room: str, library: str) -> dict[Path, Path]:
+    """Object files by their source."""
+    directory = build / room / f"lib{library}.a.p"
+    return {ROOT / room / path.name.removesuffix(".o"): path for path in directory.glob("*.cc.o")}
+
+
+def symbols(path: Path) -> tuple[set[str], set[str]]:
+    """What an object file defines (strongly), and what it wants."""
+    defined, wanted = set(), set()
+    for line in subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout.splitlines():
+        kind, name = line[17:].split(" ", 1)
+        if kind == "U":
+            wanted.add(name)
+        elif kind in "TDBR":
+            defined.add(name)
+    return defined, wanted
+
+
+def text_bytes(path: Path) -> int:
+    sections = subprocess.run(["size", "-A", path], capture_output=True, text=True, check=True).stdout
+    return sum(int(size) for size in re.findall(r"^\.text\S*\s+(\d+)", sections, re.MULTILINE))
+
+
+def main() -> None:
+    build = ROOT / (sys.argv[1] if len(sys.argv) > 1 else "build")
+    files = {source: path for room, library in ROOMS.items() for source, path in objects(build, room, library).items()}
+    known = {source: symbols(path) for source, path in files.items()}
+    where = {name: source for source, (defined, _) in known.items() for name in defined}
+    reached = {source for source in files if source.is_relative_to(ROOT / "uml_net/priv")}
+    todo = list(reached)
+    while todo:
+        for name in known[todo.pop()][1]:
+            source = where.get(name)
+            if source is not None and source not in reached:
+                reached.add(source)
+                todo.append(source)
+    total = [0, 0]
+    for room in ROOMS:
+        sources = sorted(source for source in reached if source.parent == ROOT / room)
+        lines = sum(len(source.read_text().splitlines()) for source in sources)
+        size = sum(text_bytes(files[source]) for source in sources)
+        total[0] += lines
+        total[1] += size
+        print(f"{room}: {len(sources)} files, {lines} lines, {size} bytes of machine code")
+        if room != "uml_net/priv":
+            print("  " + " ".join(source.name for source in sources))
+    print(f"with a capability in effect at most: {total[0]} lines, {total[1]} bytes of machine code")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+// Reading less of the host changes no decision and no plan.
+#include <doctest/doctest.h>
+
+#include "policy/decide.h"
+#include "policy/extent.h"
+#include "tests/unit/fake_host.h"
+#include "uml_net/priv/plan.h"
+
+using namespace umlnet;
+using namespace umlnet::test;
+using policy::Extent;
+
+namespace {
+
+policy::HostState cut(policy::HostState host, Extent extent) {
+  if (extent < Extent::everything) host.all = host.default_device = {};
+  if (extent < Extent::addresses) {
+    host.addresses.clear();
+    host.ipv6_addresses.clear();
+    host.routes.clear();
+    host.ipv6_routes.clear();
+  }
+  if (extent < Extent::devices) {
+    host.proxy_entries.clear();
+    host.ipv6_proxy_entries.clear();
+  }
+  return host;
+}
+
+// What a decision and its plan come to, in words.
+std::string outcome(const Request& request, uid_t uid, const policy::HostState& host) {
+  policy::Rule rule;
+  rule.name = "all";
+  rule.users = {{policy::Everybody{}, {}}};
+  rule.operations = {Operation::tuntap, Operation::ethertap, Operation::address, Operation::bridge, Operation::open};
+  rule.gateways = rule.guests = {*IpRange::parse("0.0.0.0/0")};
+  rule.devices = {*policy::DevicePattern::parse("*")};
+  rule.bridges = {*IfName::parse("br0")};
+  rule.max_devices = 2;
+  rule.max_addresses = 2;
+  const auto grant = policy::decide({.present = true, .rules = {rule}}, caller(uid), request, host);
+  if (!grant) return grant.error().error.line();
+  const auto plan = priv::make_plan(*grant, RequestId({}), host);
+  if (!plan) return plan.error().line();
+  std::string words;
+  for (const auto& change : plan->changes) words += priv::done_in_words(change, "new") + "; ";
+  return words;
+}
+
+}  // namespace
+
+TEST_CASE("extent: what a request needs of the host is read") {
+  auto host = small_host();
+  host.all.forwarding = true;
+  host.default_device.proxy_arp = true;
+  host.links.push_back(bridge(7, "br0", 1400));
+  host.links.push_back(tap(8, "tap1", 1001));
+  host.routes.push_back(guest_route("10.99.1.1", 3));
+  const IfName tap7 = *IfName::parse("tap7");
+  for (const uid_t uid : {0U, 1001U, 1002U}) {
+    std::vector<Request> requests = {MakeTap{},
+                                     bridged("br0"),
+                                     bridged("eth0"),
+                                     OpenEthertap{tap7, std::nullopt},
+                                     OpenEthertap{*IfName::parse("tap0"), ip("10.50.0.1")},
+                                     OpenInterface{.bridge = *IfName::parse("br0")},
+                                     RemoveInterface{*IfName::parse("tap0")},
+                                     CollectGarbage{},
+                                     add("tap0", "10.50.0.7"),
+                                     del("tap0", "10.99.1.1")};
+    for (const auto* gateway : {"10.50.0.1", "10.50.0.254", "10.50.0.255", "10.99.1.1", "10.98.0.1"}) {
+      requests.push_back(MakeTap{ip(gateway)});
+      requests.push_back(OpenInterface{.addresses = {{ip(gateway), 24}}});
+      requests.push_back(OpenInterface{.guests = {ip(gateway)}});
+    }
+    for (const auto& request : requests) {
+      CAPTURE(request_name(request));
+      CHECK(outcome(request, uid, cut(host, policy::extent_of(request))) == outcome(request, uid, host));
+    }
+  }
+}
+
+TEST_CASE("extent: what limits count is read") {
+  CHECK(policy::extent_of_limits(MakeTap{ip("10.99.0.1")}) == Extent::links);
+  CHECK(policy::extent_of_limits(add("tap0", "10.50.0.7")) == Extent::addresses);
+  CHECK(policy::extent_of_limits(OpenInterface{.guests = {ip("10.50.0.7")}}) == Extent::addresses);
+}
