@@ -70,9 +70,13 @@ unsigned HostState::devices_of(uid_t uid) const {
 }
 
 unsigned HostState::addresses_of(uid_t uid) const {
+  // Not link() for every route: with many of both that would be their product.
+  std::vector<int> own;
+  for (const auto& link : links)
+    if (made_for(link) == uid) own.push_back(link.ifindex);
+  std::ranges::sort(own);
   const auto is_of = [&](const auto& route) {
-    const Link* device = route.protocol == rtnetlink::kProtocol ? link(route.ifindex) : nullptr;
-    return device != nullptr && made_for(*device) == uid;
+    return route.protocol == rtnetlink::kProtocol && std::ranges::binary_search(own, route.ifindex);
   };
   return static_cast<unsigned>(std::ranges::count_if(routes, is_of) + std::ranges::count_if(ipv6_routes, is_of));
 }

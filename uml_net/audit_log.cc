@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "uml_net/priv/capability.h"
 #include "uml_net/roots_file.h"
 #include "uml_net/try_for.h"
 
@@ -20,8 +21,8 @@ std::unexpected<Error> unusable(std::string what, const std::string& mend, int e
   return fail_errno(Code::audit, errnum, std::move(what), "Nothing is granted without a record. " + mend);
 }
 
-// Not there yet, or not its group's yet.
-bool is_being_rotated(int errnum) { return errnum == ENOENT || errnum == EACCES; }
+// Not there yet, or not its group's yet. Without the privilege of the installation it never will be.
+bool is_being_rotated(int errnum) { return errnum == ENOENT || (errnum == EACCES && priv::has_net_admin()); }
 
 }  // namespace
 

@@ -40,9 +40,8 @@ class AskedNetwork : public Network {
 
   std::size_t fd_count() const override { return wanted_.fd_count(); }
   std::vector<int> fds() const override {
-    std::vector<int> fds;
-    for (std::size_t i = 0; i < umlnet_device_describe(device_.get())->fd_count; ++i)
-      fds.push_back(umlnet_device_fd(device_.get(), i));
+    std::vector<int> fds(umlnet_device_describe(device_.get())->fd_count);
+    for (std::size_t i = 0; i < fds.size(); ++i) fds[i] = umlnet_device_fd(device_.get(), i);
     return fds;
   }
   bool is_persistent() const override { return wanted_.is_persistent(); }

@@ -77,6 +77,7 @@ std::span<const option> DeviceOptions::table() { return kTable; }
 
 std::vector<const char*> DeviceOptions::pointers(const std::vector<std::string>& texts) {
   std::vector<const char*> list;
+  list.reserve(texts.size() + 1);
   for (const auto& text : texts) list.push_back(text.c_str());
   list.push_back(nullptr);
   return list;

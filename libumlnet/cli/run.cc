@@ -239,6 +239,7 @@ Outcome<std::unique_ptr<Options>> parse(int argc, char** argv) {
   if (auto checked = check(options); !checked) return std::unexpected(checked.error());
   // Said before anything is opened.
   std::vector<Given> nothing_yet;
+  nothing_yet.reserve(options.nics.size());
   for (const auto& nic : options.nics) nothing_yet.push_back({std::vector<int>(nic.network->fd_count(), -1), {}});
   if (auto filled = fill_in(options.command, nothing_yet); !filled) return std::unexpected(filled.error());
   return parsed;

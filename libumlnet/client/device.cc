@@ -33,6 +33,7 @@ class CStrings {
 template <class Item, class Text>
 std::vector<std::string> texts_of(const std::vector<Item>& items, Text text) {
   std::vector<std::string> texts;
+  texts.reserve(items.size());
   for (const auto& item : items) texts.push_back(text(item));
   return texts;
 }

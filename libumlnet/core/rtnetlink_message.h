@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -99,24 +98,20 @@ inline ByteSpan behind(ByteSpan bytes, std::size_t struct_size) {
   return offset <= bytes.size() ? bytes.subspan(offset) : ByteSpan{};
 }
 
-// The attributes of a run of bytes by type; a type that comes twice keeps the last. Ends at the first that is cut.
-inline std::map<std::uint16_t, ByteSpan> attributes(ByteSpan bytes) {
-  std::map<std::uint16_t, ByteSpan> found;
-  while (auto header = read_struct<rtattr>(bytes)) {
-    if (header->rta_len < sizeof(rtattr) || header->rta_len > bytes.size()) break;
-    found[header->rta_type & NLA_TYPE_MASK] = bytes.first(header->rta_len).subspan(sizeof(rtattr));
-    bytes = bytes.subspan(std::min<std::size_t>(RTA_ALIGN(header->rta_len), bytes.size()));
-  }
-  return found;
-}
-
+// The attributes of a run of bytes; of a type that comes twice, the last. They end at the first that is cut. Looked for
+// one by one, and in no table: a device has some fifty, of which few are asked for.
 class Attributes {
  public:
-  explicit Attributes(ByteSpan bytes) : by_type_(attributes(bytes)) {}
+  explicit Attributes(ByteSpan bytes) : bytes_(bytes) {}
 
   std::optional<ByteSpan> bytes(std::uint16_t type) const {
-    const auto it = by_type_.find(type);
-    return it != by_type_.end() ? std::optional(it->second) : std::nullopt;
+    std::optional<ByteSpan> found;
+    for (ByteSpan rest = bytes_; auto header = read_struct<rtattr>(rest);) {
+      if (header->rta_len < sizeof(rtattr) || header->rta_len > rest.size()) break;
+      if ((header->rta_type & NLA_TYPE_MASK) == type) found = rest.first(header->rta_len).subspan(sizeof(rtattr));
+      rest = rest.subspan(std::min<std::size_t>(RTA_ALIGN(header->rta_len), rest.size()));
+    }
+    return found;
   }
   template <class Number>
   std::optional<Number> number(std::uint16_t type) const {
@@ -139,7 +134,7 @@ class Attributes {
   Attributes inside(std::uint16_t type) const { return Attributes(bytes(type).value_or(ByteSpan{})); }
 
  private:
-  std::map<std::uint16_t, ByteSpan> by_type_;
+  ByteSpan bytes_;
 };
 
 // What differs by no more than the address family.

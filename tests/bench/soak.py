@@ -1,6 +1,6 @@
 """Long and much, and then whether anything is left: devices, descriptors, memory, neighbour entries, routes.
 
-  /usr/bin/python3 -m tests.bench.soak                the whole: some half an hour on two processors
+  /usr/bin/python3 -m tests.bench.soak                the whole: some ten minutes on two processors
   /usr/bin/python3 -m tests.bench.soak --part 0.1     a tenth of each number
 
 Needs root and a build in build/ (or UMLNET_BUILD), and works in namespaces of its own. Prints one JSON object; times are

@@ -1,11 +1,11 @@
 // What the benchmark of the pump sends through it: one TCP stream, datagrams as fast as they go, or one at a time.
 //
 //   traffic tcp-sink PORT                      accepts one stream, reads it to its end; prints bytes and seconds
-//   traffic tcp-source ADDRESS PORT SECONDS    writes for so long
-//   traffic udp-sink PORT SECONDS              counts datagrams from the first one on; prints how many, and seconds
-//   traffic udp-source ADDRESS PORT SIZE SECONDS
-//   traffic udp-echo PORT                      sends back what comes, until it is killed
-//   traffic udp-ping ADDRESS PORT COUNT        prints the median and the 99th percentile, in microseconds
+//   traffic tcp-source ADDRESS PORT SECONDS    writes for so long, waits until all of it has been read; prints bytes
+//   and seconds traffic udp-sink PORT SECONDS              counts datagrams from the first one on; prints how many, and
+//   seconds traffic udp-source ADDRESS PORT SIZE SECONDS traffic udp-echo PORT                      sends back what
+//   comes, until it is killed traffic udp-ping ADDRESS PORT COUNT        prints the median and the 99th percentile, in
+//   microseconds
 //
 // A sink prints "ready" once it listens. All of it is IPv4.
 #define _GNU_SOURCE
@@ -83,8 +83,18 @@ static void tcp_sink(const char* port) {
 static void tcp_source(const char* address, const char* port, double seconds) {
   const int fd = connected(SOCK_STREAM, address, port);
   choose_cubic(fd);
-  for (const double end = now() + seconds; now() < end;)
-    if (send(fd, piece, sizeof piece, MSG_NOSIGNAL) < 0) die("cannot send");
+  const double began = now();
+  unsigned long long bytes = 0;
+  while (now() < began + seconds) {
+    const ssize_t sent = send(fd, piece, sizeof piece, MSG_NOSIGNAL);
+    if (sent < 0) die("cannot send");
+    bytes += (unsigned long long)sent;
+  }
+  // The other side closes once it has all of it.
+  shutdown(fd, SHUT_WR);
+  while (recv(fd, piece, sizeof piece, 0) > 0) {
+  }
+  printf("%llu %.6f\n", bytes, now() - began);
 }
 
 static void fill(struct mmsghdr* messages, struct iovec* parts, size_t size) {

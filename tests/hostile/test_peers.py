@@ -106,13 +106,9 @@ class Peers(HostileCase):
             for how in INSTALLATIONS:
                 self.assert_given_up([Peer(self, how, operation, shut)], "closed its end", "EPIPE", "ENOTCONN", "cannot send")
 
-    def test_never_reads(self) -> None:
-        """Whatever the descriptor's flags say, which belong to the caller's duplicate as much as to the helper's."""
-        operations = [operation for operation in CHANNELS if operation != "del"]
-        self.assert_given_up(self.all_at_once(lambda peer: fill(peer.theirs), *operations), GIVEN_UP)
-        self.assert_host_unchanged()
-
-    def test_reads_a_byte_a_second(self) -> None:
+    def test_never_reads_or_a_byte_a_second(self) -> None:
+        """Whatever the descriptor's flags say, which belong to the caller's duplicate as much as to the helper's. All at
+        once: each takes as long as the helper's patience lasts."""
         def slowly(peer: Peer) -> None:
             fill(peer.theirs)
             end = peer.ours.fileno()
@@ -126,7 +122,24 @@ class Peers(HostileCase):
                         return
             threading.Thread(target=read, daemon=True).start()
 
-        self.assert_given_up(self.all_at_once(slowly, "add", "bridge"), GIVEN_UP)
+        talking = []
+        for helper in self.helpers.values():
+            reading, writing = pipe()
+            self.addCleanup(reading.close)
+            with writing:
+                fill(writing)
+                talking.append(subprocess.Popen([helper, "nonsense"], stdin=subprocess.DEVNULL, stderr=writing,
+                                                stdout=subprocess.DEVNULL, **as_user(NOBODY)))
+        operations = [operation for operation in CHANNELS if operation != "del"]
+        peers = self.all_at_once(lambda peer: fill(peer.theirs), *operations) + self.all_at_once(slowly, "add", "bridge")
+        self.assert_given_up(peers, GIVEN_UP)
+        for process in talking:  # to a stderr that nobody reads
+            with process:
+                try:
+                    self.assertEqual(process.wait(caller.TIMEOUT), 64)
+                finally:
+                    process.kill()
+        self.assert_host_unchanged()
 
     def test_flips_every_flag_while_the_helper_waits(self) -> None:
         """O_NONBLOCK, timeouts, the size of buffers: the helper asks for none of them, and is served by none."""
@@ -193,22 +206,6 @@ class Peers(HostileCase):
                 self.assertIn(status, (0, 74, 75), said)
         over.set()
         call(self.helper, "pipe", OPERATIONS["add"].undo)
-        self.assert_host_unchanged()
-
-    def test_a_stderr_that_nobody_reads(self) -> None:
-        waiting = []
-        for how, helper in self.helpers.items():
-            reading, writing = pipe()
-            with writing:
-                fill(writing)
-                waiting.append((reading, subprocess.Popen([helper, "nonsense"], stdin=subprocess.DEVNULL, stderr=writing,
-                                                          stdout=subprocess.DEVNULL, **as_user(NOBODY))))
-        for reading, process in waiting:
-            with reading, process:
-                try:
-                    self.assertEqual(process.wait(caller.TIMEOUT), 64)
-                finally:
-                    process.kill()
         self.assert_host_unchanged()
 
     def test_descriptors_sent_to_the_helper(self) -> None:

@@ -244,24 +244,6 @@ class Conflicts(ConcurrentCase):
 
 
 class Log(ConcurrentCase):
-    def test_lines_of_two_hundred_callers_never_mix(self) -> None:
-        world.write_policy(policy())
-        crowd = Crowd(self.helper)
-        users = range(20000, 20200)
-        rubbish = ["{\"" + "x" * 96 + "\"}"] * 32
-        for user in users:
-            if user % 2:
-                crowd.add("4", "add", *rubbish, user=user)  # a line close to 4,096 bytes
-            else:
-                crowd.add("4", "tuntap", "up", "10.99.0.254", user=user, datagram=True)
-        replies = crowd.go()
-        self.addCleanup(close_all, replies)
-        self.assertEqual(Counter(reply.exit for reply in replies), {0: 100, 64: 100})
-        lines = self.all_lines()
-        self.assertEqual(Counter(line["caller"]["uid"] for line in lines),
-                         {user: 1 if user % 2 else 2 for user in users})
-        self.assertEqual(len({line["id"] for line in lines}), 200)
-        self.assertGreater(max(len(raw) for raw in world.LOG.read_bytes().splitlines()), 3000)
 
     def test_logrotate_under_load_loses_nothing(self) -> None:
         """The real logrotate, with the file that is installed, while six users add and remove addresses."""

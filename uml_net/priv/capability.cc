@@ -33,6 +33,11 @@ constexpr cap_value_t kNothing = -1;
 
 }  // namespace
 
+bool has_net_admin() {
+  const Caps caps(cap_get_proc());
+  return caps && is_set(caps, CAP_NET_ADMIN, CAP_PERMITTED);
+}
+
 Result<void> lower_everything() {
   if (!put_in_effect(kNothing)) return fail_errno(Code::kernel, errno, "cannot put the capabilities out of effect");
   return {};

@@ -7,6 +7,9 @@
 
 namespace umlnet::priv {
 
+// Whether the process could put CAP_NET_ADMIN into effect.
+bool has_net_admin();
+
 // The first act of the program: whatever the installation gave stays permitted, nothing is in effect. A set-user-ID
 // program keeps the file access of its effective uid, which needs no capability.
 Result<void> lower_everything();
