@@ -114,7 +114,14 @@ Result<unique_fd> Attendant::ask(char question, int fd, const std::string& doing
 Result<unique_fd> Attendant::seal(int tap) const { return ask(kSeal, tap, "cannot start the relay of the interface"); }
 
 Result<unique_fd> Attendant::rtnetlink_in(int netns) const {
-  return ask(kNamespace, netns, "cannot reach into the network namespace");
+  auto socket = ask(kNamespace, netns, "cannot reach into the network namespace");
+  // Of its own user namespace, which is the host's, uid 0 is the owner as well; that is no way in for it.
+  if (!socket && socket.error().errnum == EINVAL) {
+    socket.error() = {Code::denied, 0,
+                      "the network namespace that netns= names belongs to the host's own user namespace",
+                      "Call uml_net within it (ip netns exec NAME ...), or make one by: unshare --user --net"};
+  }
+  return socket;
 }
 
 }  // namespace umlnet

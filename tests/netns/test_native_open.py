@@ -295,6 +295,14 @@ class Open(HostCase):
         self.assertIsNotNone(next_frame(fd, is_echo))
         self.assertEqual(dropped(), len(spoofed))
 
+    def test_a_namespace_of_the_hosts_own_is_no_namespace_of_roots(self) -> None:
+        lan = world.lan()
+        self.addCleanup(lan.close)
+        with open(f"/run/netns/{lan.namespace}") as theirs:
+            answer = native.call(HELPER, "open", f"netns={theirs.fileno()}", pass_fds=[theirs.fileno()])
+        self.assertEqual((answer.json["code"], answer.exit), ("denied", 77))
+        self.assertIn("ip netns exec", answer.json["advice"])
+
     def test_all_of_it_in_one(self) -> None:
         lan = world.lan()
         self.addCleanup(lan.close)
