@@ -19,8 +19,15 @@ constexpr std::string_view kHelp =
     "  uml_net 4 ethertap DEV DATA_FD [GATE] make the TAP device DEV, and move its frames through socket DATA_FD\n"
     "  uml_net [--use-vnet] --fd=N --br=BR   make a TAP device on the bridge BR, and hand it over through socket N\n"
     "\n"
+    "  uml_net 5 open [OPTION...]            make a TAP device with all that the options ask for (below)\n"
+    "  uml_net 5 remove device=NAME          delete a device that was made for you\n"
+    "  uml_net 5 session                     take requests like the two above until the socket is closed\n"
+    "\n"
     "The first wants a connected AF_UNIX datagram socket as fd 1, the next two a pipe, ethertap a stream socket.\n"
-    "The last is QEMU's bridge helper: -netdev bridge,br=BR,helper=PATH\n"
+    "--fd and --br are QEMU's bridge helper: -netdev bridge,br=BR,helper=PATH\n"
+    "The options of 5 open: device= address= guest= guest-mac= bridge= isolated mtu= mac= queues= vnet-hdr netns=\n"
+    "persist sealed anti-spoof. Its answer is one JSON object with the descriptors, on the AF_UNIX socket that is fd 1.\n"
+    "\n"
     "For people:\n"
     "\n"
     "  uml_net gc                            remove what guests that are gone left behind\n"
@@ -41,7 +48,7 @@ int print_help(std::span<const std::string_view> arguments) {
   std::string text(kHelp);
   if (is_version(arguments[0]))
     text = std::string("uml_net ") + UMLNET_VERSION +
-           ", speaks UML protocol version 4 and QEMU's bridge-helper protocol\npolicy: " + policy::kPolicyFile +
+           ", speaks UML protocol version 4, the native protocol version 5 and QEMU's bridge-helper protocol\npolicy: " + policy::kPolicyFile +
            " and " + policy::kPolicyDirectory + "/*.json\naudit log: " + policy::kAuditLog + "\n";
   return ::write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : EX_IOERR;
 }

@@ -112,6 +112,21 @@ class Examples(HostCase):
         self.assertEqual(self.operations(), [("tuntap", ""), ("add", GUEST), ("tuntap", ""), ("add", "10.50.0.7"),
                                              ("del", "10.50.0.7"), ("del", GUEST)])
 
+    def test_two_queues(self) -> None:
+        words = ("10.99.0.254/24", "fd00:99::1/64", GUEST)
+        with Example(BUILD / "examples" / "two_queues", *words) as running:
+            running.hear(f"tap0 up with 10.99.0.254/24, fd00:99::1/64\n{GUEST} routed to tap0\n")
+            for size in (56, 1400):
+                self.assertTrue(world.ping(GUEST, size))
+            self.assertIn("inet6 fd00:99::1/64", world.sh("ip", "-6", "addr", "show", "dev", "tap0"))
+            self.assertIn("bpf", world.sh("tc", "filter", "show", "dev", "tap0", "ingress"))
+            self.assertEqual(running.end(), 0, running.said)
+        self.assert_as_before()
+        self.assertEqual(self.operations(), [("open", "")])
+        with Example(BUILD / "examples" / "two_queues", "10.99.0.254", "fd00::/200", GUEST) as running:
+            self.assertEqual(running.wait(), 1)
+            self.assertIn("address=fd00::/200 is not an IP address", running.said)
+
     def test_one_of_two_guests_loses_its_device(self) -> None:
         with self.two_guests() as running:
             running.hear("10.50.0.7 routed to tap1")

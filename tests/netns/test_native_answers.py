@@ -124,7 +124,7 @@ class OneCall(FakeCase):
                 ([{"status": "ok", "id": "i", "device": "tap7", "removed": True, "fds": 0, "notes": []}, 0], {},
                  "answers another request"),
                 ([" " * 70000, 1], {}, "larger than any should be"),
-                ([MADE, 65], {}, "larger than any should be")):
+                ([MADE, 65], {}, "speaks of 1 descriptors, and sent 65")):
             with self.subTest(why):
                 helper = self.helper(answer)
                 with self.unnoticed():

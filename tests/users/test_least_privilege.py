@@ -149,6 +149,34 @@ class LeastPrivilege(HostCase):
             self.holds("`uml_net`, controller of a session", session.process.pid)
             self.holds("`uml_net`, relay of a session", relay)
 
+    def test_the_processes_of_a_native_session(self) -> None:
+        """The opener keeps root's file access for the trusted files, and nothing else; the attendant is the caller."""
+        world.write_policy({"version": 1, "rules": [{"name": "g", "users": [NOBODY], "operations": ["open"], "devices": ["tap*"]}]})
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        helper = world.helper_copy(HELPER, "setuid")
+        with ours:
+            ours.settimeout(PATIENCE)
+            process = subprocess.Popen([helper, "5", "session"], stdin=subprocess.DEVNULL, stdout=theirs, user=NOBODY,
+                                       group=NOBODY, extra_groups=[])
+            theirs.close()
+            self.assertIn(b'"session":true', ours.recv(65536))
+            opener, attendant = self.children(process.pid)
+            self.assertEqual([status_of(pid)["Uid"].split()[1] for pid in (opener, attendant)], ["0", str(NOBODY)])
+            self.holds("`uml_net`, native session", process.pid)
+            self.holds("`uml_net`, opener of a session", opener)
+            self.holds("`uml_net`, attendant of a session", attendant)
+            ours.send(b"open\0device=tap7\0sealed\0")
+            data, fds, _, _ = socket.recv_fds(ours, 65536, 8)
+            self.assertEqual(len(fds), 1, data)
+            (relay,) = self.children(attendant)
+            self.holds("`uml_net`, relay of a sealed device", relay)
+            os.close(fds[0])
+        self.assertEqual(process.wait(PATIENCE), 0)
+
+    @staticmethod
+    def children(pid: int) -> list[int]:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def test_the_pump_and_its_watcher(self) -> None:
         reply = caller.tuntap_up(HELPER)
         self.addCleanup(reply.close)
