@@ -26,7 +26,8 @@ constexpr std::string_view kHelp =
     "The first wants a connected AF_UNIX datagram socket as fd 1, the next two a pipe, ethertap a stream socket.\n"
     "--fd and --br are QEMU's bridge helper: -netdev bridge,br=BR,helper=PATH\n"
     "The options of 5 open: device= address= guest= guest-mac= bridge= isolated mtu= mac= queues= vnet-hdr netns=\n"
-    "persist sealed anti-spoof. Its answer is one JSON object with the descriptors, on the AF_UNIX socket that is fd 1.\n"
+    "persist sealed anti-spoof. Its answer is one JSON object with the descriptors, on the AF_UNIX socket that is fd "
+    "1.\n"
     "\n"
     "For people:\n"
     "\n"
@@ -47,9 +48,10 @@ bool is_help(std::span<const std::string_view> arguments) {
 int print_help(std::span<const std::string_view> arguments) {
   std::string text(kHelp);
   if (is_version(arguments[0]))
-    text = std::string("uml_net ") + UMLNET_VERSION +
-           ", speaks UML protocol version 4, the native protocol version 5 and QEMU's bridge-helper protocol\npolicy: " + policy::kPolicyFile +
-           " and " + policy::kPolicyDirectory + "/*.json\naudit log: " + policy::kAuditLog + "\n";
+    text =
+        std::string("uml_net ") + UMLNET_VERSION +
+        ", speaks UML protocol version 4, the native protocol version 5 and QEMU's bridge-helper protocol\npolicy: " +
+        policy::kPolicyFile + " and " + policy::kPolicyDirectory + "/*.json\naudit log: " + policy::kAuditLog + "\n";
   return ::write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : EX_IOERR;
 }
 

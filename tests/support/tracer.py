@@ -83,7 +83,10 @@ class Stepper:
         the process has ended instead."""
         deliver = 0
         while self.status is None:
-            _ptrace(_SYSCALL, self.pid, 0, deliver)
+            try:
+                _ptrace(_SYSCALL, self.pid, 0, deliver)
+            except ProcessLookupError:
+                pass  # somebody killed it while it was stopped, and its end is what waits
             status = self._wait()
             if self.status is not None:
                 return None
@@ -93,7 +96,10 @@ class Stepper:
                 deliver = number if number != signal.SIGTRAP and number != signal.SIGSTOP else 0
                 continue
             info = ctypes.create_string_buffer(88)
-            _ptrace(_GET_SYSCALL_INFO, self.pid, len(info), ctypes.addressof(info))
+            try:
+                _ptrace(_GET_SYSCALL_INFO, self.pid, len(info), ctypes.addressof(info))
+            except ProcessLookupError:
+                continue
             if info.raw[0] == _ENTRY:
                 return self._kind(*struct.unpack_from("=7Q", info.raw, 24))
         return None
@@ -134,6 +140,7 @@ class Stepper:
         """To its end, unstepped. Returns the exit status."""
         if self.status is None:
             _ptrace(_DETACH, self.pid)
+        while self.status is None:
             self._wait()
         if self.program is not None:
             os.waitpid(self.program, 0)
