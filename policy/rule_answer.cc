@@ -98,6 +98,7 @@ std::string text_of(const IpInterface& address, const Named& named) {
 
 std::vector<std::string> texts_of(const std::vector<IpAddress>& addresses) {
   std::vector<std::string> texts;
+  texts.reserve(addresses.size());
   for (const auto& address : addresses) texts.push_back(to_string(address));
   return texts;
 }
@@ -147,6 +148,7 @@ std::optional<std::string> why_no_match(const Rule& rule, const Request& request
     if (named.addresses.empty()) return "it denies gateways, and the request names none";
     if (std::ranges::none_of(named.addresses, [&](const auto& address) { return meets(address, *rule.gateways); })) {
       std::vector<std::string> texts;
+      texts.reserve(named.addresses.size());
       for (const auto& address : named.addresses) texts.push_back(text_of(address, named));
       return none_in(named.address_word, texts, listed(*rule.gateways));
     }
@@ -201,8 +203,7 @@ std::optional<RuleAnswer> miss_among_options(const Rule& rule, const OpenInterfa
   const auto unset = [](std::string what, std::string_view key) {
     return lacks(std::move(what) + ": the rule does not set " + std::string(key));
   };
-  // A device on a bridge follows that where it is not told otherwise.
-  // On a bridge it is the bridge's, which nobody chose here. 0 is less than any.
+  // A device on a bridge has the bridge's where it is not told otherwise, which nobody chose here: 0 is less than any.
   const unsigned mtu = open.mtu.value_or(open.bridge ? 0 : kEthernetMtu);
   if (mtu > rule.max_mtu) return number("mtu", mtu, "max_mtu", rule.max_mtu);
   if (open.mac && !rule.host_mac) return unset("mac " + open.mac->str(), "host_mac");
