@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,25 @@ def _pump(found: list[dict[str, Any]], directory: Path) -> str:
     return pump.table(found) + ("\n\n![TCP](pump.svg)\n" if values else "\n")
 
 
+def _soak() -> str:
+    """Of the last `python3 -m tests.bench.soak --update`, which takes some ten minutes and is no part of the others."""
+    found = json.loads((Path(__file__).parent / "soak.json").read_text())
+    many, cycles, sessions, traffic = (found[key] for key in ("devices_at_once", "create_and_destroy", "ethertap_sessions", "traffic"))
+    rows = [
+        [f"{many['devices']:,} devices at once", f"each opened in {many['opened_ms']['p50']:.0f} ms (p99 {many['opened_ms']['p99']:.0f}), "
+                                                 f"all closed in {many['closed_s']:.0f} s"],
+        [f"{cycles['cycles']:,} devices made and closed by {cycles['callers']} callers",
+         f"{cycles['seconds']:.0f} s; a cycle takes {cycles['cycle_ms']['p50']:.0f} ms (p99 {cycles['cycle_ms']['p99']:.0f})"],
+        [f"{sessions['sessions']} ethertap sessions", f"opened in {sessions['opened_s']} s, closed in {sessions['closed_s']} s; "
+                                                      f"{sessions['resident_kib_of_both_processes']:,} KiB each"],
+        [f"{traffic['bytes'] / 1e9:.1f} GB through one session", f"{traffic['seconds']:.0f} s, {traffic['gbit_per_s']} Gbit/s; memory grown "
+                                                                 f"by {traffic['grown_kib']} KiB"],
+    ]
+    left = [part for part in (many, cycles, sessions, traffic) if part["left_behind"]]
+    text = "`python3 -m tests.bench.soak --update`: what is left behind in descriptors, devices, addresses and neighbours is counted.\n\n"
+    return text + _table(["", ""], rows) + f"\nLeft behind: {left or 'nothing'}. Failed: {found['failures'] or 'nothing'}.\n"
+
+
 SECTIONS = {"helper": ("The helper: request to open device", _requests), "growth": ("Growth", _growth),
             "size": ("Size", _sizes), "session": ("A session", _session), "pump": ("The pump", _pump)}
 
@@ -89,4 +109,4 @@ def written(results: dict[str, Any], directory: Path) -> str:
     for key, (title, section) in SECTIONS.items():
         if results.get(key):
             text += f"\n## {title}\n\n{section(results[key], directory)}"
-    return text
+    return text + f"\n## Soak\n\n{_soak()}"

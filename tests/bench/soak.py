@@ -67,6 +67,8 @@ def percentile(times: list[float], part: float) -> float:
 def in_milliseconds(times: list[float]) -> dict[str, float]:
     return {"p50": percentile(times, 0.5), "p99": percentile(times, 0.99), "most": percentile(times, 1)}
 
+FIGURES = Path(__file__).parent / "soak.json"
+
 
 class Soak:
     def __init__(self, part: float) -> None:
@@ -206,11 +208,15 @@ class Soak:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", type=float, default=1.0, help="of each number, for a shorter one (default: 1)")
+    parser.add_argument("--update", action="store_true", help="keep the figures for tests/bench/RESULTS.md (soak.json)")
     asked = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
     socket.setdefaulttimeout(None)
     report = Soak(asked.part).run()
-    print(json.dumps(report, indent=2))
+    text = json.dumps(report, indent=2) + "\n"
+    print(text, end="")
+    if asked.update:
+        FIGURES.write_text(text)
     return 1 if report["failures"] else 0
 
 

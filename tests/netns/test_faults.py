@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.support import bridge, caller, ethertap, world
+from tests.support import bridge, caller, ethertap, native, world
 from tests.support.case import HELPER, HostCase
 
 FAILING_CALL = HELPER.parents[1] / "tests" / "netns" / "failing-call"
@@ -22,7 +22,8 @@ NOBODY = 65534
 POLICY = {
     "version": 1,
     "rules": [{
-        "name": "guests", "users": [NOBODY], "operations": ["tuntap", "ethertap", "address", "bridge"], "devices": ["tap*"],
+        "name": "guests", "users": [NOBODY], "operations": ["tuntap", "ethertap", "address", "bridge", "open"],
+        "devices": ["tap*"], "max_queues": 2, "persistent": True,
         "gateways": ["10.99.0.0/16"], "guests": ["10.50.0.0/24"], "bridges": ["br0"], "lan": ["eth0"],
     }],
 }
@@ -123,6 +124,23 @@ class Faults(HostCase):
         bridge.add_bridge()
         for kind in ("netlink", "answer", "tun", "audit"):
             self.each(kind, lambda: bridge.ask(self.fault.path))
+
+    def native_open(self, *options: str) -> caller.Reply:
+        """The answer in the form of the others: what it says of an error as if it stood on stderr."""
+        answer = native.call(self.fault.path, "open", *options)
+        said = "" if answer.ok or not answer.json else f"uml_net: {answer.json['error']}\n{answer.json['advice']}\n"
+        return caller.Reply(answer.exit, fds=answer.fds, stderr=said + answer.stderr)
+
+    def test_all_of_the_native_protocol(self) -> None:
+        options = ("device=tap5", "queues=2", "address=10.99.0.254/24", "guest=10.50.0.7", "anti-spoof",
+                   "guest-mac=52:54:00:aa:bb:cc")
+        for kind in ("netlink", "answer", "tun", "reply", "audit"):
+            self.each(kind, lambda: self.native_open(*options), undo=lambda: caller.run(self.helper, "gc"))
+
+    def test_a_persistent_device(self) -> None:
+        for kind in ("netlink", "tun", "reply", "audit"):
+            self.each(kind, lambda: self.native_open("device=tap5", "persist"),
+                      undo=lambda: native.call(self.helper, "remove", "device=tap5", user=NOBODY))
 
     def test_an_address(self) -> None:
         self.hold_a_tap()
