@@ -1,7 +1,7 @@
 """The helper killed and stopped at each of its system calls in turn, between any two changes to the host.
 
 A run in CI takes the first call of every kind: by number and by what it is about, as the message to the kernel, the file,
-the descriptor. UMLNET_THOROUGH=1 takes every single one, with both installations."""
+the descriptor. UMLNET_NIGHTLY=1 takes every single one, with both installations."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ from tests.support.hostile import (FREE, GATE, INSTALLATIONS, MASK, MINE, MY_GUE
                                    HostileCase, call)
 from tests.support.tracer import Stepper
 
-THOROUGH = os.environ.get("UMLNET_THOROUGH") == "1"
+THOROUGH = os.environ.get("UMLNET_NIGHTLY") == "1"
 SYS_GETRANDOM = 318
 NUMBER = 9  # of the socket that a request names
 ARP = b"\0\0" + b"\xff" * 6 + b"\x02\0\0\0\0\x01" + b"\x08\x06" + bytes(46)
