@@ -60,17 +60,22 @@ Result<void> read_mac(std::string_view option, std::string_view value, std::opti
   return {};
 }
 
-Result<void> read_number(std::string_view option, std::string_view value, unsigned least, unsigned most, auto& place) {
+Result<unsigned> number_in(std::string_view option, std::string_view value, unsigned least, unsigned most) {
   const auto number = parse_number(value);
   if (!number || *number < least || *number > most)
     return bad_value(option, value, "a number from " + std::to_string(least) + " to " + std::to_string(most),
                      "Write it in decimal digits.");
+  return *number;
+}
+
+Result<void> read_number(Result<unsigned> number, auto& place) {
+  if (!number) return std::unexpected(std::move(number.error()));
   place = *number;
   return {};
 }
 
-const IpAddress& address_in(const IpAddress& address) { return address; }
-const IpAddress& address_in(const IpInterface& address) { return address.address; }
+IpAddress address_in(const IpAddress& address) { return address; }
+IpAddress address_in(const IpInterface& address) { return address.address; }
 
 template <class Item>
 Result<void> read_one_more(std::string_view option, std::string_view value, std::optional<Item> item,
@@ -102,10 +107,10 @@ constexpr std::pair<std::string_view, Read> kValues[] = {
      [](auto option, auto value, const Reader& r) { return read_mac(option, value, r.request.guest_mac); }},
     {"bridge", [](auto option, auto value, const Reader& r) { return read_name(option, value, r.request.bridge); }},
     {"mtu", [](auto option, auto value,
-               const Reader& r) { return read_number(option, value, kMinMtu, kMaxMtu, r.request.mtu); }},
+               const Reader& r) { return read_number(number_in(option, value, kMinMtu, kMaxMtu), r.request.mtu); }},
     {"mac", [](auto option, auto value, const Reader& r) { return read_mac(option, value, r.request.mac); }},
     {"queues", [](auto option, auto value,
-                  const Reader& r) { return read_number(option, value, 1, kMaxQueues, r.request.queues); }},
+                  const Reader& r) { return read_number(number_in(option, value, 1, kMaxQueues), r.request.queues); }},
     {"netns",
      [](auto option, auto value, const Reader& r) -> Result<void> {
        r.request.netns = r.parse_fd(value);

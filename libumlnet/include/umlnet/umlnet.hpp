@@ -390,6 +390,7 @@ class Device {
   void open(const DeviceRequest& request, detail::Notes& notes, Function function) {
     const auto c_list = [](const std::vector<std::string>& texts) {
       std::vector<const char*> list;
+      list.reserve(texts.size() + 1);
       for (const auto& text : texts) list.push_back(detail::c_string(text));
       list.push_back(nullptr);
       return list;
