@@ -169,6 +169,10 @@ class LeastPrivilege(HostCase):
             data, fds, _, _ = socket.recv_fds(ours, 65536, 8)
             self.assertEqual(len(fds), 1, data)
             (relay,) = self.children(attendant)
+            deadline = time.monotonic() + PATIENCE
+            while status_of(relay)["Seccomp_filters"] != "2":  # it may not have had its turn yet
+                self.assertLess(time.monotonic(), deadline)
+                time.sleep(0.01)
             self.holds("`uml_net`, relay of a sealed device", relay)
             os.close(fds[0])
         self.assertEqual(process.wait(PATIENCE), 0)
