@@ -47,6 +47,8 @@ class Limits(HostileCase):
 
     def one(self, helper: Any, operation: str, which: int, value: int) -> None:
         what = OPERATIONS[operation]
+        if operation == "del":  # there must be something to take back, whatever became of it under the limit before
+            call(self.helper, what.channel, what.undo)
         if (which, value) in HARMLESS:
             self.assert_served(operation, helper, preexec_fn=limited(which, value))
             return
