@@ -104,6 +104,7 @@ class Happenings:
 
     def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+        self.socket.bind((0, 0))  # one without a number of its own is passed over
         for group in self.GROUPS:
             self.socket.setsockopt(self.SOL_NETLINK, self.ADD_MEMBERSHIP, group)
 
