@@ -17,10 +17,10 @@ Result<std::unique_ptr<Elsewhere>> Elsewhere::reach(unique_fd netns, uid_t uid, 
       new Elsewhere(std::move(netns), priv::RtnetlinkSocket::adopt(*std::move(socket)), std::move(tuns), home));
 }
 
-bool Elsewhere::operator==(const Elsewhere& other) const {
-  struct stat mine{}, others{};
-  return ::fstat(netns_.get(), &mine) == 0 && ::fstat(other.netns_.get(), &others) == 0 &&
-         mine.st_dev == others.st_dev && mine.st_ino == others.st_ino;
+bool Elsewhere::is(int netns) const {
+  struct stat mine{}, other{};
+  return ::fstat(netns_.get(), &mine) == 0 && ::fstat(netns, &other) == 0 && mine.st_dev == other.st_dev &&
+         mine.st_ino == other.st_ino;
 }
 
 }  // namespace umlnet

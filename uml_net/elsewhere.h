@@ -24,8 +24,8 @@ class Elsewhere {
   priv::RtnetlinkSocket& socket() { return socket_; }
   priv::HostEffects& effects() { return effects_; }
 
-  // Whether both are the same namespace.
-  bool operator==(const Elsewhere& other) const;
+  // Whether `netns` (borrowed) is this namespace.
+  bool is(int netns) const;
 
  private:
   Elsewhere(unique_fd netns, priv::RtnetlinkSocket socket, priv::TunSource tuns, priv::RtnetlinkSocket& home)

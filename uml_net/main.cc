@@ -274,11 +274,11 @@ Result<Elsewhere*> reach(int place, Message& record, SessionWay& session, const 
   if (static_cast<std::size_t>(place) >= record.fds.size())
     return fail(Code::bad_value, "netns=" + std::to_string(place) + " names none of the " +
                                      std::to_string(record.fds.size()) + " descriptors that came with the request");
-  auto reached = Elsewhere::reach(std::move(record.fds[static_cast<std::size_t>(place)]), way.caller.uid,
-                                  *way.attendant, std::move(tuns), way.socket);
-  if (!reached) return std::unexpected(std::move(reached.error()));
-  const auto known = std::ranges::find_if(session.elsewhere, [&](const auto& one) { return *one == **reached; });
+  unique_fd& netns = record.fds[static_cast<std::size_t>(place)];
+  const auto known = std::ranges::find_if(session.elsewhere, [&](const auto& one) { return one->is(netns.get()); });
   if (known != session.elsewhere.end()) return known->get();
+  auto reached = Elsewhere::reach(std::move(netns), way.caller.uid, *way.attendant, std::move(tuns), way.socket);
+  if (!reached) return std::unexpected(std::move(reached.error()));
   session.elsewhere.push_back(*std::move(reached));
   return session.elsewhere.back().get();
 }
@@ -350,7 +350,7 @@ std::vector<std::string> end_session(const SessionWay& session, const Way& way) 
 // The rest of a session of the native protocol.
 int hold_native_session(const policy::Grant& opened, SessionWay& session, const Way& way, const priv::TunSource& tuns) {
   std::optional<Error> error;
-  for (session.summary.ended.clear(); session.summary.ended.empty();) {
+  while (session.summary.ended.empty()) {
     auto next = session.session.next();
     if (auto* end = std::get_if<NativeSession::End>(&next)) {
       session.summary.ended = end->why;

@@ -1,13 +1,11 @@
 #include "libumlnet/core/ip_headers.h"
 
 #include "libumlnet/core/ethernet.h"
+#include "libumlnet/core/header_layout.h"
 #include "libumlnet/core/network_order.h"
 
 namespace umlnet {
 namespace {
-
-constexpr std::size_t kIpv4Header = 20;  // bytes, without options
-constexpr std::size_t kIpv6Header = 40;
 
 // IPv6 extension headers, by the Next Header number that announces them.
 constexpr std::uint8_t kHopByHop = 0;

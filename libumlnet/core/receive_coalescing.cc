@@ -3,34 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "libumlnet/core/header_layout.h"
 #include "libumlnet/core/internet_checksum.h"
 #include "libumlnet/core/network_order.h"
 
 namespace umlnet {
 namespace {
 
-// Places within a header, and sizes, in bytes.
-constexpr std::size_t kIpv4Tos = 1;
-constexpr std::size_t kIpv4TotalLength = 2;
-constexpr std::size_t kIpv4Identification = 4;
-constexpr std::size_t kIpv4FlagsAndOffset = 6;
-constexpr std::size_t kIpv4Checksum = 10;
-constexpr std::size_t kIpv4Addresses = 12;
-constexpr std::size_t kIpv4Header = 20;
-constexpr std::size_t kIpv6PayloadLength = 4;
-constexpr std::size_t kIpv6NextHeader = 6;
-constexpr std::size_t kIpv6Addresses = 8;
-constexpr std::size_t kIpv6Header = 40;
-constexpr std::size_t kTcpSequence = 4;
-constexpr std::size_t kTcpAcknowledgment = 8;
-constexpr std::size_t kTcpDataOffset = 12;
-constexpr std::size_t kTcpFlags = 13;
-constexpr std::size_t kTcpWindow = 14;
-constexpr std::size_t kTcpChecksum = 16;
-constexpr std::size_t kTcpUrgentPointer = 18;
-constexpr std::size_t kTcpHeader = 20;  // without options
-
-constexpr unsigned kTcpFin = 0x01, kTcpPsh = 0x08, kTcpAck = 0x10, kTcpEce = 0x40;
 constexpr unsigned kLast = kTcpFin | kTcpPsh;  // flags that only the last segment may have
 constexpr unsigned kEcnMask = 3, kCongestionExperienced = 3;
 

@@ -4,31 +4,14 @@
 #include <cstring>
 
 #include "libumlnet/core/checksum_offload.h"
+#include "libumlnet/core/header_layout.h"
 #include "libumlnet/core/internet_checksum.h"
 #include "libumlnet/core/network_order.h"
 
 namespace umlnet {
 namespace {
 
-// Places within a header, in bytes.
-constexpr std::size_t kIpv4TotalLength = 2;
-constexpr std::size_t kIpv4Identification = 4;
-constexpr std::size_t kIpv4FlagsAndOffset = 6;
-constexpr std::size_t kIpv4Checksum = 10;
-constexpr std::size_t kIpv4Options = 20;
-constexpr std::size_t kIpv6PayloadLength = 4;
-constexpr std::size_t kIpv6Header = 40;
-constexpr std::size_t kTcpSequence = 4;
-constexpr std::size_t kTcpDataOffset = 12;
-constexpr std::size_t kTcpFlags = 13;
-constexpr std::size_t kTcpChecksum = 16;
-constexpr std::size_t kTcpHeader = 20;  // without options
-constexpr std::size_t kUdpLength = 4;
-constexpr std::size_t kUdpChecksum = 6;
-constexpr std::size_t kUdpHeader = 8;
-
 constexpr std::uint16_t kMoreFragments = 0x2000;
-constexpr unsigned kTcpFin = 0x01, kTcpPsh = 0x08, kTcpCwr = 0x80;
 
 constexpr std::size_t kFragmentUnit = 8;  // bytes that IPv4's fragment offset counts in
 
@@ -182,7 +165,7 @@ void Segmenter::finish_fragment(std::span<std::uint8_t> out, std::size_t payload
   if (is_first())
     put_be16(out.subspan(ip_.transport), kUdpChecksum, datagram_checksum_);
   else
-    blank_uncopied_options(packet.first(ip_.transport - ip_.network).subspan(kIpv4Options));
+    blank_uncopied_options(packet.first(ip_.transport - ip_.network).subspan(kIpv4Header));
 }
 
 // `out` is the transport header and its payload. The checksum's field still holds the sum of the whole frame's pseudo

@@ -5,35 +5,19 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
-#include <bit>
 #include <cstring>
 
 #include "libumlnet/core/rtnetlink.h"
+#include "rtnetlink_records.h"
 
 using namespace umlnet;
 using rtnetlink::Bytes;
-
-static_assert(std::endian::native == std::endian::little, "the bytes below are of a little-endian machine");
+using test::as_record;
+using test::read_one;
 
 namespace {
 
 const Ipv4 kGuest = *Ipv4::parse("10.50.0.7");
-
-template <class Read>
-auto read_one(const Bytes& datagram, Read read) {
-  decltype(read(rtnetlink::Message{})) record;
-  CHECK(rtnetlink::for_each_message(datagram, [&](const rtnetlink::Message& message) {
-    record = read(message);
-    return true;
-  }));
-  return record;
-}
-
-// A request to make something has the layout of the record that tells of it.
-Bytes as_record(Bytes request, std::uint16_t type) {
-  std::memcpy(request.data() + offsetof(nlmsghdr, nlmsg_type), &type, sizeof type);
-  return request;
-}
 
 }  // namespace
 

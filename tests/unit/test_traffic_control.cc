@@ -5,28 +5,13 @@
 #include <linux/pkt_cls.h>
 
 #include <array>
-#include <bit>
 
 #include "libumlnet/core/traffic_control.h"
+#include "rtnetlink_records.h"
 
 using namespace umlnet;
 using rtnetlink::Bytes;
-
-static_assert(std::endian::native == std::endian::little, "the bytes below are of a little-endian machine");
-
-namespace {
-
-template <class Read>
-auto read_one(const Bytes& datagram, Read read) {
-  decltype(read(rtnetlink::Message{})) record;
-  CHECK(rtnetlink::for_each_message(datagram, [&](const rtnetlink::Message& message) {
-    record = read(message);
-    return true;
-  }));
-  return record;
-}
-
-}  // namespace
+using test::read_one;
 
 TEST_CASE("traffic control: the place for classifiers") {
   CHECK(rtnetlink::add_clsact(1, 5) == Bytes{48,   0,    0,    0,    36,  0,   0x05, 0x06, 1,   0,   0,   0,
