@@ -71,7 +71,7 @@ struct Way {
   priv::HostEffects& effects;
   Reply& reply;
   audit::Trail& trail;
-  const std::optional<Attendant>& attendant;
+  std::optional<Attendant>& attendant;
   std::uint32_t group = 0;  // the link group of the session's devices
 };
 
