@@ -14,7 +14,8 @@
 namespace umlnet {
 namespace {
 
-constexpr int kPatience = 5000;         // milliseconds
+constexpr int kPatience = 5000;  // milliseconds
+constexpr const char* kAdvice = "Leave the processes that uml_net starts alone, and begin anew.";
 constexpr std::size_t kLongest = 1024;  // bytes of a message
 
 Result<void> wait_for(int channel, int patience) {
@@ -53,15 +54,17 @@ Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int ch
   return Assistant(name, std::move(ours));
 }
 
-Result<Message> Assistant::ask(std::string_view question, std::span<const int> fds) const {
+Result<Message> Assistant::ask(std::string_view question, std::span<const int> fds) {
   const auto gone = [&](const Error& error) {
-    return fail_errno(Code::kernel, error.errnum, "the " + name_ + " does not answer: " + error.what);
+    given_up_ = true;
+    return fail_errno(Code::kernel, error.errnum, "the " + name_ + " does not answer: " + error.what, kAdvice);
   };
+  if (given_up_) return fail(Code::kernel, "the " + name_ + " did not answer before, and was given up", kAdvice);
   if (auto sent = send_with_fds(channel_.get(), question, fds); !sent) return gone(sent.error());
   if (auto ready = wait_for(channel_.get(), kPatience); !ready) return gone(ready.error());
   auto answer = receive_with_fds(channel_.get(), kLongest);
   if (!answer) return gone(answer.error());
-  if (answer->bytes.empty()) return fail(Code::kernel, "the " + name_ + " is gone");
+  if (answer->bytes.empty()) return gone({Code::kernel, 0, "it is gone", {}});
   return answer;
 }
 

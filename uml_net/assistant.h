@@ -24,14 +24,15 @@ class Assistant {
   int channel() const { return channel_.get(); }
 
   // Asks one question, with copies of `fds`, and waits for the answer, some seconds at the most. Code::kernel where the
-  // process is gone or stopped.
-  Result<Message> ask(std::string_view question, std::span<const int> fds = {}) const;
+  // process is gone or stopped. It is not asked again then: its next answer could be the one to this question.
+  Result<Message> ask(std::string_view question, std::span<const int> fds = {});
 
  private:
   Assistant(std::string name, unique_fd channel) : name_(std::move(name)), channel_(std::move(channel)) {}
 
   std::string name_;
   unique_fd channel_;
+  bool given_up_ = false;
 };
 
 // For the process's own side: the next question, waited for; nothing when the other side is gone.

@@ -100,7 +100,7 @@ Result<Attendant> Attendant::start() {
   return Attendant(*std::move(process));
 }
 
-Result<unique_fd> Attendant::ask(char question, int fd, const std::string& doing) const {
+Result<unique_fd> Attendant::ask(char question, int fd, const std::string& doing) {
   auto message = process_.ask({&question, 1}, std::span(&fd, 1));
   if (!message) return std::unexpected(std::move(message.error()));
   int error = 0;
@@ -111,9 +111,9 @@ Result<unique_fd> Attendant::ask(char question, int fd, const std::string& doing
   return std::move(message->fds[0]);
 }
 
-Result<unique_fd> Attendant::seal(int tap) const { return ask(kSeal, tap, "cannot start the relay of the interface"); }
+Result<unique_fd> Attendant::seal(int tap) { return ask(kSeal, tap, "cannot start the relay of the interface"); }
 
-Result<unique_fd> Attendant::rtnetlink_in(int netns) const {
+Result<unique_fd> Attendant::rtnetlink_in(int netns) {
   auto socket = ask(kNamespace, netns, "cannot reach into the network namespace");
   // Of its own user namespace, which is the host's, uid 0 is the owner as well; that is no way in for it.
   if (!socket && socket.error().errnum == EINVAL) {

@@ -23,15 +23,15 @@ class Attendant {
   // Takes care of the TAP that `tap` (borrowed) is tied to: a process of its own moves its frames, until the other end
   // of the socket is closed or the device is gone, whether or not this process lives. The result is that other end: an
   // AF_UNIX SOCK_SEQPACKET socket, one Ethernet frame a packet.
-  Result<unique_fd> seal(int tap) const;
+  Result<unique_fd> seal(int tap);
 
   // An rtnetlink socket of the network namespace `netns` (borrowed), whose owning user namespace belongs to this
   // process's uid: in that one the uid has every capability, and CAP_NET_ADMIN here then counts there.
-  Result<unique_fd> rtnetlink_in(int netns) const;
+  Result<unique_fd> rtnetlink_in(int netns);
 
  private:
   explicit Attendant(Assistant process) : process_(std::move(process)) {}
-  Result<unique_fd> ask(char question, int fd, const std::string& doing) const;
+  Result<unique_fd> ask(char question, int fd, const std::string& doing);
   Assistant process_;
 };
 

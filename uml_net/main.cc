@@ -71,7 +71,7 @@ struct Way {
   priv::HostEffects& effects;
   Reply& reply;
   audit::Trail& trail;
-  const std::optional<Attendant>& attendant;
+  std::optional<Attendant>& attendant;
   std::uint32_t group = 0;  // the link group of the session's devices
 };
 
@@ -189,10 +189,18 @@ bool is_taken_back_unheard(const Request& request) {
          !std::holds_alternative<CollectGarbage>(request);
 }
 
+// What waited for the caller to have its answer.
+Result<void> complete(priv::Outcome& outcome, const Way& way) {
+  if (outcome.remaining.empty()) return {};
+  const auto raised = priv::NetAdminInEffect::raise();
+  return raised ? priv::complete(outcome, way.effects) : std::unexpected(raised.error());
+}
+
 // The answer to a request that was carried out. Where its caller did not take it, what was done is undone, and on
 // record.
 Result<void> hand_over(const Request& request, Fulfilled& done, const Way& way) {
   auto taken = way.reply.grant(request, done.outcome);
+  if (taken) taken = complete(done.outcome, way);
   if (taken || done.recorded || !is_taken_back_unheard(request)) return taken;
   const auto raised = priv::NetAdminInEffect::raise();
   const auto left = priv::take_back(std::move(done.outcome), way.effects);

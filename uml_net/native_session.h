@@ -36,7 +36,7 @@ class NativeSession {
 
   int signals() const { return signals_.get(); }
   PolicyWatch& policy() { return roots_.watch; }
-  const TrustedOpener& opener() const { return roots_.opener; }
+  TrustedOpener& opener() { return roots_.opener; }
 
   struct End {
     std::string why;  // in words, for the audit log

@@ -103,7 +103,7 @@ Result<TrustedOpener> TrustedOpener::start() {
   return TrustedOpener(*std::move(process));
 }
 
-Result<TrustedOpener::Opened> TrustedOpener::open(unsigned tuns, int log) const {
+Result<TrustedOpener::Opened> TrustedOpener::open(unsigned tuns, int log) {
   struct stat status{};
   if (::fstat(log, &status) != 0) return fail_errno(Code::audit, errno, "cannot look at the audit log");
   const Question question{.tuns = tuns, .log_device = status.st_dev, .log_inode = status.st_ino};

@@ -30,7 +30,7 @@ class TrustedOpener {
   };
   // Opens /dev/net/tun so many times (64 at the most), and has a look at the audit log, of which `log` (borrowed) is
   // what this process writes to. Code::kernel or Code::audit where one of them cannot be had.
-  Result<Opened> open(unsigned tuns, int log) const;
+  Result<Opened> open(unsigned tuns, int log);
 
  private:
   explicit TrustedOpener(Assistant process) : process_(std::move(process)) {}

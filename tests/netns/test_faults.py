@@ -98,6 +98,8 @@ class Faults(HostCase):
             self.assertEqual(world.snapshot(), before)
 
     def check(self, kind: str, reply: caller.Reply, error: str, before: dict[str, Any]) -> None:
+        if kind == "tun" and "make tap5 persistent" in reply.stderr:
+            reply.close()  # the one change behind the answer: its holder has the device until he closes it
         said = (reply.text if len(reply.data) > 1 else "") + reply.stderr
         self.assertNotEqual(reply.exit, 0, reply)
         self.assertIn("uml_net: ", said)

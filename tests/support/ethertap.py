@@ -8,10 +8,10 @@ import socket
 import struct
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 from tests.support.caller import TIMEOUT
+from tests.support.process import children_of
 
 ADD, DELETE = 0, 1
 
@@ -62,8 +62,7 @@ class Session:
         return self.process.wait(timeout=TIMEOUT)
 
     def children(self) -> list[int]:
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return [int(pid) for pid in path.read_text().split()]
+        return children_of(self.process.pid)
 
     def close(self) -> int:
         """As a guest closes its interface."""

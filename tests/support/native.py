@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Sequence
 
-from tests.support import caller
+from tests.support import caller, world
 
 LONGEST = 65536
 PATIENCE = 15  # seconds
@@ -56,6 +56,32 @@ def _receive(ours: socket.socket) -> Answer:
     answer = Answer(json.loads(data), fds)
     assert answer.json.get("fds", 0) == len(fds), answer
     return answer
+
+
+UNSHARE = """
+import ctypes, sys
+assert ctypes.CDLL(None, use_errno=True).unshare(0x10000000 | 0x40000000) == 0, ctypes.get_errno()
+print("there", flush=True)
+sys.stdin.read()
+"""
+
+
+class OwnNamespace:
+    """A network namespace in a user namespace of that user's, which live as long as a process in them. `fd` is the network
+    namespace; whoever holds a copy keeps it."""
+
+    def __init__(self, user: int) -> None:
+        self.process = subprocess.Popen(["/usr/bin/python3", "-c", UNSHARE], user=user, group=user, extra_groups=[],
+                                        stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+        assert self.process.stdout is not None and self.process.stdout.readline() == b"there\n"
+        self.fd = os.open(f"/proc/{self.process.pid}/ns/net", os.O_RDONLY)
+
+    def inside(self, *argv: str) -> str:
+        return world.sh("nsenter", f"--net=/proc/{self.process.pid}/ns/net", *argv)
+
+    def close(self) -> None:
+        os.close(self.fd)
+        self.process.communicate()
 
 
 def call(helper: Path | str, *words: str, user: int | None = None, groups: Sequence[int] | None = None,

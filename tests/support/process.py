@@ -19,6 +19,11 @@ def status_of(pid: int) -> dict[str, str]:
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
+def children_of(pid: int) -> list[int]:
+    """In the order in which it made them."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def session_members(leader: int) -> list[int]:
     """The processes that run in the session, in whatever process group; those that only wait to be reaped are left out."""
     members = []

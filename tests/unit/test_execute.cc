@@ -184,7 +184,7 @@ TEST_CASE("execute: all that the native protocol can ask for, in an order that n
                                  "forwarding on for tap9", "forwarding on for eth0"});
 }
 
-TEST_CASE("execute: a persistent device is made so last, and is in no session's group") {
+TEST_CASE("execute: a persistent device is made so once its caller has the answer, and is in no session's group") {
   OpenInterface request;
   request.device = IfName::parse("keep0");
   request.persistent = true;
@@ -196,7 +196,12 @@ TEST_CASE("execute: a persistent device is made so last, and is in no session's 
   auto outcome = priv::execute(grant, *plan, host, effects);
   REQUIRE(outcome);
   CHECK(effects.of_the_tap.empty());
+  CHECK(effects.facts.empty());
+  REQUIRE(priv::complete(*outcome, effects));
   CHECK(effects.facts == std::vector<std::string>{"persistent 9"});
+  CHECK(outcome->words == std::vector<std::string>{"tap9 made for uid 0", "tap9 up", "tap9 persistent"});
+  REQUIRE(priv::complete(*outcome, effects));
+  CHECK(outcome->words.size() == 3);
   CHECK(std::get<priv::MakeTapDevice>(plan->changes.front()).tag.persistent);
   CHECK(priv::take_back(*std::move(outcome), effects).empty());
   CHECK(effects.facts.empty());
@@ -307,6 +312,22 @@ TEST_CASE("execute: what fails half-way is taken back whole, at every step") {
         std::erase(effects.facts, "virtio headers");  // of the device that is gone
         CHECK(effects.facts.empty());
       }
+  }
+}
+
+TEST_CASE("execute: a device that cannot be made persistent is taken back whole") {
+  FakeEffects counting;
+  REQUIRE(run(lasting(), small_host(), counting));
+  for (const Code code : {Code::kernel, Code::no_answer}) {
+    FakeEffects effects(counting.steps, EPERM, code);
+    auto outcome = run(lasting(), small_host(), effects);
+    REQUIRE(outcome);
+    const auto completed = priv::complete(*outcome, effects);
+    REQUIRE(!completed);
+    CHECK(completed.error().what == "cannot make tap9 persistent");
+    CHECK(completed.error().errnum == EPERM);
+    CHECK(priv::take_back(*std::move(outcome), effects).empty());
+    CHECK(effects.facts.empty());
   }
 }
 

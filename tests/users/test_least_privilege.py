@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.support import caller, ethertap, seccomp, world
 from tests.support.case import HELPER, ROOT, HostCase
-from tests.support.process import capabilities, status_of
+from tests.support.process import capabilities, children_of, status_of
 from tests.support.pump import DGRAM, Pump, end
 
 FAILING_CALL = HELPER.parents[1] / "tests" / "netns" / "failing-call"
@@ -160,7 +160,7 @@ class LeastPrivilege(HostCase):
                                        group=NOBODY, extra_groups=[])
             theirs.close()
             self.assertIn(b'"session":true', ours.recv(65536))
-            opener, attendant = self.children(process.pid)
+            opener, attendant = children_of(process.pid)
             self.assertEqual([status_of(pid)["Uid"].split()[1] for pid in (opener, attendant)], ["0", str(NOBODY)])
             self.holds("`uml_net`, native session", process.pid)
             self.holds("`uml_net`, opener of a session", opener)
@@ -168,7 +168,7 @@ class LeastPrivilege(HostCase):
             ours.send(b"open\0device=tap7\0sealed\0")
             data, fds, _, _ = socket.recv_fds(ours, 65536, 8)
             self.assertEqual(len(fds), 1, data)
-            (relay,) = self.children(attendant)
+            (relay,) = children_of(attendant)
             deadline = time.monotonic() + PATIENCE
             while status_of(relay)["Seccomp_filters"] != "2":  # it may not have had its turn yet
                 self.assertLess(time.monotonic(), deadline)
@@ -176,10 +176,6 @@ class LeastPrivilege(HostCase):
             self.holds("`uml_net`, relay of a sealed device", relay)
             os.close(fds[0])
         self.assertEqual(process.wait(PATIENCE), 0)
-
-    @staticmethod
-    def children(pid: int) -> list[int]:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def test_the_pump_and_its_watcher(self) -> None:
         reply = caller.tuntap_up(HELPER)

@@ -2,7 +2,6 @@
 a file capability."""
 
 import json
-import os
 import subprocess
 import unittest
 from typing import Any
@@ -103,14 +102,10 @@ class Callers:
         self.assertNotIn("vm9", world.links())
 
     def namespace(self: Any, user: int) -> int:
-        """A descriptor of a network namespace in a user namespace of that user's."""
-        process = subprocess.Popen([PYTHON, "-c", UNSHARE], user=user, group=user, stdout=subprocess.PIPE, stdin=subprocess.PIPE)
-        self.addCleanup(process.communicate)
-        assert process.stdout is not None and process.stdout.readline() == b"there\n"
-        fd = os.open(f"/proc/{process.pid}/ns/net", os.O_RDONLY)
-        self.addCleanup(os.close, fd)
-        self.inside = lambda *argv: world.sh("nsenter", f"--net=/proc/{process.pid}/ns/net", *argv)
-        return fd
+        own = native.OwnNamespace(user)
+        self.addCleanup(own.close)
+        self.inside = own.inside
+        return own.fd
 
     def test_a_network_namespace_of_ones_own(self: Any) -> None:
         before = world.snapshot()
@@ -167,12 +162,6 @@ ATTACH = """
 import fcntl, os, struct, sys
 tun = os.open("/dev/net/tun", os.O_RDWR)
 fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH22x", sys.argv[1].encode(), 0x1002))
-"""
-UNSHARE = """
-import ctypes, sys
-assert ctypes.CDLL(None, use_errno=True).unshare(0x10000000 | 0x40000000) == 0, ctypes.get_errno()
-print("there", flush=True)
-sys.stdin.read()
 """
 
 

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "libumlnet/core/anti_spoof.h"
 
@@ -90,8 +91,8 @@ bool is_there_still(const Change& change, const Error& error) {
 }
 
 // The kernel's number in the words of the change. A route that is there already means that somebody else was quicker.
-Error explained(const Change& change, Error error) {
-  error.what = "cannot " + doing_in_words(change, "the new TAP device") + (error.errnum == 0 ? ": " + error.what : "");
+Error explained(const Change& change, Error error, const std::string& new_tap = "the new TAP device") {
+  error.what = "cannot " + doing_in_words(change, new_tap) + (error.errnum == 0 ? ": " + error.what : "");
   if (std::holds_alternative<AddRoute>(change) && error.errnum == EEXIST) {
     error.code = Code::conflict;
     error.advice = "The address is routed elsewhere already: choose another for the guest.";
@@ -179,6 +180,10 @@ Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const poli
   Outcome outcome;
   outcome.device = device_named_in(grant.request(), host);
   for (const auto& change : plan.changes) {
+    if (std::holds_alternative<MakePersistent>(change)) {
+      outcome.remaining.push_back(change);
+      continue;
+    }
     const auto result = std::visit(Perform{effects, outcome.tap}, change);
     if (result) {
       outcome.changes.push_back(change);
@@ -190,7 +195,7 @@ Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const poli
       outcome.words.push_back("failed: " + error.line());
       continue;
     }
-    // It may have been made, and then is to be taken back with the others.
+    // Without an answer it may have been made, and then is to be taken back with the others.
     if (error.code == Code::no_answer) outcome.changes.push_back(change);
     for (const auto& failure : take_back_changes(outcome.changes, outcome.tap, effects))
       error.what += " (and taking back what was done: " + failure + ")";
@@ -202,6 +207,16 @@ Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const poli
   outcome.text = explanation(grant, plan, outcome);
   outcome.notes = plan.notes;
   return outcome;
+}
+
+Result<void> complete(Outcome& outcome, HostEffects& effects) {
+  for (const auto& change : std::exchange(outcome.remaining, {})) {
+    const auto result = std::visit(Perform{effects, outcome.tap}, change);
+    if (result || result.error().code == Code::no_answer) outcome.changes.push_back(change);
+    if (!result) return std::unexpected(explained(change, result.error(), outcome.device.name));
+    outcome.words.push_back(done_in_words(change, outcome.device.name));
+  }
+  return {};
 }
 
 std::vector<std::string> take_back(Outcome outcome, HostEffects& effects) {

@@ -22,6 +22,7 @@ struct Outcome {
   std::vector<std::string> words;        // the same, for the audit log
   std::string text;                      // for the caller: plain lines, each ending in newline
   std::optional<unique_fd> sealed = {};  // the caller's end of the socket, where it gets no fd of the device
+  std::vector<Change> remaining = {};    // for complete()
 
   Outcome() = default;
   Outcome(Outcome&&) = default;
@@ -30,9 +31,15 @@ struct Outcome {
 
 // Carries out `plan`, which make_plan() made for `grant` and `host`. All or nothing: where a change fails, those before
 // it are taken back and the error says which failed (Code::kernel, or conflict where somebody else was quicker). So is
-// one that may have been made (Code::no_answer). Needs CAP_NET_ADMIN in effect where anything is to be changed.
+// one that may have been made (Code::no_answer). What is to outlive this process is left for complete(). Needs
+// CAP_NET_ADMIN in effect where anything is to be changed.
 Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const policy::HostState& host,
                         HostEffects& effects);
+
+// The changes that outlive this process and all who hold the device. They wait until the caller has taken the answer,
+// so that a helper that is killed before that leaves no device that nobody has heard of. To be called then. After an
+// error `outcome` is still to be taken back. Needs CAP_NET_ADMIN in effect where `remaining` is not empty.
+Result<void> complete(Outcome& outcome, HostEffects& effects);
 
 // Takes back what was done, last change first, for a caller that did not take the reply. What cannot be taken back is
 // said in the result, one line each; it is found by its tag at the next request.

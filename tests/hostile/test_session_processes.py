@@ -1,0 +1,174 @@
+"""The processes of a session of the native protocol, each of which is the caller's by its uid: it may stop and kill them, and
+keep what was sent to them waiting. What a session then says is true, others are served, and nothing is left."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+import unittest
+from pathlib import Path
+from typing import Callable, Iterator
+
+from tests.hostile.test_native import NativeCase
+from tests.hostile.test_tracing import as_nobody, intrude
+from tests.support import caller, native, world
+from tests.support.hostile import FREE, GATE, INSTALLATIONS, NOBODY, POLICY, SOMEBODY, as_user
+from tests.support.process import children_of, status_of
+
+OPEN = ("open", "device=uml1", f"address={GATE}", f"guest={FREE}")
+SEALED = ("open", "sealed", "device=uml2")
+PROCESSES = ("session", "opener", "attendant", "relay")
+
+
+def signalled(pid: int, number: signal.Signals) -> None:
+    """By the caller."""
+    subprocess.run(["/bin/kill", f"-{int(number)}", str(pid)], check=True, **as_user(NOBODY))
+
+
+class SessionProcesses(NativeCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.held: list[native.Answer] = []
+        self.addCleanup(lambda: [answer.close() for answer in self.held])
+
+    @contextlib.contextmanager
+    def session(self, how: str = "setuid") -> Iterator[native.Session]:
+        with native.Session(self.helpers[how], user=NOBODY) as session:
+            self.assertTrue(session.begun.ok, session.begun)
+            yield session
+            while self.held:
+                self.held.pop().close()
+        self.assert_host_unchanged()
+
+    def processes(self, session: native.Session) -> dict[str, int]:
+        """With a relay, which belongs to a sealed device."""
+        answer = session.ask(*SEALED)
+        self.held.append(answer)
+        self.assertTrue(answer.ok, answer)
+        opener, attendant = children_of(session.process.pid)
+        (relay,) = children_of(attendant)
+        return dict(zip(PROCESSES, (session.process.pid, opener, attendant, relay)))
+
+    def assert_refused_in_words(self, answer: native.Answer, *words: str) -> None:
+        self.addCleanup(answer.close)
+        self.assertEqual((answer.json.get("status"), answer.json.get("code"), answer.fds), ("error", "kernel", []), answer)
+        for word in words:
+            self.assertIn(word, answer.json["error"])
+        self.assertIn("Leave the processes", answer.json["advice"])
+
+    def assert_others_are_served(self) -> None:
+        with native.call(self.helper, "open", f"address={GATE}", user=SOMEBODY) as answer:
+            self.assertTrue(answer.ok, answer)
+
+    def test_none_can_be_looked_into(self) -> None:
+        for how in INSTALLATIONS:
+            with self.session(how) as session:
+                for name, pid in self.processes(session).items():
+                    with self.subTest(how, process=name):
+                        self.assertEqual(as_nobody(lambda: intrude(pid)), [])
+
+    def test_each_of_them_killed_or_ended(self) -> None:
+        for how in INSTALLATIONS:
+            for name in PROCESSES:
+                for number in (signal.SIGKILL, signal.SIGTERM):
+                    with self.subTest(how, process=name, signal=number.name), self.session(how) as session:
+                        pid = self.processes(session)[name]
+                        signalled(pid, number)
+                        if number == signal.SIGTERM and name in ("attendant", "relay"):
+                            continue  # held back, as they hold all signals back
+                        self.wait_until_gone(pid)
+                        self.assert_others_are_served()
+                        if name == "session":
+                            continue
+                        first = session.ask(*OPEN)
+                        if name == "opener":
+                            self.assert_refused_in_words(first, "opens /dev/net/tun", "does not answer")
+                            self.assert_refused_in_words(session.ask("remove", "device=uml2"), "given up")
+                        else:
+                            self.assertTrue(first.ok, first)
+                            first.close()
+                        if name == "attendant":
+                            self.assert_refused_in_words(session.ask("open", "sealed", "device=uml3"), "attends")
+                            self.assertTrue(session.ask("remove", "device=uml2").ok)
+                        if name == "relay":
+                            self.wait_until(lambda: "uml2" not in world.links())
+
+    def test_one_that_is_stopped_and_goes_on_later_is_not_believed(self) -> None:
+        """Its answer to the one question would be taken for that to the next. Both sessions wait at the same time."""
+        own = [native.OwnNamespace(NOBODY) for _ in range(2)]
+        for namespace in own:
+            self.addCleanup(namespace.close)
+        world.write_policy({**POLICY, "rules": [{**rule, "operations": ["open"], "namespaces": True}
+                                                for rule in POLICY["rules"]]})  # type: ignore[attr-defined]
+        self.baseline = self.settled()
+        with self.session() as one, self.session() as other:
+            opener, attendant = children_of(one.process.pid)[0], children_of(other.process.pid)[1]
+            for pid in (opener, attendant):
+                signalled(pid, signal.SIGSTOP)
+            one.send(b"open\0device=uml1\0")
+            other.send(b"open\0netns=0\0", [own[0].fd])
+            self.assert_others_are_served()
+            self.assert_refused_in_words(one.receive(), "no answer came")
+            self.assert_refused_in_words(other.receive(), "no answer came")
+            for pid in (opener, attendant):
+                signalled(pid, signal.SIGCONT)
+                self.wait_until(lambda: status_of(pid)["State"][0] == "S")
+            self.assert_refused_in_words(one.ask(*OPEN), "given up")
+            self.assert_refused_in_words(other.ask("open", "netns=0", fds=[own[1].fd]), "given up")
+            self.assert_refused_in_words(other.ask(*SEALED), "given up")
+            self.assertFalse(self.happenings.any() and "uml2" in world.links())
+            with other.ask(*OPEN) as answer:  # for which nobody has to attend
+                self.assertTrue(answer.ok, answer)
+            self.assertEqual([own[0].inside("ip", "-br", "link").count("tap"), own[1].inside("ip", "-br", "link").count("tap")], [0, 0])
+
+    def test_a_session_that_is_stopped_holds_up_its_user_only(self) -> None:
+        with self.session() as session:
+            signalled(session.process.pid, signal.SIGSTOP)
+            session.send(b"open\0device=uml1\0")
+            self.assert_others_are_served()
+            with native.call(self.helper, *OPEN, user=NOBODY) as answer:
+                self.assertTrue(answer.ok, answer)
+            signalled(session.process.pid, signal.SIGCONT)
+            session.receive().close()
+
+    def test_two_processes_that_ask_in_one_session(self) -> None:
+        """The answers come one for each request; who takes which is theirs to see to."""
+        requests = 100
+        with self.session() as session:
+            asking = []
+            for _ in range(2):
+                pid = os.fork()
+                if pid == 0:
+                    try:
+                        for _ in range(requests):
+                            session.socket.send(b"open\0device=lo\0")
+                    finally:
+                        os._exit(0)
+                asking.append(pid)
+            codes = [session.receive().json["code"] for _ in range(2 * requests)]
+            for pid in asking:
+                os.waitpid(pid, 0)
+            self.assertEqual(set(codes), {"denied"})
+            with session.ask(*OPEN) as answer:
+                self.assertTrue(answer.ok, answer)
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + caller.TIMEOUT
+        while not holds():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.002)
+
+    def wait_until_gone(self, pid: int) -> None:
+        def is_gone() -> bool:
+            try:
+                return status_of(pid)["State"][0] in "ZX"
+            except (FileNotFoundError, ProcessLookupError):
+                return True
+
+        self.wait_until(is_gone)
+
+
+if __name__ == "__main__":
+    unittest.main()
