@@ -49,6 +49,9 @@ class FrameEnd {
   // `wait`. Where there is a choice, `gap` bytes are left before each. What is no frame is counted and passed over.
   virtual EndState read(FrameBatch& batch, std::size_t most, std::size_t gap, DirectionCounters& counters) = 0;
 
+  // Whether each frame is read by a call of its own.
+  virtual bool reads_singly() const { return false; }
+
   // Whether frames that are joined can be written here (Frame::joined).
   virtual bool takes_joined() const { return false; }
 

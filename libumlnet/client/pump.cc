@@ -1,6 +1,7 @@
 #include "libumlnet/client/pump.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,6 +33,11 @@ std::unique_ptr<FrameEnd> make_end(const EndConfig& end, const umlnet_end* callb
 
 constexpr short kHangUp = POLLHUP | POLLERR;
 
+bool has_processors() {
+  cpu_set_t set;
+  return ::sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 1;
+}
+
 }  // namespace
 
 Pump::Pump(const PumpConfig& config, const Callbacks& callbacks, PumpCounters& counters, int stop)
@@ -41,7 +47,8 @@ Pump::Pump(const PumpConfig& config, const Callbacks& callbacks, PumpCounters& c
       b_(make_end(config.b, callbacks.b)),
       capture_(config.capture_fd >= 0 ? std::make_unique<Capture>(config, counters) : nullptr),
       a_to_b_(*a_, *b_, config.b.offloads, counters.a_to_b, capture_.get(), CaptureWay::from_a),
-      b_to_a_(*b_, *a_, config.a.offloads, counters.b_to_a, capture_.get(), CaptureWay::from_b) {}
+      b_to_a_(*b_, *a_, config.a.offloads, counters.b_to_a, capture_.get(), CaptureWay::from_b),
+      polling_(has_processors()) {}
 
 SandboxFds Pump::fds(const Owner& owner) const {
   return {.a = config_.a,
@@ -116,7 +123,9 @@ std::optional<PumpOutcome> Pump::round(const Owner& owner) {
   if (owner.channel >= 0) ask(owner.channel, POLLIN);
   if (owner.pidfd >= 0) ask(owner.pidfd, POLLIN);
 
-  if (::poll(polls.data(), count, longest_wait()) < 0) {
+  const auto poll = [&](int timeout) { return ::poll(polls.data(), count, timeout); };
+  const int longest = longest_wait();
+  if ((longest < 0 ? polling_.wait(poll) : poll(longest)) < 0) {
     if (errno == EINTR) return std::nullopt;
     return PumpOutcome{
         .how = PumpOutcome::broke, .doing = PumpOutcome::waiting, .code = UMLNET_SYSTEM, .errnum = errno};

@@ -11,6 +11,7 @@
 #include "libumlnet/client/pump_direction.h"
 #include "libumlnet/client/pump_memory.h"
 #include "libumlnet/client/sandbox.h"
+#include "libumlnet/core/adaptive_polling.h"
 
 namespace umlnet::client {
 
@@ -54,6 +55,7 @@ class Pump {
   std::unique_ptr<FrameEnd> a_, b_;
   std::unique_ptr<Capture> capture_;
   PumpDirection a_to_b_, b_to_a_;
+  AdaptivePolling polling_;
   bool in_sandbox_ = false;
   // The end hung up while what it has sent before is still to be read.
   bool a_hung_up_ = false, b_hung_up_ = false;

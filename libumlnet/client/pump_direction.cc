@@ -62,10 +62,12 @@ PumpDirection::Fate PumpDirection::prepare(Frame& frame) {
   return Fate::pass;
 }
 
-EndState PumpDirection::read() {
+EndState PumpDirection::read(bool is_first) {
   batch_.clear();
   next_ = 0;
-  const std::size_t most = coalescer_ ? kBurst : std::max(from_.at_once(), to_.at_once());
+  const std::size_t most = is_first && from_.reads_singly() ? 1
+                           : coalescer_                     ? kBurst
+                                                            : std::max(from_.at_once(), to_.at_once());
   const EndState state = from_.read(batch_, most, to_.prefix(), counters_);
   more_ = state.flow == EndState::more;
   if (batch_.count == 0) return state;
@@ -160,7 +162,7 @@ PumpDirection::Step PumpDirection::move() {
     } else if (has_read && !more_) {
       state.flow = EndState::wait;
     } else {
-      state = read();
+      state = read(!has_read && !more_);
       has_read = reading = true;
       if (batch_.count == 0 && state.flow == EndState::more) ++moved;  // all that was read was dropped
     }

@@ -36,7 +36,8 @@ class PumpDirection {
 
   bool has_frames() const { return next_ < batch_.count || next_segment_ < segments_.count || segmenter_; }
   Fate prepare(Frame& frame);
-  EndState read();
+  // `is_first`: after a wait, so that there may be just one frame, and that is not kept waiting for a look behind it.
+  EndState read(bool is_first);
   void judge_batch();
   void join();
   void cut();

@@ -25,7 +25,7 @@ struct SandboxFds {
 //   write     a TAP (also writev where there is a virtio-net header); a capture that is no socket
 //   sockets   of the ends: recvfrom, or recvmmsg for datagrams, and sendto, each non-blocking and without address; of
 //             channel and capture: sendto
-//   the end   exit_group; restart_syscall after a stop; with a capture the clock, where the vDSO does not have it
+//   the end   exit_group; restart_syscall after a stop; the clock, where the vDSO does not have it
 // No memory, no file, no descriptor that comes or goes, no signal, no process, no ioctl. Anything else traps, and
 // rt_sigreturn kills at once, so that no handler ever returns.
 SeccompFilter pump_filter(const SandboxFds& fds);

@@ -20,6 +20,7 @@ class TapEnd final : public FrameEnd {
   // As many as stay in the processor's nearer caches on their way: reading and writing are long ways through the
   // kernel, and each begins where the one before has left the instructions.
   std::size_t at_once() const override { return 16; }
+  bool reads_singly() const override { return true; }
   bool takes_joined() const override { return vnet_hdr() != 0; }
   EndState read(FrameBatch& batch, std::size_t most, std::size_t gap, DirectionCounters& counters) override;
   EndState write(std::span<const Frame> frames, std::size_t& taken, DirectionCounters& counters) override;

@@ -491,9 +491,10 @@ umlnet_code umlnet_pump_new(const umlnet_end* a, const umlnet_end* b, const umln
 /*
  * Moves frames, both ways, in the calling thread, until it is stopped or an end is gone: *end (may be NULL) says which.
  * Up to 64 frames go one way before the other gets its turn. Where the far end has no room, frames wait in the near
- * end's own queue, and only that direction waits. Allocates nothing. A pump that was stopped can run again, and goes on
- * where it was. UMLNET_PROTOCOL: a stream that cannot be followed any more; UMLNET_SYSTEM; UMLNET_STATE: it runs
- * already, or its process does.
+ * end's own queue, and only that direction waits. While frames come less than 50 us apart, and there is a second
+ * processor, it asks for the next one that long before it sleeps; idle, it takes no processor time. Allocates nothing.
+ * A pump that was stopped can run again, and goes on where it was. UMLNET_PROTOCOL: a stream that cannot be followed
+ * any more; UMLNET_SYSTEM; UMLNET_STATE: it runs already, or its process does.
  */
 umlnet_code umlnet_pump_run(umlnet_pump* pump, umlnet_pump_end* end, umlnet_error* error);
 
