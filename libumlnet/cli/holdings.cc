@@ -1,7 +1,9 @@
 #include "libumlnet/cli/holdings.h"
 
 #include <algorithm>
+#include <ranges>
 #include <set>
+#include <string_view>
 #include <tuple>
 
 #include "libumlnet/core/device_tag.h"
@@ -69,6 +71,12 @@ std::vector<std::string> host_addresses(const policy::HostState& state, int ifin
   return addresses;
 }
 
+// Whether one of the words is that one.
+bool asks_for(std::string_view request, std::string_view word) {
+  return std::ranges::any_of(std::views::split(request, ' '),
+                             [&](const auto& part) { return std::string_view(part.begin(), part.end()) == word; });
+}
+
 std::optional<Leftover> leftover_device(const Link& link, const DeviceTag& tag) {
   const std::string what = "device " + link.name;
   if (policy::is_abandoned(link)) return Leftover{what, "made persistent, and nobody holds it open", kCollect};
@@ -114,6 +122,9 @@ Holdings put_together(const policy::HostState& state, const std::vector<TapHolde
                             .since = tag->since,
                             .up = link.up,
                             .queues = link.queues,
+                            .persistent = link.persistent,
+                            .sealed = asks_for(tag->request, "sealed"),
+                            .isolated = link.isolated,
                             .rx_packets = link.rx_packets,
                             .rx_bytes = link.rx_bytes,
                             .tx_packets = link.tx_packets,

@@ -32,6 +32,9 @@ struct Holdings {
     std::optional<std::chrono::sys_seconds> since;
     bool up = false;
     unsigned queues = 0;
+    bool persistent = false;                     // it outlives its holders
+    bool sealed = false;                         // as its request says: a relay holds it, and its user has a socket
+    bool isolated = false;                       // on its bridge, from other isolated ports
     std::uint64_t rx_packets = 0, rx_bytes = 0;  // from the guest
     std::uint64_t tx_packets = 0, tx_bytes = 0;  // to the guest
     std::uint64_t tx_dropped = 0;

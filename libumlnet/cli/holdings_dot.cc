@@ -86,6 +86,9 @@ std::string device_label(const Holdings::Device& device, Microseconds now, Zone 
   for (const auto& holder : device.holders)
     label += row("holder", holder.command + " " + std::to_string(holder.pid) + (holder.elsewhere ? "?" : ""));
   if (device.queues > 1) label += row("queues", std::to_string(device.queues));
+  for (const auto& [is_so, word] :
+       {std::pair(device.persistent, "persistent"), {device.sealed, "sealed"}, {device.isolated, "isolated"}})
+    if (is_so) label += row(word, "yes");
   label += row("from guest", bytes(device.rx_bytes) + ", " + short_count(device.rx_packets) + " frames");
   label += row("to guest", bytes(device.tx_bytes) + ", " + short_count(device.tx_packets) + " frames");
   if (device.since) label += row("since", short_text(*device.since, now, zone));

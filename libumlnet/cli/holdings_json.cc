@@ -22,6 +22,9 @@ Json device_json(const Holdings::Device& device) {
   if (device.since) json["since"] = rfc3339(*device.since);
   json["up"] = device.up;
   json["queues"] = device.queues;
+  json["persistent"] = device.persistent;
+  json["sealed"] = device.sealed;
+  json["isolated"] = device.isolated;
   json["holders"] = Json::array();
   for (const auto& holder : device.holders) {
     Json process = {{"pid", holder.pid}, {"uid", holder.uid}, {"command", holder.command}};

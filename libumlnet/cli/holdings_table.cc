@@ -41,10 +41,16 @@ std::pair<Cell, Cell> guests_cells(const Holdings::Device& device) {
 }
 
 std::string device_text(const Holdings::Device& device) {
-  return printable(device.name) + (device.queues > 1 ? " (" + std::to_string(device.queues) + " queues)" : "") +
-         (device.leftover ? " !"
-          : device.up     ? ""
-                          : " (down)");
+  std::string remarks;
+  const auto remark = [&](bool is_so, const std::string& words) {
+    if (is_so) remarks += (remarks.empty() ? "" : ", ") + words;
+  };
+  remark(device.queues > 1, std::to_string(device.queues) + " queues");
+  remark(device.persistent, "persistent");
+  remark(device.sealed, "sealed");
+  remark(device.isolated, "isolated");
+  remark(!device.up && !device.leftover, "down");
+  return printable(device.name) + (remarks.empty() ? "" : " (" + remarks + ")") + (device.leftover ? " !" : "");
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 // when.
 //
 //   uml_net uid=1001 id=4f2c...e1 since=2026-11-24T09:14:03Z tuntap gateway=10.99.0.254
-//   uml_net uid=1001 id=4f2c...e2 since=2026-11-24T09:14:05Z persistent open device=tap7 persist
+//   uml_net uid=1001 id=4f2c...e2 since=2026-11-24T09:14:05Z persistent open persist device=tap7
 //
 // Only CAP_NET_ADMIN can change an alias, while the holder of a TAP's fd can change the TUN owner: so the alias says
 // whose the device is.

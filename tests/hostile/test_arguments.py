@@ -49,12 +49,11 @@ class Arguments(HostileCase):
         for how, helper in self.helpers.items():
             for name, operation in OPERATIONS.items():
                 whole = list(operation.words)
-                gateway_is_optional = name in ("up", "ethertap")
                 lists: dict[str, list[Any]] = {}
                 for at in range(len(whole)):
                     for kind, word in RUBBISH.items():
                         lists[f"word {at} is {kind}"] = [*whole[:at], word, *whole[at + 1:]]
-                    if not (gateway_is_optional and at == len(whole) - 1):
+                    if at < len(whole) - operation.optional:
                         lists[f"word {at} missing"] = whole[:at] + whole[at + 1:]
                 for kind, word in RUBBISH.items():
                     lists[f"one more, {kind}"] = [*whole, word]

@@ -11,8 +11,11 @@ from typing import Any, Iterator
 from tests.support import caller, world
 from tests.support.hostile import LIBC, NOBODY, OPERATIONS, HostileCase, call
 
+PAIRS = {"a datagram pair", "a stream pair", "a pair of sequenced packets"}
 FITTING = {"up": {"a datagram pair"}, "add": {"a pipe", "a stream pair"}, "del": {"a pipe", "a stream pair"},
-           "ethertap": {"a stream pair"}, "bridge": {"a stream pair"}}
+           "ethertap": {"a stream pair"}, "bridge": {"a stream pair"},
+           # The wrong one of these takes the refusal (tests.hostile.test_native).
+           "open": PAIRS, "session": PAIRS}
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What a caller can arrange around the program: environment, places, privilege that it takes away, worlds of its own."""
 
 import ctypes
+import json
 import os
 import subprocess
 import unittest
@@ -207,7 +208,7 @@ class LessPrivilege(EnvironmentCase):
 class WorldsOfTheCallersOwn(EnvironmentCase):
     """In a user namespace of his own the caller is root, and may make policies there as he likes: of nothing but that."""
 
-    POLICY = str({**POLICY, "rules": [{**POLICY["rules"][0], "users": ["*"]}]}).replace("'", '"')  # type: ignore[index]
+    POLICY = json.dumps({**POLICY, "rules": [{**POLICY["rules"][0], "users": ["*"]}]})  # type: ignore[index]
 
     def enter(self, helper: Path, flags: str, script: str, operation: str) -> caller.Reply:
         what = OPERATIONS[operation]

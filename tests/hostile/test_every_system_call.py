@@ -10,14 +10,21 @@ import socket
 import time
 import unittest
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Sequence
 
-from tests.support import caller, world
+from tests.support import caller, native, world
 from tests.support.ethertap import ADD, DELETE, record
-from tests.support.hostile import (FREE, GATE, INSTALLATIONS, MASK, MINE, MY_GUEST, NOBODY, OPERATIONS, POLICY, SOMEBODY,
-                                   HostileCase, call)
+from tests.support.hostile import (FREE, GATE, INSTALLATIONS, MASK, MINE, MY_GUEST, NOBODY, OPERATIONS, POLICY, SESSION, SOMEBODY,
+                                   HostileCase, Operation, call)
 from tests.support.tracer import Stepper
 
+KINDS = {"datagram": socket.SOCK_DGRAM, "packet": socket.SOCK_SEQPACKET, "session": socket.SOCK_SEQPACKET}
+# Of a session, by the order in which they are forked.
+CHILDREN = {"opener": (1,), "attendant": (2,), "relay": (2, 1)}
+RICH = ("5", "open", "device=uml1", "queues=2", f"address={GATE}", "address=fd00:99::1/64", f"guest={FREE}", "guest=fd00:50::8",
+        "guest-mac=52:54:00:aa:bb:cc", "anti-spoof", "mtu=1400")
+ALL = {**OPERATIONS, "open": Operation(RICH, "packet", ("gc",)), "persist": Operation(("5", "open", "device=uml1", "persist", f"address={GATE}", f"guest={FREE}"), "packet"),
+       "remove": Operation(("5", "remove", "device=uml1"), "packet")}
 THOROUGH = os.environ.get("UMLNET_NIGHTLY") == "1"
 SYS_GETRANDOM = 318
 NUMBER = 9  # of the socket that a request names
@@ -27,17 +34,19 @@ ARP = b"\0\0" + b"\xff" * 6 + b"\x02\0\0\0\0\x01" + b"\x08\x06" + bytes(46)
 class EverySystemCall(HostileCase):
     def setUp(self) -> None:
         super().setUp()
-        rules = [{**rule, "max_devices": 2, "max_addresses": 2} for rule in POLICY["rules"]]  # type: ignore[attr-defined]
+        Path("/proc/sys/net/ipv6/conf/default/disable_ipv6").write_text("0")  # for new devices
+        ranges = {key: ["0.0.0.0/0", "fd00::/8"] for key in ("gateways", "guests")}
+        rules = [{**rule, **ranges, "max_devices": 2, "max_addresses": 3} for rule in POLICY["rules"]]  # type: ignore[attr-defined]
         world.write_policy({**POLICY, "rules": rules})
         self.baseline = self.settled()
 
     @contextlib.contextmanager
-    def stepped(self, how: str, operation: str, child: bool = False) -> Iterator[Stepper]:
+    def stepped(self, how: str, operation: str, child: Sequence[int] = ()) -> Iterator[Stepper]:
         """All that the caller will ever say is in the sockets already; in an ethertap session two records, a frame and
-        the end."""
-        what = OPERATIONS[operation]
-        kind = socket.SOCK_DGRAM if what.channel == "datagram" else socket.SOCK_STREAM
-        ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+        the end, in one of the native protocol all that is asked for, and the end. `self.ours` takes the answers."""
+        what = ALL[operation]
+        ours, theirs = socket.socketpair(socket.AF_UNIX, KINDS.get(what.channel, socket.SOCK_STREAM))
+        self.ours = ours
         data, their_data = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         with contextlib.ExitStack() as stack:
             for end in (ours, theirs, data, their_data):
@@ -51,13 +60,17 @@ class EverySystemCall(HostileCase):
                 ours.sendall(record(ADD, FREE) + record(DELETE, FREE))
                 ours.shutdown(socket.SHUT_WR)
                 data.send(ARP)
+            if operation == "session":
+                for asked in SESSION:
+                    ours.send(asked)
+                ours.shutdown(socket.SHUT_WR)
             argv = [str(self.helpers[how]), *(word.replace("{socket}", str(NUMBER)) for word in what.words)]
             stepper = stack.enter_context(Stepper(argv, NOBODY, fds, child))
             theirs.close()
             their_data.close()
             yield stepper
 
-    def numbers_of_calls(self, how: str, operation: str, child: bool = False) -> list[int]:
+    def numbers_of_calls(self, how: str, operation: str, child: Sequence[int] = ()) -> list[int]:
         """To stop at, from a run that nothing disturbs."""
         with self.stepped(how, operation, child) as stepper:
             kinds = list(stepper)
@@ -69,18 +82,18 @@ class EverySystemCall(HostileCase):
         start = 0 if operation == "up" or child else max(at for at, kind in enumerate(kinds) if kind[0] == SYS_GETRANDOM)
         return [at for at in range(start, len(kinds)) if kinds[at] not in kinds[start:at]]
 
-    def chosen(self, how: str, operation: str, child: bool = False) -> list[int]:
+    def chosen(self, how: str, operation: str, child: Sequence[int] = ()) -> list[int]:
         numbers = self.numbers_of_calls(how, operation, child)
         self.undo(operation)
         return numbers
 
     def undo(self, operation: str) -> None:
-        what = OPERATIONS[operation]
+        what = ALL[operation]
         if what.undo:
-            self.assertEqual(call(self.helper, what.channel, what.undo).exit, 0)
+            self.assertEqual(call(self.helper, "pipe", what.undo).exit, 0)
         self.assert_host_unchanged()
 
-    def killed(self, how: str, operation: str, number: int, child: bool = False) -> None:
+    def killed(self, how: str, operation: str, number: int, child: Sequence[int] = ()) -> None:
         """At that call."""
         with self.stepped(how, operation, child) as stepper:
             for _ in range(number + 1):
@@ -96,7 +109,7 @@ class EverySystemCall(HostileCase):
 
     def test_killed_while_it_makes_a_device(self) -> None:
         """The next request is within the limits, gets a device, and leaves nothing."""
-        for operation in ("up", "bridge", "ethertap"):
+        for operation in ("up", "bridge", "ethertap", "open", "session"):
             for how in self.installations(operation):
                 for number in self.chosen(how, operation):
                     with self.subTest(how, operation=operation, call=number):
@@ -105,10 +118,58 @@ class EverySystemCall(HostileCase):
 
     def test_killed_while_it_moves_frames(self) -> None:
         """The other process of an ethertap session."""
-        for number in self.chosen("setuid", "ethertap", child=True):
+        for number in self.chosen("setuid", "ethertap", child=(1,)):
             with self.subTest(call=number):
-                self.killed("setuid", "ethertap", number, child=True)
+                self.killed("setuid", "ethertap", number, child=(1,))
                 self.assert_served("ethertap", self.helper)
+
+    def test_what_a_session_starts_killed(self) -> None:
+        """The session goes on to its end, which its caller has sent already, and nothing is left of it."""
+        for name, child in CHILDREN.items():
+            for number in self.chosen("setuid", "session", child):
+                with self.subTest(process=name, call=number):
+                    self.killed("setuid", "session", number, child)
+                    self.assert_host_unchanged()
+            self.assert_served("session", self.helper)
+
+    def test_killed_while_it_makes_a_persistent_device(self) -> None:
+        """It is there where the caller has the answer, and otherwise not."""
+        with self.taken_back():
+            numbers = self.numbers_of_calls("setuid", "persist")
+        for number in numbers:
+            with self.subTest(call=number), self.taken_back():
+                with self.stepped("setuid", "persist") as stepper:
+                    for _ in range(number + 1):
+                        stepper.next_call()
+                    stepper.kill()
+                    self.ours.setblocking(False)
+                    try:
+                        answered = bool(self.ours.recv(65536))
+                    except BlockingIOError:
+                        answered = False
+                self.assertEqual(caller.run(self.helper, "gc", user=NOBODY).returncode, 0)
+                self.assertTrue(answered or "uml1" not in world.links())
+
+    @contextlib.contextmanager
+    def taken_back(self) -> Iterator[None]:
+        yield
+        answer = native.call(self.helper, "remove", "device=uml1", user=NOBODY)
+        self.assertIn(answer.exit, (0, 66), answer)
+        self.assert_host_unchanged()
+
+    def test_killed_while_it_removes_a_device(self) -> None:
+        """The caller asks again, and nothing is left."""
+        numbers: list[int] | None = None
+        while numbers is None or numbers:
+            native.opened(self.helper, *ALL["persist"].words[2:], user=NOBODY).close()
+            if numbers is None:
+                numbers = self.numbers_of_calls("setuid", "remove")
+                self.assert_host_unchanged()
+                continue
+            with self.subTest(call=numbers[-1]), self.taken_back(), self.stepped("setuid", "remove") as stepper:
+                for _ in range(numbers.pop() + 1):
+                    stepper.next_call()
+                stepper.kill()
 
     def test_killed_while_it_adds_or_removes_an_address(self) -> None:
         """The caller asks again, and has what it asked for; or takes it back, and nothing is left."""

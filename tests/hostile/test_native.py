@@ -42,12 +42,6 @@ REFUSED = [
 
 
 class NativeCase(HostileCase):
-    def setUp(self) -> None:
-        super().setUp()
-        rules = [{**rule, "operations": [*rule["operations"], "open"]} for rule in POLICY["rules"]]  # type: ignore[attr-defined]
-        world.write_policy({**POLICY, "rules": rules})
-        self.baseline = self.settled()
-
     def assert_error(self, message: bytes, fds: list[int]) -> dict[str, Any]:
         self.assertEqual(fds, [])
         self.assertTrue(message.isascii() and message.endswith(b"}\n") and message.count(b"\n") == 1, message)

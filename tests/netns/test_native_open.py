@@ -211,7 +211,7 @@ class Open(HostCase):
         world.sh(str(HELPER), "gc")
         with self.open("device=other"):
             self.assertIn("keep0", world.links())
-        self.assertRegex(world.links()["keep0"]["ifalias"], r" persistent open device=keep0 .*persist$")
+        self.assertRegex(world.links()["keep0"]["ifalias"], r" persistent open persist device=keep0 .*guest=10\.99\.0\.1$")
         self.assertTrue(any(route.startswith("10.99.0.1 dev keep0 proto 117") for route in world.routes()))
         removed = native.call(HELPER, "remove", "device=keep0")
         self.assertEqual(removed.json, {"status": "ok", "id": self.last_line()["id"], "device": "keep0", "removed": True,

@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from tests.support import bridge, caller, world
+from tests.support import bridge, caller, native, world
 from tests.support.case import HELPER, HostCase
 from tests.support.cli import NOBODY, installed
 from tests.support.guest import soon
@@ -63,6 +63,18 @@ class Ls(HostCase):
             self.assertEqual(self.json()["lans"], [{"device": "br0", "addresses": ["10.60.0.1/24"]}])
             self.assertRegex(self.ls(), r"(?m)^tap0 +root +\S.* - +\(bridged\) +br0 ")
             self.assertIn("bridged", self.ls("--dot"))
+
+    def test_what_is_special_about_a_device(self) -> None:
+        bridge.add_bridge()
+        native.opened(self.helper, "device=keep0", "persist").close()
+        addresses = [f"address=fd00:99::{number}:1:2:3:4/128" for number in range(1, 17)]  # more than its mark has room for
+        for options in (["bridge=br0", "isolated", "device=port0"], ["sealed", "device=shut0", *addresses]):
+            self.addCleanup(native.opened(self.helper, *options).close)
+        shown = {device["device"]: {key for key in ("persistent", "sealed", "isolated") if device[key]}
+                 for device in self.json()["devices"]}
+        self.assertEqual(shown, {"keep0": {"persistent"}, "port0": {"isolated"}, "shut0": {"sealed"}})
+        for line in (r"keep0 \(persistent\) +root +- ", r"port0 \(isolated\) +root ", r"shut0 \(sealed\) +root +uml_net \d+ "):
+            self.assertRegex(self.ls(), f"(?m)^{line}")
 
     def test_two_users(self) -> None:
         mine, roots = self.up("10.99.0.254"), self.up("10.98.0.254", user=None)
@@ -155,7 +167,7 @@ class Ls(HostCase):
                          {"10.50.0.8 published on eth0": "uml_net gc",
                           "route to 10.77.0.1 on eth0": "as root: ip route delete 10.77.0.1 dev eth0 proto 117"})
         table = self.ls()
-        for words in ("tap0 !", "Left behind, or at odds:", "device tap0: made persistent", "to remove it: uml_net gc"):
+        for words in ("tap0 (persistent) !", "Left behind, or at odds:", "device tap0: made persistent", "to remove it: uml_net gc"):
             self.assertIn(words, table)
         self.assertEqual(caller.run(self.helper, "gc", user=NOBODY).returncode, 0)
         world.sh("ip", "route", "delete", "10.77.0.1", "dev", "eth0", "proto", "117")

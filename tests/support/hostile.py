@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import re
 import socket
@@ -26,8 +27,9 @@ MINE, THEIRS, NOT_OURS, NO_TAP = "tap0", "tap1", "tap7", "tun7"
 MY_GUEST, THEIR_GUEST, FREE = "10.50.0.7", "10.50.0.9", "10.50.0.8"
 HOST, ROUTER = "10.50.0.1", "10.50.0.2"
 
-_ALL = {"operations": ["tuntap", "ethertap", "address", "bridge"], "devices": ["tap*", "uml*"], "guests": ["0.0.0.0/0"],
-        "gateways": ["0.0.0.0/0"], "lan": ["eth0"], "bridges": ["br0"]}
+_ALL = {"operations": ["tuntap", "ethertap", "address", "bridge", "open"], "devices": ["tap*", "uml*"],
+        "guests": ["0.0.0.0/0"], "gateways": ["0.0.0.0/0"], "lan": ["eth0"], "bridges": ["br0"], "max_queues": 2,
+        "persistent": True}
 POLICY = {"version": 1, "rules": [{"name": "nobodys", "users": [NOBODY], **_ALL},
                                   {"name": "somebodys", "users": [SOMEBODY], **_ALL}]}
 
@@ -55,16 +57,25 @@ class Operation:
 
     words: tuple[str, ...]
     channel: str  # what fd 1 is, or the inherited socket
-    undo: tuple[str, ...] = ()
+    undo: tuple[str, ...] = ()  # takes back what is left when the descriptors are closed; its answer goes to a pipe
+    fds: int = 0  # that come with the grant
+    optional: int = 0  # of the words, at the end, each of which may be left out
 
 
 OPERATIONS = {
-    "up": Operation(("4", "tuntap", "up", GATE), "datagram"),
+    "up": Operation(("4", "tuntap", "up", GATE), "datagram", fds=1, optional=1),
     "add": Operation(("4", "add", MINE, FREE, MASK), "pipe", ("4", "del", MINE, FREE, MASK)),
     "del": Operation(("4", "del", MINE, MY_GUEST, MASK), "pipe", ("4", "add", MINE, MY_GUEST, MASK)),
-    "ethertap": Operation(("4", "ethertap", "uml1", "{socket}", GATE), "control"),
-    "bridge": Operation(("--fd={socket}", "--br=br0"), "qemu"),
+    "ethertap": Operation(("4", "ethertap", "uml1", "{socket}", GATE), "control", optional=1),
+    "bridge": Operation(("--fd={socket}", "--br=br0"), "qemu", fds=1),
+    "open": Operation(("5", "open", "device=uml1", f"address={GATE}", f"guest={FREE}", "queues=2"), "packet", ("gc",), fds=2,
+                      optional=4),
+    "session": Operation(("5", "session"), "session"),
 }
+# What is asked for in a session: a device with all that goes with one, its end, and one behind a relay.
+SESSION = tuple(b"".join(word.encode() + b"\0" for word in words) for words in (
+    ("open", "device=uml1", f"address={GATE}", f"guest={FREE}", "queues=2"), ("remove", "device=uml1"),
+    ("open", "sealed", "device=uml1")))
 
 
 def _sysctls() -> Iterator[str]:
@@ -146,11 +157,37 @@ def _status_and_text(control: socket.socket) -> bytes:
     return taken
 
 
+def _in_words(message: bytes) -> str:
+    """A refusal in the native protocol, as the other protocols say it; nothing where it is none."""
+    answer = json.loads(message) if message else {}
+    return f"uml_net: {answer['error']}\n{answer['advice']}\n" if answer.get("status") == "error" else ""
+
+
+def _hold_session(ours: socket.socket) -> str:
+    """From its beginning to its end. Returns what was refused."""
+    ours.settimeout(TIMEOUT)
+    held = []
+    try:
+        refused = _in_words(ours.recv(65536))
+        for record in () if refused else SESSION:
+            ours.send(record)
+            message, fds, _, _ = socket.recv_fds(ours, 65536, 8)
+            held += fds
+            refused += _in_words(message)
+        return refused
+    except (BrokenPipeError, ConnectionResetError):
+        return ""  # the helper is gone
+    finally:
+        for fd in held:
+            os.close(fd)
+
+
 def call(helper: Path | str, channel: str, words: Sequence[str | bytes], user: int | None = NOBODY,
          prefix: Sequence[str | Path] = (), **more: Any) -> Reply:
-    """The helper with the channel that its operation wants. An ethertap session is ended as soon as it has begun.
-    `prefix` is a command that starts the helper, as setpriv(1); `more` is for subprocess.Popen."""
-    kind = {"datagram": socket.SOCK_DGRAM, "control": socket.SOCK_STREAM}.get(channel)
+    """The helper with the channel that its operation wants. An ethertap session is ended as soon as it has begun; in one of
+    the native protocol SESSION is asked for, and where something of it is refused, the exit status is 1. `prefix` is a command that starts the helper, as setpriv(1); `more` is for subprocess.Popen."""
+    kind = {"datagram": socket.SOCK_DGRAM, "control": socket.SOCK_STREAM, "packet": socket.SOCK_SEQPACKET,
+            "session": socket.SOCK_SEQPACKET}.get(channel)
     ours, theirs = socket.socketpair(socket.AF_UNIX, kind or socket.SOCK_STREAM)
     data, their_data = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     named = their_data if channel == "control" else theirs
@@ -164,7 +201,10 @@ def call(helper: Path | str, channel: str, words: Sequence[str | bytes], user: i
             process = subprocess.Popen(argv, **options)
         with process:
             try:
-                opening = b""
+                opening, refused = b"", ""
+                if channel == "session":
+                    refused = _hold_session(ours)
+                    ours.close()
                 if channel == "control":
                     ours.settimeout(TIMEOUT)
                     opening = _status_and_text(ours)
@@ -180,6 +220,11 @@ def call(helper: Path | str, channel: str, words: Sequence[str | bytes], user: i
             reply.data, reply.framed = opening[1:], len(opening) > 1
         elif channel in ("datagram", "qemu"):
             reply.data, reply.fds = _receive(ours)
+        elif channel == "packet":
+            message, reply.fds = _receive(ours)
+            reply.stderr = _in_words(message) + reply.stderr
+        elif channel == "session":
+            reply.exit, reply.stderr = reply.exit or int(refused != ""), refused + reply.stderr
         return reply
 
 
@@ -274,9 +319,9 @@ class HostileCase(HostCase):
         what = OPERATIONS[operation]
         with call(helper, what.channel, what.words, **more) as reply:
             self.assertEqual((reply.exit, reply.stderr), (0, ""), reply)
-            self.assertEqual(len(reply.fds), what.channel in ("datagram", "qemu"), reply)
+            self.assertEqual(len(reply.fds), what.fds, reply)
         if what.undo:
-            undone = call(self.helper, what.channel, what.undo)
+            undone = call(self.helper, "pipe", what.undo)
             self.assertEqual(undone.exit, 0, undone)
         self.assert_host_unchanged()
 

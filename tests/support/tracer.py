@@ -31,10 +31,11 @@ def _ptrace(request: int, pid: int, address: int = 0, data: Any = 0) -> int:
 
 
 class Stepper:
-    """A program as `user`, with `fds` as its descriptors by number. With `child` it is the first process that the program
-    forks which is stepped, and the program itself runs freely. The end of a `with` kills what is stepped."""
+    """A program as `user`, with `fds` as its descriptors by number. With `child` it is a process that the program forks which
+    is stepped, and all others run freely: (2,) is the program's second, (2, 1) the first of that one. The end of a `with`
+    kills what is stepped."""
 
-    def __init__(self, argv: Sequence[str], user: int, fds: dict[int, int], child: bool = False) -> None:
+    def __init__(self, argv: Sequence[str], user: int, fds: dict[int, int], child: Sequence[int] = ()) -> None:
         self.pid = os.fork()
         if self.pid == 0:
             self._become(argv, user, fds)
@@ -42,8 +43,10 @@ class Stepper:
         self.program: int | None = None
         self._wait()
         _ptrace(_SETOPTIONS, self.pid, 0, _SYSGOOD | _EXITKILL | (_TRACEFORK if child else 0))
+        for number in child:
+            self._follow(number)
         if child:
-            self._follow()
+            _ptrace(_SETOPTIONS, self.pid, 0, _SYSGOOD | _EXITKILL)
 
     @staticmethod
     def _become(argv: Sequence[str], user: int, fds: dict[int, int]) -> None:
@@ -66,17 +69,23 @@ class Stepper:
             self.status = status
         return status
 
-    def _follow(self) -> None:
-        _ptrace(_CONT, self.pid)
-        while (self._wait() >> 16) == 0:
-            if self.status is not None:
-                raise RuntimeError("the program ended, and had forked nothing")
-            _ptrace(_CONT, self.pid)
+    def _follow(self, number: int) -> None:
+        """From here on what is stepped is the process that the one before forks as that number."""
         child = ctypes.c_ulong()
-        _ptrace(_GETEVENTMSG, self.pid, 0, ctypes.addressof(child))
-        self.program, self.pid = self.pid, child.value
-        self._wait()
-        _ptrace(_DETACH, self.program)
+        for left in reversed(range(number)):
+            _ptrace(_CONT, self.pid)
+            while (self._wait() >> 16) == 0:
+                if self.status is not None:
+                    raise RuntimeError("the program ended, and had not forked as often")
+                _ptrace(_CONT, self.pid)
+            _ptrace(_GETEVENTMSG, self.pid, 0, ctypes.addressof(child))
+            os.waitpid(child.value, _WALL)
+            if left:
+                _ptrace(_DETACH, child.value)
+        before, self.pid = self.pid, child.value
+        if self.program is None:
+            self.program = before  # the only one that is a child of this process
+        _ptrace(_DETACH, before)
 
     def next_call(self) -> tuple[Any, ...] | None:
         """Stopped at the entry of a system call: which, and as much of what it does as tells it from others. None where

@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "libumlnet/cli/holdings.h"
 #include "libumlnet/cli/holdings_dot.h"
@@ -84,6 +86,32 @@ TEST_CASE("holdings: devices with their users, addresses and LANs") {
         "tap1    4000000002  -                 -            fd00:50::7  eth0  0/0       00:00:00\n");
 }
 
+TEST_CASE("holdings: what is special about a device") {
+  auto state = two_users();
+  auto& alices = state.links[3];
+  alices.persistent = alices.isolated = true;
+  alices.queues = 2;
+  alices.alias = DeviceTag{kAlice, RequestId({}), std::nullopt, "open device=sealed", true}.str();
+  auto& bobs = state.links[2];
+  bobs.up = false;
+  bobs.alias = DeviceTag{kBob, RequestId({}), std::nullopt, "open sealed device=tap1"}.str();
+  const auto holdings = put_together(state, {});
+  const auto& [hers, his] = std::tie(holdings.devices[0], holdings.devices[1]);
+  CHECK((hers.persistent && hers.isolated && !hers.sealed && !hers.leftover));
+  CHECK((!his.persistent && !his.isolated && his.sealed));
+  const auto table = holdings_table(holdings, kNow, Zone::utc);
+  CHECK(table.find("\ntap0 (2 queues, persistent, isolated)  ") != std::string::npos);
+  CHECK(table.find("\ntap1 (sealed, down)  ") != std::string::npos);
+  const auto json = nlohmann::json::parse(holdings_json(holdings))["devices"];
+  CHECK(json[0]["persistent"] == true);
+  CHECK(json[0]["isolated"] == true);
+  CHECK(json[0]["sealed"] == false);
+  CHECK(json[1]["sealed"] == true);
+  const auto dot = holdings_dot(holdings, "", kNow, Zone::utc);
+  for (const auto* word : {"persistent", "isolated", "sealed"})
+    CHECK(dot.find(">" + std::string(word) + "<") != std::string::npos);
+}
+
 TEST_CASE("holdings: nothing, said so") {
   CHECK(holdings_table(put_together({}, {}), kNow, Zone::utc).starts_with("uml_net has nothing on this host"));
   CHECK(holdings_json(put_together({}, {})).find("\"devices\": []") != std::string::npos);
@@ -114,7 +142,7 @@ TEST_CASE("holdings: what is left behind, or at odds, is shown with its remedy")
   // What the helper takes for garbage, and nothing else.
   CHECK(policy::has_garbage(state));
   const auto text = holdings_table(holdings, kNow, Zone::utc);
-  CHECK(text.find("tap0 !") != std::string::npos);
+  CHECK(text.find("tap0 (persistent) !") != std::string::npos);
   CHECK(text.find("Left behind, or at odds:\n  device tap0: made persistent") != std::string::npos);
 }
 
