@@ -63,6 +63,9 @@ Result<Message> Assistant::ask(std::string_view question, std::span<const int> f
   if (auto sent = send_with_fds(channel_.get(), question, fds); !sent) return gone(sent.error());
   if (auto ready = wait_for(channel_.get(), kPatience); !ready) return gone(ready.error());
   auto answer = receive_with_fds(channel_.get(), kLongest);
+  if (!answer && answer.error().errnum == EMFILE)  // which was taken all the same
+    return fail_errno(Code::kernel, EMFILE, "cannot take what the " + name_ + " opened",
+                      "Close devices, or begin with a higher limit on open files (ulimit -n).");
   if (!answer) return gone(answer.error());
   if (answer->bytes.empty()) return gone({Code::kernel, 0, "it is gone", {}});
   return answer;

@@ -277,6 +277,15 @@ Result<void> prepare_for(const Request& request, SessionWay& session, const Way&
   return opened->log ? session.log.move_to(*opened->log) : Result<void>();
 }
 
+// Lets go of the namespaces in which nothing of the session's is left: as long as it has a way into one, that one
+// lives.
+void forget_empty(SessionWay& session, const Way& way) {
+  std::erase_if(session.elsewhere, [&](const auto& there) {
+    const auto host = read_host_state(there->socket(), policy::Extent::links);
+    return host && std::ranges::find(host->links, way.group, &rtnetlink::Link::group) == host->links.end();
+  });
+}
+
 // The namespace that the request names by the place of its descriptor among those of the record.
 Result<Elsewhere*> reach(int place, Message& record, SessionWay& session, const Way& way, priv::TunSource tuns) {
   if (static_cast<std::size_t>(place) >= record.fds.size())
@@ -285,6 +294,7 @@ Result<Elsewhere*> reach(int place, Message& record, SessionWay& session, const 
   unique_fd& netns = record.fds[static_cast<std::size_t>(place)];
   const auto known = std::ranges::find_if(session.elsewhere, [&](const auto& one) { return one->is(netns.get()); });
   if (known != session.elsewhere.end()) return known->get();
+  forget_empty(session, way);
   auto reached = Elsewhere::reach(std::move(netns), way.caller.uid, *way.attendant, std::move(tuns), way.socket);
   if (!reached) return std::unexpected(std::move(reached.error()));
   session.elsewhere.push_back(*std::move(reached));
@@ -308,6 +318,10 @@ Result<void> answer_record(Message& record, SessionWay& session, const Way& way,
   }
   const auto* open = std::get_if<OpenInterface>(&*request);
   auto prepared = prepare_for(*request, session, way);
+  if (!prepared && prepared.error().errnum == EMFILE) {
+    forget_empty(session, way);
+    prepared = prepare_for(*request, session, way);
+  }
   if (prepared && session.session.policy().has_changed())
     prepared = fail(Code::denied, "the policy has changed since this session began",
                     "Begin a new session for what is asked for from here on; what this one made stays until it ends.");
@@ -365,6 +379,7 @@ int hold_native_session(const policy::Grant& opened, SessionWay& session, const 
     } else if (const auto* strange = std::get_if<Error>(&next)) {
       if (const auto recorded = way.trail.not_understood(*strange, {}); !recorded) way.reply.remark(recorded.error());
       way.reply.refuse(*strange);
+      if (strange->errnum == EMFILE) forget_empty(session, way);
     } else if (auto taken = answer_record(std::get<Message>(next), session, way, tuns); !taken) {
       session.summary.ended = "the caller did not take an answer";
       error = taken.error();

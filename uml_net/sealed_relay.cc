@@ -56,7 +56,7 @@ bool move_to_host(int tap, int data, Way& way) {
 }  // namespace
 
 void relay_sealed(int tap, int data) {
-  Way to_caller, to_host;
+  static Way to_caller, to_host;  // not on the stack, which the caller may have limited
   for (;;) {
     const bool blocked = to_caller.frame != 0;
     pollfd fds[] = {

@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -49,6 +50,16 @@ void settle_signals() {
   ::prctl(PR_SET_TIMERSLACK, kTimerSlack, 0L, 0L, 0L);
 }
 
+// What the caller may not lower for a program with privilege, as far as its hard limit allows.
+Result<void> settle_stack() {
+  constexpr rlim_t kEnough = 64 << 10;  // bytes
+  rlimit stack{};
+  if (::getrlimit(RLIMIT_STACK, &stack) != 0 || stack.rlim_cur >= kEnough) return {};
+  stack.rlim_cur = std::min(stack.rlim_max, kEnough);
+  if (::setrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur == kEnough) return {};
+  return fail(Code::kernel, "the caller's limit on the stack (ulimit -s) is too low for uml_net", "It needs 64 KiB.");
+}
+
 bool are_the_same(int fd, const struct stat& file) {
   struct stat status{};
   return ::fstat(fd, &status) == 0 && status.st_dev == file.st_dev && status.st_ino == file.st_ino;
@@ -69,6 +80,7 @@ Result<void> keep_words_out_of(int fd) {
 
 Result<unique_fd> leave_callers_world(std::optional<int> keep) {
   ::clearenv();
+  if (auto enough = settle_stack(); !enough) return std::unexpected(std::move(enough.error()));
   auto kept = settle_fds(keep);
   if (!kept) return kept;
   settle_signals();

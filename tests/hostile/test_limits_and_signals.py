@@ -4,13 +4,15 @@ import ctypes
 import os
 import resource
 import signal
+import socket
 import subprocess
 import unittest
 from typing import Any, Callable
 
-from tests.support import caller, world
+from tests.support import caller, native, world
 from tests.support.hostile import GATE, LIBC, NOBODY, OPERATIONS, HostileCase, as_user, call, full_datagram_pair
 from tests.support.process import status_of
+from tests.support.responder import Responder
 
 LIMITS = {
     resource.RLIMIT_FSIZE: (0, 1, 4096), resource.RLIMIT_NOFILE: (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16),
@@ -83,6 +85,30 @@ class Limits(HostileCase):
                                                preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "process that opens", "ulimit -u")
                 for operation in ("up", "add", "del", "bridge", "open"):
                     self.assert_served(operation, helper, preexec_fn=limited(resource.RLIMIT_NPROC, 0))
+
+
+    def test_a_small_stack(self) -> None:
+        """Where the caller could have more, the helper takes it; and a relay moves frames with the least there may be."""
+        low, least = 32 << 10, 64 << 10
+
+        def lowered() -> None:
+            resource.setrlimit(resource.RLIMIT_STACK, (low, resource.RLIM_INFINITY))
+
+        for how, helper in self.helpers.items():
+            for operation in OPERATIONS:
+                with self.subTest(how, operation=operation, limit="soft"):
+                    self.assert_served(operation, helper, preexec_fn=lowered)
+            with self.subTest(how, limit="hard"):
+                done = caller.run(helper, "4", "tuntap", "up", GATE, user=NOBODY, preexec_fn=limited(resource.RLIMIT_STACK, low))
+                self.assertIn(b"limit on the stack (ulimit -s)", done.stderr)
+                self.assertGreater(done.returncode, 0)
+            with self.subTest(how, limit="hard", what="relay"):
+                answer = native.call(helper, "open", "sealed", "address=10.98.0.254/24", user=NOBODY,
+                                     preexec_fn=limited(resource.RLIMIT_STACK, least))
+                self.assertTrue(answer.ok, answer)
+                with socket.socket(fileno=answer.fds[0]) as wire, Responder(wire, "10.98.0.1"):
+                    self.assertTrue(world.ping("10.98.0.1"))
+            self.assert_host_unchanged()
 
 
 class Signals(HostileCase):

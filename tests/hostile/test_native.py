@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import socket
 import subprocess
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from tests.hostile.test_descriptors import all_kinds
-from tests.support import caller, world
+from tests.support import caller, native, world
 from tests.support.hostile import (FREE, GATE, HOST, INSTALLATIONS, MINE, NO_TAP, NOBODY, NOT_OURS, POLICY, ROUTER, SOMEBODY,
                                    THEIR_GUEST, THEIRS, HostileCase, as_user)
 
@@ -233,6 +234,38 @@ class Sessions(NativeCase):
                     pass
                 with caller.tuntap_up(self.helper, GATE, user=SOMEBODY) as reply:
                     self.assertEqual(reply.exit, 0, reply)
+
+    def test_one_namespace_after_the_other(self) -> None:
+        """A session keeps none in which it has nothing, and lives with the descriptors that its caller lets it have."""
+        rules = [{**rule, "namespaces": True} for rule in POLICY["rules"]]  # type: ignore[attr-defined]
+        world.write_policy({**POLICY, "rules": rules})
+        self.baseline = self.settled()
+        namespaces = [native.OwnNamespace(NOBODY) for _ in range(8)]
+        for namespace in namespaces:
+            self.addCleanup(namespace.close)
+
+        def lowered() -> None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))  # enough for three of them
+
+        for how in INSTALLATIONS:
+            with self.subTest(how), native.Session(self.helpers[how], user=NOBODY, preexec_fn=lowered) as session:
+                for namespace in namespaces:
+                    with session.ask("open", "netns=0", fds=[namespace.fd]) as answer:
+                        self.assertTrue(answer.ok, answer)
+                held = []
+                for namespace in namespaces:
+                    held.append(session.ask("open", "netns=0", fds=[namespace.fd]))
+                    if not held[-1].ok:
+                        break
+                self.assertIn("EMFILE", held[-1].json["error"] + held[-1].json.get("errno", ""))
+                for answer in held:
+                    answer.close()
+                # What they were in is let go of, at the latest when there is no room for the descriptor that comes with a record.
+                session.ask("open", "netns=0", fds=[namespaces[-1].fd]).close()
+                with session.ask("open", "netns=0", fds=[namespaces[-1].fd]) as answer:
+                    self.assertTrue(answer.ok, answer)
+                self.assertEqual(session.close(), 0)
+            self.assert_host_unchanged()
 
     def test_what_was_made_goes_with_the_session(self) -> None:
         """Whoever still holds its descriptors, and however it ends."""

@@ -4,11 +4,9 @@ keep what was sent to them waiting. What a session then says is true, others are
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 import unittest
-from pathlib import Path
 from typing import Callable, Iterator
 
 from tests.hostile.test_native import NativeCase
@@ -106,6 +104,7 @@ class SessionProcesses(NativeCase):
         with self.session() as one, self.session() as other:
             opener, attendant = children_of(one.process.pid)[0], children_of(other.process.pid)[1]
             for pid in (opener, attendant):
+                self.addCleanup(self.end, pid)
                 signalled(pid, signal.SIGSTOP)
             one.send(b"open\0device=uml1\0")
             other.send(b"open\0netns=0\0", [own[0].fd])
@@ -153,6 +152,11 @@ class SessionProcesses(NativeCase):
             self.assertEqual(set(codes), {"denied"})
             with session.ask(*OPEN) as answer:
                 self.assertTrue(answer.ok, answer)
+
+    @staticmethod
+    def end(pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
     def wait_until(self, holds: Callable[[], bool]) -> None:
         deadline = time.monotonic() + caller.TIMEOUT
