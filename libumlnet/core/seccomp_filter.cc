@@ -204,14 +204,15 @@ Program SeccompFilter::program() const {
   return assembler.take();
 }
 
-Result<void> SeccompFilter::enter() const {
+Result<void> SeccompFilter::enter(Threads threads) const {
   Program instructions = program();
   const sock_fprog whole = {.len = static_cast<unsigned short>(instructions.size()), .filter = instructions.data()};
   if (instructions.size() > BPF_MAXINSNS)
     return fail(Code::bug, "the seccomp filter has " + std::to_string(instructions.size()) +
                                " instructions, and the kernel takes " + std::to_string(BPF_MAXINSNS));
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0 ||
-      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &whole) != 0)
+      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, threads == Threads::all ? SECCOMP_FILTER_FLAG_TSYNC : 0,
+                &whole) != 0)
     return fail_errno(Code::kernel, errno, "cannot enter the seccomp filter",
                       "The kernel must be built with CONFIG_SECCOMP_FILTER.");
   return {};
