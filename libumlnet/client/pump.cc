@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 
 #include "libumlnet/client/callback_end.h"
@@ -31,6 +32,10 @@ std::unique_ptr<FrameEnd> make_end(const EndConfig& end, const umlnet_end* callb
   }
 }
 
+// A frame that comes within this time of the one before is waited for awake. Where one waits for the answer to another,
+// a thread with one direction sees only every second of them.
+constexpr std::chrono::microseconds kSoon{50}, kSoonOneWay{100};
+
 constexpr short kHangUp = POLLHUP | POLLERR;
 
 bool has_processors() {
@@ -48,7 +53,8 @@ Pump::Pump(const PumpConfig& config, const Callbacks& callbacks, PumpCounters& c
       capture_(config.capture_fd >= 0 ? std::make_unique<Capture>(config, counters) : nullptr),
       a_to_b_(*a_, *b_, config.b.offloads, counters.a_to_b, capture_.get(), CaptureWay::from_a),
       b_to_a_(*b_, *a_, config.a.offloads, counters.b_to_a, capture_.get(), CaptureWay::from_b),
-      polling_(has_processors()) {}
+      has_processors_(has_processors()),
+      both_{.a_to_b = &a_to_b_, .b_to_a = &b_to_a_, .polling = AdaptivePolling(has_processors_, kSoon)} {}
 
 SandboxFds Pump::fds(const Owner& owner) const {
   return {.a = config_.a,
@@ -61,28 +67,31 @@ SandboxFds Pump::fds(const Owner& owner) const {
 }
 
 // What to ask poll() about an end: `from` is the direction that reads it, `to` the one that writes to it.
-short Pump::wanted(const FrameEnd& end, const PumpDirection& from, const PumpDirection& to) {
+short Pump::wanted(const FrameEnd& end, const PumpDirection* from, const PumpDirection* to) {
   short events = 0;
-  if (!from.waits()) events = end.readable_events();
-  if (to.waits() && !end.is_timed()) events = static_cast<short>(events | POLLOUT);
+  if (from != nullptr && !from->waits()) events = end.readable_events();
+  if (to != nullptr && to->waits() && !end.is_timed()) events = static_cast<short>(events | POLLOUT);
   return events;
 }
 
-int Pump::longest_wait() const {
-  if (a_to_b_.holds() || b_to_a_.holds()) return 0;
-  const auto needs_asking = [](const FrameEnd& end, const PumpDirection& from, const PumpDirection& to) {
-    return end.is_timed() && ((end.fd() < 0 && !from.waits()) || to.waits());
+int Pump::longest_wait(const Work& work) const {
+  const auto holds = [](const PumpDirection* direction) { return direction != nullptr && direction->holds(); };
+  if (holds(work.a_to_b) || holds(work.b_to_a)) return 0;
+  const auto needs_asking = [](const FrameEnd& end, const PumpDirection* from, const PumpDirection* to) {
+    if (!end.is_timed()) return false;
+    return (end.fd() < 0 && from != nullptr && !from->waits()) || (to != nullptr && to->waits());
   };
-  return needs_asking(*a_, a_to_b_, b_to_a_) || needs_asking(*b_, b_to_a_, a_to_b_) ? kTick : -1;
+  return needs_asking(*a_, work.a_to_b, work.b_to_a) || needs_asking(*b_, work.b_to_a, work.a_to_b) ? kTick : -1;
 }
 
-bool Pump::is_due(const PumpDirection& direction, const FrameEnd& from, const FrameEnd& to, short from_events,
+bool Pump::is_due(const PumpDirection* direction, const FrameEnd& from, const FrameEnd& to, short from_events,
                   short to_events) {
-  if (direction.waits()) return to_events != 0 || to.is_timed();
-  return direction.holds() || from_events != 0 || from.fd() < 0;
+  if (direction == nullptr) return false;
+  if (direction->waits()) return to_events != 0 || to.is_timed();
+  return direction->holds() || from_events != 0 || from.fd() < 0;
 }
 
-std::optional<PumpOutcome> Pump::move(PumpDirection& direction, bool from_b) {
+std::optional<PumpOutcome> Pump::move(const Work& work, PumpDirection& direction, bool from_b) {
   const auto [state, reading] = direction.move();
   const bool is_b = reading == from_b;
   switch (state.flow) {
@@ -90,9 +99,9 @@ std::optional<PumpOutcome> Pump::move(PumpDirection& direction, bool from_b) {
     case EndState::wait: return std::nullopt;
     case EndState::gone: {
       // What it has sent before still goes where it was to go.
-      PumpDirection& rest = is_b ? b_to_a_ : a_to_b_;
-      for (int i = 0; i < kLastMoves && !reading && !rest.waits(); ++i)
-        if (rest.move().state.flow != EndState::more) break;
+      PumpDirection* rest = is_b ? work.b_to_a : work.a_to_b;
+      for (int i = 0; i < kLastMoves && rest != nullptr && !reading && !rest->waits(); ++i)
+        if (rest->move().state.flow != EndState::more) break;
       return gone(is_b);
     }
     case EndState::broken: break;
@@ -106,33 +115,35 @@ std::optional<PumpOutcome> Pump::move(PumpDirection& direction, bool from_b) {
 
 PumpOutcome Pump::gone(bool is_b) { return {.how = is_b ? PumpOutcome::b_gone : PumpOutcome::a_gone}; }
 
-std::optional<PumpOutcome> Pump::round(const Owner& owner) {
+std::optional<PumpOutcome> Pump::round(Work& work, const Owner& owner) {
   std::array<pollfd, 6> polls;
   std::size_t count = 0;
   const auto ask = [&](int fd, short events) { polls[count++] = {.fd = fd, .events = events, .revents = 0}; };
-  const auto ask_end = [&](const FrameEnd& end, bool& hung_up, const PumpDirection& from, const PumpDirection& to) {
-    hung_up = hung_up && from.waits();
+  const auto ask_end = [&](const FrameEnd& end, bool& hung_up, const PumpDirection* from, const PumpDirection* to) {
+    hung_up = hung_up && from != nullptr && from->waits();
     const short events = wanted(end, from, to);
-    ask(hung_up && events == 0 ? -1 : end.fd(), events);  // it would say so again and again
+    // Hung up, it would say so again and again; to be written to by one of two threads, it is the other one's to watch.
+    const bool is_mute = events == 0 && (hung_up || (from == nullptr));
+    ask(is_mute ? -1 : end.fd(), events);
   };
   ask(stop_, POLLIN);
-  ask_end(*a_, a_hung_up_, a_to_b_, b_to_a_);
-  ask_end(*b_, b_hung_up_, b_to_a_, a_to_b_);
+  ask_end(*a_, work.a_hung_up, work.a_to_b, work.b_to_a);
+  ask_end(*b_, work.b_hung_up, work.b_to_a, work.a_to_b);
   if (capture_) ask(capture_->fd(), POLLOUT);
   const std::size_t owners = count;
   if (owner.channel >= 0) ask(owner.channel, POLLIN);
   if (owner.pidfd >= 0) ask(owner.pidfd, POLLIN);
 
   const auto poll = [&](int timeout) { return ::poll(polls.data(), count, timeout); };
-  const int longest = longest_wait();
-  if ((longest < 0 ? polling_.wait(poll) : poll(longest)) < 0) {
+  const int longest = longest_wait(work);
+  if ((longest < 0 ? work.polling.wait(poll) : poll(longest)) < 0) {
     if (errno == EINTR) return std::nullopt;
     return PumpOutcome{
         .how = PumpOutcome::broke, .doing = PumpOutcome::waiting, .code = UMLNET_SYSTEM, .errnum = errno};
   }
   if (polls[0].revents != 0) {
     std::uint64_t orders = 0;
-    (void)!::read(stop_, &orders, sizeof orders);
+    if (&work == &both_) (void)!::read(stop_, &orders, sizeof orders);
     return PumpOutcome{.how = PumpOutcome::stopped};
   }
   for (std::size_t i = owners; i < count; ++i)
@@ -147,14 +158,14 @@ std::optional<PumpOutcome> Pump::round(const Owner& owner) {
                        .errnum = EBADF};
   if ((a & a_->gone_events()) != 0) return gone(false);
   if ((b & b_->gone_events()) != 0) return gone(true);
-  a_hung_up_ = a_hung_up_ || (a & kHangUp) != 0;
-  b_hung_up_ = b_hung_up_ || (b & kHangUp) != 0;
+  work.a_hung_up = work.a_hung_up || (a & kHangUp) != 0;
+  work.b_hung_up = work.b_hung_up || (b & kHangUp) != 0;
 
   // Due or not is seen before anything moves: one direction does not make work for the other.
-  const bool a_to_b = is_due(a_to_b_, *a_, *b_, a, b), b_to_a = is_due(b_to_a_, *b_, *a_, b, a);
+  const bool a_to_b = is_due(work.a_to_b, *a_, *b_, a, b), b_to_a = is_due(work.b_to_a, *b_, *a_, b, a);
   std::optional<PumpOutcome> end;
-  if (a_to_b) end = move(a_to_b_, false);
-  if (b_to_a && !end) end = move(b_to_a_, true);
+  if (a_to_b) end = move(work, *work.a_to_b, false);
+  if (b_to_a && !end) end = move(work, *work.b_to_a, true);
   if (capture_) capture_->flush();
   return end;
 }
@@ -162,8 +173,22 @@ std::optional<PumpOutcome> Pump::round(const Owner& owner) {
 PumpOutcome Pump::run(const Owner& owner) {
   if (capture_) capture_->begin(in_sandbox_);
   std::optional<PumpOutcome> end;
-  while (!end) end = round(owner);
+  while (!end) end = round(both_, owner);
   if (capture_) capture_->finish();
+  return *end;
+}
+
+bool Pump::can_be_split() const {
+  const auto is_plain_tap = [](const EndConfig& end) { return end.framing == UMLNET_TAP && end.vnet_hdr == 0; };
+  return has_processors_ && !capture_ && is_plain_tap(config_.a) && is_plain_tap(config_.b);
+}
+
+PumpOutcome Pump::run_one_way(bool from_b, const Owner& owner) {
+  Work work{.a_to_b = from_b ? nullptr : &a_to_b_,
+            .b_to_a = from_b ? &b_to_a_ : nullptr,
+            .polling = AdaptivePolling(has_processors_, kSoonOneWay)};
+  std::optional<PumpOutcome> end;
+  while (!end) end = round(work, owner);
   return *end;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "umlnet/umlnet.h"
@@ -20,7 +21,10 @@ class Counter {
   static_assert(decltype(value_)::is_always_lock_free);
 };
 
-struct DirectionCounters {
+// Each may have a thread of its own: none writes to a line of the cache that the other one uses.
+inline constexpr std::size_t kCacheLine = 64;
+
+struct alignas(kCacheLine) DirectionCounters {
   Counter frames, bytes, too_short, too_long, malformed, refused, segmented, checksums, waits;
 
   std::uint64_t dropped() const { return too_short.get() + too_long.get() + malformed.get() + refused.get(); }

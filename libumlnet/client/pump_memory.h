@@ -36,7 +36,7 @@ struct Violation {
 };
 
 struct PumpMemory {
-  static constexpr std::uint32_t kMagic = 0x756d6c50, kLayout = 1;
+  static constexpr std::uint32_t kMagic = 0x756d6c50, kLayout = 2;
   std::uint32_t magic, layout;
   std::uint64_t size;
   PumpConfig config;

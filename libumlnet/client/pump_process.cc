@@ -14,6 +14,7 @@
 
 #include "libumlnet/client/off_stdio.h"
 #include "libumlnet/client/pump.h"
+#include "libumlnet/client/pump_threads.h"
 #include "libumlnet/client/sandbox.h"
 #include "libumlnet/client/syscall_name.h"
 
@@ -82,14 +83,14 @@ void be_the_pump_process(void (*in_the_sandbox)()) {
   if (const auto checked = check_config(config); !checked) leave_failed(memory, PumpOutcome::starting, checked.error());
 
   Pump pump(config, {}, memory.counters, kStop);
-  if (const auto entered = enter_sandbox(pump.fds(kItsOwner), memory.violation); !entered)
+  PumpThreads threads(pump, kItsOwner, memory.outcome);
+  if (const auto entered = enter_sandbox(pump.fds(kItsOwner), memory.violation, [&] { threads.start(); }); !entered)
     leave_failed(memory, PumpOutcome::entering_sandbox, entered.error());
   pump.is_in_sandbox();
   if (in_the_sandbox != nullptr) in_the_sandbox();
   const char ready = 1;
   ::send(kChannel, &ready, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-  memory.outcome = pump.run(kItsOwner);
-  leave(0);
+  threads.run();
 }
 
 Outcome<PumpProcess> PumpProcess::start(const std::string& program, const PumpConfig& config,

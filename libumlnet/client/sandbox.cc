@@ -172,7 +172,7 @@ SeccompFilter pump_filter(const SandboxFds& fds) {
   }
   if (fds.capture_kind == CaptureKind::pipe || fds.capture_kind == CaptureKind::socket)
     filter.allow(kPoll, {Where::equals(1, 1)});
-  filter.allow(SYS_clock_gettime);
+  filter.allow(SYS_clock_gettime).allow(SYS_sched_yield);
   filter.allow(SYS_exit_group).allow(SYS_restart_syscall);
 #ifdef UMLNET_SANITIZED
   filter.allow_each(kSanitizer);
@@ -180,7 +180,7 @@ SeccompFilter pump_filter(const SandboxFds& fds) {
   return filter;
 }
 
-Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation) {
+Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation, const std::function<void()>& last) {
   if (auto alone = check_alone(); !alone) return alone;
   const SeccompFilter filter = pump_filter(fds);
 
@@ -195,8 +195,10 @@ Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation) {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return refused("cannot give up new privileges");
   if (auto dropped = drop_capabilities(); !dropped) return dropped;
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return refused("cannot become undumpable");
+  if (last) last();
   if (auto lowered = lower_limits(fds); !lowered) return lowered;
-  if (auto entered = filter.enter(); !entered) return failed_by(UMLNET_SANDBOX, entered.error());
+  if (auto entered = filter.enter(SeccompFilter::Threads::all); !entered)
+    return failed_by(UMLNET_SANDBOX, entered.error());
   return {};
 }
 

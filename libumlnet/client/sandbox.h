@@ -1,6 +1,8 @@
 // The sandbox of a pump: where the frames of a hostile guest are looked at, there is nothing to be had.
 #pragma once
 
+#include <functional>
+
 #include "libumlnet/client/pump_config.h"
 #include "libumlnet/client/pump_memory.h"
 #include "libumlnet/core/seccomp_filter.h"
@@ -25,7 +27,7 @@ struct SandboxFds {
 //   write     a TAP (also writev where there is a virtio-net header); a capture that is no socket
 //   sockets   of the ends: recvfrom, or recvmmsg for datagrams, and sendto, each non-blocking and without address; of
 //             channel and capture: sendto
-//   the end   exit_group; restart_syscall after a stop; the clock, where the vDSO does not have it
+//   the end   exit_group; restart_syscall after a stop; sched_yield; the clock, where the vDSO does not have it
 // No memory, no file, no descriptor that comes or goes, no signal, no process, no ioctl. Anything else traps, and
 // rt_sigreturn kills at once, so that no handler ever returns.
 SeccompFilter pump_filter(const SandboxFds& fds);
@@ -37,7 +39,10 @@ SeccompFilter pump_filter(const SandboxFds& fds);
 // A forbidden system call is written to `violation`, which must stay where it is, and then the process is killed with
 // SIGSYS. What stands in `violation` is the dying process's own word; that it dies is the kernel's doing.
 //
+// `last`, where there is one, is called when nothing is left to be given up but what makes threads possible: those that
+// it starts are in the sandbox as well, once this returns.
+//
 // UMLNET_STATE where the process has several threads: nothing is done. UMLNET_SANDBOX: half of it may be done.
-Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation);
+Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation, const std::function<void()>& last = {});
 
 }  // namespace umlnet::client

@@ -29,8 +29,9 @@ class TapEnd final : public FrameEnd {
  private:
   ssize_t write_frame(std::span<const Frame> joined);
 
-  FrameArena arena_;
-  std::array<iovec, kBurst> parts_{};  // of joined frames
+  // Reading and writing have nothing in common: they may be done by two threads.
+  alignas(kCacheLine) FrameArena arena_;
+  alignas(kCacheLine) std::array<iovec, kBurst> parts_{};  // of joined frames
 };
 
 }  // namespace umlnet::client

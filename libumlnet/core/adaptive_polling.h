@@ -2,9 +2,12 @@
 // does for its own devices (halt polling, SO_BUSY_POLL). A process that sleeps runs some 10 to 40 us after it is woken,
 // the most of it on a virtual processor; moving a frame takes 4.
 //
-// It pays only while they do come, so that the last wait decides about the next: after one that was longer than
-// kLongest there is no asking again, until one was shorter. An idle process sleeps.
+// It pays only while they do come, so that the last wait decides about the next: after one that was long there is no
+// asking again, until one was short. An idle process sleeps. Between two questions whoever else waits for the processor
+// has it (sched_yield): that may be the one who is to send the next frame.
 #pragma once
+
+#include <sched.h>
 
 #include <chrono>
 
@@ -14,10 +17,10 @@ namespace umlnet {
 template <class Clock>
 class AdaptivePollingBy {
  public:
-  static constexpr std::chrono::microseconds kLongest{50};
-
-  // Without another processor, whoever is to send the next frame would wait for us.
-  explicit AdaptivePollingBy(bool has_processors) : has_processors_(has_processors) {}
+  // Asks again for so long, and after waits of less than that. Not at all without another processor: whoever is to send
+  // the next frame would wait for us.
+  AdaptivePollingBy(bool has_processors, std::chrono::microseconds longest)
+      : longest_(has_processors ? longest : std::chrono::microseconds{0}) {}
 
   // Waits by `poll`, which takes a timeout, 0 (not at all) or -1 (for as long as it takes), and returns what poll()
   // returns.
@@ -26,15 +29,17 @@ class AdaptivePollingBy {
     if (pays_)
       if (const int ready = poll(0); ready != 0) return ready;
     const auto began = Clock::now();
-    while (pays_ && Clock::now() - began < kLongest)
+    while (pays_ && Clock::now() - began < longest_) {
+      ::sched_yield();
       if (const int ready = poll(0); ready != 0) return ready;
+    }
     const int ready = poll(-1);
-    pays_ = has_processors_ && Clock::now() - began < kLongest;
+    pays_ = Clock::now() - began < longest_;
     return ready;
   }
 
  private:
-  bool has_processors_;
+  std::chrono::microseconds longest_;
   bool pays_ = false;
 };
 

@@ -22,6 +22,9 @@ class SeccompFilter {
     std::uint64_t mask;
     std::uint64_t value;
     static Where equals(unsigned argument, std::uint64_t value) { return {argument, ~std::uint64_t{0}, value}; }
+    // Of an argument that the kernel takes as an int or an unsigned int, and of which it passes over the upper half: a
+    // descriptor, a number of descriptors, the request to a device, the command of fcntl(2), a process id, flags.
+    static Where equals_int(unsigned argument, std::uint32_t value) { return {argument, UINT32_MAX, value}; }
     static Where has_none_of(unsigned argument, std::uint64_t bits) { return {argument, bits, 0}; }
   };
   // One way in which a system call is allowed: where all of the conditions hold.
@@ -46,10 +49,11 @@ class SeccompFilter {
   // A system call that kills the process at once, with any arguments, where others trap.
   SeccompFilter& kill_on(int syscall);
 
-  // Puts the calling thread, and all that it starts, under the filter for good. Sets no_new_privs. A forbidden call
-  // kills the process with SIGSYS, or traps; one by another architecture's table kills it in any case. Needs no
-  // privilege.
-  Result<void> enter() const;
+  enum class Threads : std::uint8_t { calling, all };
+  // Puts the calling thread, and all that it starts, under the filter for good; or all threads of the process at once
+  // (SECCOMP_FILTER_FLAG_TSYNC), or none. Sets no_new_privs. A forbidden call kills the process with SIGSYS, or traps;
+  // one by another architecture's table kills it in any case. Needs no privilege.
+  Result<void> enter(Threads threads = Threads::calling) const;
 
   // What the kernel gets: a program that returns one of SECCOMP_RET_* for a seccomp_data.
   std::vector<sock_filter> program() const;

@@ -48,7 +48,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests/bench/run")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
     parser.add_argument("--quick", action="store_true", help="few rounds")
-    parser.add_argument("--rounds", type=int, help="of the helper's part (default: 200, quick: 15)")
+    parser.add_argument("--rounds", type=int, help="of the helper's part (default: 200, quick: 15) and the pump's (5, 1)")
     parser.add_argument("--update", action="store_true", help="write tests/bench/RESULTS.md and its plots")
     parser.add_argument("--json", type=Path, help="where the numbers go (default: bench/results.json in the build directory)")
     arguments = parser.parse_args()
@@ -69,7 +69,8 @@ def main() -> int:
         if name in parts:
             say(f"== {name}")
             results[name] = module(name, *(["--quick"] if name == "session" and arguments.quick else []),
-                                   *(["--rounds", "1", "--seconds", "0.3"] if name == "pump" and arguments.quick else []))
+                                   *(["--rounds", "1", "--seconds", "0.3"] if name == "pump" and arguments.quick else []),
+                                   *(["--rounds", str(arguments.rounds)] if name == "pump" and arguments.rounds else []))
     if "helper" in parts:
         say("== helper")
         bench = helper.Bench()

@@ -243,6 +243,17 @@ def _busy_seconds() -> float:
     return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
+def _pump_seconds() -> float | None:
+    """Processor time of the pumps that run in this network namespace; None where there are none."""
+    used = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if ((process / "cmdline").read_bytes() == b"umlnet-pump\0"
+                    and os.readlink(process / "ns/net") == os.readlink("/proc/self/ns/net")):
+                used += [int(thread.read_text().split()[0]) / 1e9 for thread in process.glob("task/*/schedstat")]
+    return sum(used) if used else None
+
+
 class Sink:
     def __init__(self, prefix: list[str], *words: object) -> None:
         self.process = subprocess.Popen([*prefix, *map(str, words)], stdout=subprocess.PIPE, text=True)
@@ -288,6 +299,11 @@ def measure(joint: Joint, programs: Programs, seconds: float) -> dict[str, float
         _ended(echo.process)
         assert echo.process.stdout
         echo.process.stdout.close()
+
+    before, began = _pump_seconds(), time.monotonic()
+    if before is not None:
+        time.sleep(2 * seconds)
+        result["idle_cpu_percent"] = 100 * ((_pump_seconds() or before) - before) / (time.monotonic() - began)
     return result
 
 
@@ -355,6 +371,7 @@ WANTED = (
     ("pump TAP vnet", "kernel bridge", "small_frames_s", "at least 1"),
     ("pump TAP", "naive TAP", "ping_us", "at most 1"),
     ("pump stream, TAP vnet", "naive stream", "ping_us", "at most 1"),
+    ("uml_net ethertap", "naive ethertap", "ping_us", "at most 1"),
 )
 METRICS = {"tcp_gbit_s": "TCP", "small_frames_s": "64-byte frames", "ping_us": "ping-pong time",
            "guest_to_host_gbit_s": "TCP to the host", "host_to_guest_gbit_s": "TCP to the guest"}
@@ -364,12 +381,15 @@ def table(results: list[dict[str, Any]]) -> str:
     rounds = {result["joint"]: result["rounds"] for result in results}
     text = ("TCP, frames of 64 bytes and ping-pong go from one network namespace to another; CPU time is that of the whole\n"
             "machine while TCP went. Naive is the loop that one writes first: it waits, moves one frame, and waits again.\n\n")
-    lines = ["| joint | TCP Gbit/s | CPU s per GiB | 64-byte frames/s | ping-pong us (median, p99) |", "|---|---|---|---|---|"]
+    lines = ["| joint | TCP Gbit/s | CPU s per GiB | 64-byte frames/s | ping-pong us (median, p99) | pump's CPU when idle |",
+             "|---|---|---|---|---|---|"]
     for result in results:
         medians = result["medians"]
         if "tcp_gbit_s" in medians:
+            idle = f"{medians['idle_cpu_percent']:.2f} %" if "idle_cpu_percent" in medians else ""
             lines.append(f"| {result['joint']} | {medians['tcp_gbit_s']:.2f} | {medians['cpu_s_per_gib']:.2f} "
-                         f"| {medians['small_frames_s']:,.0f} | {medians['ping_us']:.0f}, {medians['ping_p99_us']:.0f} |")
+                         f"| {medians['small_frames_s']:,.0f} | {medians['ping_us']:.0f}, {medians['ping_p99_us']:.0f} "
+                         f"| {idle} |")
     text += "\n".join(lines) + "\n\n"
     guests = [result for result in results if "guest_to_host_gbit_s" in result["medians"]]
     if guests:

@@ -101,12 +101,22 @@ SECTIONS = {"helper": ("The helper: request to open device", _requests), "growth
             "size": ("Size", _sizes), "session": ("A session", _session), "pump": ("The pump", _pump)}
 
 
+def _sections(report: Path) -> dict[str, str]:
+    """Of a report that was written before: the text under each title."""
+    if not report.exists():
+        return {}
+    return {title: text for title, _, text in (part.partition("\n") for part in report.read_text().split("\n## ")[1:])}
+
+
 def written(results: dict[str, Any], directory: Path) -> str:
-    """The whole report; its plots go into `directory`."""
+    """The whole report; its plots go into `directory`. What was not measured stays as the report there has it."""
+    before = _sections(directory / "RESULTS.md")
     machine = results["machine"]
     text = "# What it costs\n\nWritten by `tests/bench/run --update`. Times are those of one machine on one day, and ratios are what counts:\n"
     text += f"{machine['processors']} processors ({machine['model']}), Linux {machine['kernel']}, {machine['date']}.\n"
     for key, (title, section) in SECTIONS.items():
         if results.get(key):
             text += f"\n## {title}\n\n{section(results[key], directory)}"
+        elif title in before:
+            text += f"\n## {title}\n{before[title].rstrip()}\n"
     return text + f"\n## Soak\n\n{_soak()}"

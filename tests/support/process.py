@@ -14,7 +14,8 @@ def capabilities(status: dict[str, str]) -> dict[str, int]:
     return {key: int(status[key], 16) for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
 
 
-def status_of(pid: int) -> dict[str, str]:
+def status_of(pid: int | str) -> dict[str, str]:
+    """Of a process, or of its thread: PID/task/THREAD."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 

@@ -46,7 +46,7 @@ Waited wait(Polling& polling, std::chrono::microseconds after) {
 }  // namespace
 
 TEST_CASE("adaptive polling: it asks again only after a short wait") {
-  Polling polling(true);
+  Polling polling(true, 50us);
   CHECK(wait(polling, 1s).asked == 0);
   CHECK(wait(polling, 20us).slept == 1);
   for (int i = 0; i < 3; ++i) {
@@ -62,12 +62,12 @@ TEST_CASE("adaptive polling: it asks again only after a short wait") {
 }
 
 TEST_CASE("adaptive polling: without another processor it sleeps") {
-  Polling polling(false);
+  Polling polling(false, 50us);
   for (int i = 0; i < 3; ++i) CHECK(wait(polling, 20us).asked == 0);
 }
 
 TEST_CASE("adaptive polling: what poll() fails with comes through") {
-  Polling polling(true);
+  Polling polling(true, 50us);
   CHECK(wait(polling, 20us).slept == 1);
   CHECK(polling.wait([](int /*timeout*/) { return -1; }) == -1);
 }
