@@ -1,36 +1,42 @@
 #include "policy/accounts.h"
 
+#include <algorithm>
+
 #include "policy/account_lines.h"
 
 namespace umlnet::policy {
-namespace {
 
-template <class Id>
-std::optional<Id> find(const std::unordered_map<std::string, Id>& ids, std::string_view name) {
-  const auto it = ids.find(std::string(name));
-  if (it == ids.end()) return std::nullopt;
-  return it->second;
+Accounts::Accounts(std::string_view passwd_text, std::string_view group_text)
+    : text_(std::make_shared<std::string>(std::string(passwd_text).append(group_text))) {
+  const auto entries_of = [](std::string_view text) {
+    std::vector<Entry> entries;
+    entries.reserve(static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1);
+    for_each_account(text, [&](const AccountLine& line) { entries.push_back({line.name, line.id}); });
+    return entries;
+  };
+  users_ = entries_of(std::string_view(*text_).substr(0, passwd_text.size()));
+  groups_ = entries_of(std::string_view(*text_).substr(passwd_text.size()));
 }
 
-}  // namespace
-
-Accounts::Accounts(std::string_view passwd_text, std::string_view group_text) {
-  // emplace keeps what is there: the first line wins.
-  for_each_account(passwd_text, [&](const AccountLine& entry) {
-    users_.emplace(entry.name, entry.id);
-    user_names_.emplace(entry.id, entry.name);
-  });
-  for_each_account(group_text, [&](const AccountLine& entry) { groups_.emplace(entry.name, entry.id); });
+// The first line wins.
+const Accounts::Entry* Accounts::find(const std::vector<Entry>& entries, std::string_view name) {
+  const auto it = std::ranges::find(entries, name, &Entry::name);
+  return it != entries.end() ? &*it : nullptr;
 }
 
-std::optional<uid_t> Accounts::uid_of(std::string_view user) const { return find(users_, user); }
+std::optional<uid_t> Accounts::uid_of(std::string_view user) const {
+  const auto* entry = find(users_, user);
+  return entry != nullptr ? std::optional<uid_t>(entry->id) : std::nullopt;
+}
 
-std::optional<gid_t> Accounts::gid_of(std::string_view group) const { return find(groups_, group); }
+std::optional<gid_t> Accounts::gid_of(std::string_view group) const {
+  const auto* entry = find(groups_, group);
+  return entry != nullptr ? std::optional<gid_t>(entry->id) : std::nullopt;
+}
 
 std::optional<std::string> Accounts::name_of(uid_t uid) const {
-  const auto it = user_names_.find(uid);
-  if (it == user_names_.end()) return std::nullopt;
-  return it->second;
+  const auto it = std::ranges::find(users_, uid, &Entry::id);
+  return it != users_.end() ? std::optional<std::string>(it->name) : std::nullopt;
 }
 
 }  // namespace umlnet::policy

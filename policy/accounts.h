@@ -5,10 +5,11 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <vector>
 
 namespace umlnet::policy {
 
@@ -24,9 +25,16 @@ class Accounts {
   std::optional<std::string> name_of(uid_t uid) const;
 
  private:
-  std::unordered_map<std::string, uid_t> users_;
-  std::unordered_map<std::string, gid_t> groups_;
-  std::unordered_map<uid_t, std::string> user_names_;
+  struct Entry {
+    std::string_view name;  // in text_
+    id_t id;
+  };
+  static const Entry* find(const std::vector<Entry>& entries, std::string_view name);
+
+  // Few names are looked up, by a program that runs once: in the order of the lines, and no table is made.
+  std::shared_ptr<const std::string> text_;  // of both files
+  std::vector<Entry> users_;
+  std::vector<Entry> groups_;
 };
 
 }  // namespace umlnet::policy

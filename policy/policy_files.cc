@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "policy/location.h"
-#include "policy/trusted_file.h"
 
 namespace umlnet::policy {
 namespace {
@@ -33,9 +32,9 @@ Result<std::optional<std::vector<PolicyText>>> read_files(const std::vector<std:
 
 // A drop-in that is put in place or renamed while the directory is listed could be missed, and with it a rule that
 // denies: so what was read counts only if the directory has the same names afterwards.
-Result<std::vector<PolicyText>> read_policy_files() {
+Result<std::vector<PolicyText>> read_policy_files(TrustedPlaces& places) {
   for (int tries = 0; tries < kPolicyTries; ++tries) {
-    TrustedPlaces places;
+    if (tries > 0) places = TrustedPlaces();
     const auto names = places.list(kPolicyDirectory, ".json");
     if (!names) return std::unexpected(names.error());
     std::vector<std::string> paths = {kPolicyFile};
@@ -66,8 +65,7 @@ Result<std::string> read_account_file(const std::string& path) {
   return read_account_file(path, places);
 }
 
-Result<Accounts> read_accounts() {
-  TrustedPlaces places;
+Result<Accounts> read_accounts(TrustedPlaces& places) {
   auto passwd = read_account_file(kPasswdFile, places);
   if (!passwd) return std::unexpected(std::move(passwd.error()));
   auto group = read_account_file(kGroupFile, places);

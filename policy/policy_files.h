@@ -9,6 +9,7 @@
 #include "libumlnet/core/error.h"
 #include "policy/accounts.h"
 #include "policy/load.h"
+#include "policy/trusted_file.h"
 
 namespace umlnet::policy {
 
@@ -17,12 +18,13 @@ inline constexpr const char* kGroupFile = "/etc/group";
 
 // kPolicyFile and then the *.json of kPolicyDirectory, in the order in which they count. Empty: there is no policy
 // file.
-Result<std::vector<PolicyText>> read_policy_files();
+// `places` is what was opened on the way, for what else is to be read.
+Result<std::vector<PolicyText>> read_policy_files(TrustedPlaces& places);
 
 // The text of kPasswdFile or kGroupFile; empty where it is not there.
 Result<std::string> read_account_file(const std::string& path);
 
 // Of both.
-Result<Accounts> read_accounts();
+Result<Accounts> read_accounts(TrustedPlaces& places);
 
 }  // namespace umlnet::policy

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 
 namespace umlnet {
 namespace {
@@ -52,43 +51,40 @@ bool same_state(const struct stat& a, const struct stat& b) {
 }  // namespace
 
 // Walks down from "/", looking at every directory on the way. "" is "/".
-Result<std::optional<int>> TrustedPlaces::directory(const std::string& path) {
+Result<std::optional<int>> TrustedPlaces::directory(const std::string& path, int flags) {
   if (const auto known = directories_.find(path); known != directories_.end()) return known->second.get();
   unique_fd place;
   if (path.empty()) {
     place = unique_fd(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!place) return fail_errno(Code::bad_policy, errno, "cannot open /");
+    if (auto checked = check_owner(place.get(), "/", S_IFDIR); !checked) return std::unexpected(checked.error());
   } else {
-    const auto slash = path.rfind('/');
-    const auto above = directory(path.substr(0, slash));
-    if (!above || !*above) return above;
-    place = unique_fd(::openat(**above, path.c_str() + slash + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    if (!place && is_absent(errno)) return std::nullopt;
+    auto reached = reach(path, flags, S_IFDIR);
+    if (!reached) return std::unexpected(std::move(reached.error()));
+    if (!*reached) return std::nullopt;
+    place = **std::move(reached);
   }
-  const std::string name = path.empty() ? "/" : path;
-  if (!place) return fail_errno(Code::bad_policy, errno, "cannot open " + name);
-  if (auto checked = check_owner(place.get(), name, S_IFDIR); !checked) return std::unexpected(checked.error());
   return directories_.emplace(path, std::move(place)).first->second.get();
 }
 
 Result<std::optional<unique_fd>> TrustedPlaces::reach(const std::string& path, int flags, mode_t type) {
   const auto slash = path.rfind('/');
-  const auto above = directory(path.substr(0, slash));
+  const auto above = directory(path.substr(0, slash), O_PATH);
   if (!above) return std::unexpected(above.error());
   if (!*above) return std::nullopt;
   const char* last = path.c_str() + slash + 1;
-  // First as a mere place, to look at what it is: opening a FIFO or a device for reading has effects of its own.
-  unique_fd place(::openat(**above, last, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (!place && is_absent(errno)) return std::nullopt;
-  if (!place) return fail_errno(Code::bad_policy, errno, "cannot open " + path);
-  if (auto checked = check_owner(place.get(), path, type); !checked) return std::unexpected(checked.error());
-  if (type == S_IFSOCK) return place;
+  // Opening a FIFO or a device could have effects of its own. But here it is root's doing, and waits for nobody.
   unique_fd file(::openat(**above, last, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!file && is_absent(errno)) return std::nullopt;  // went away in between
-  if (!file)
-    return fail_errno(Code::bad_policy, errno, "cannot open " + path,
+  if (!file && is_absent(errno)) return std::nullopt;
+  if (!file) {
+    const int errnum = errno;
+    // A link, a socket: what is wrong with it is said before the kernel's number.
+    if (const unique_fd place(::openat(**above, last, O_PATH | O_NOFOLLOW | O_CLOEXEC)); place)
+      if (auto checked = check_owner(place.get(), path, type); !checked) return std::unexpected(checked.error());
+    return fail_errno(Code::bad_policy, errnum, "cannot open " + path,
                       "Installed with a file capability, uml_net reads it as its group: chgrp umlnet " + path +
                           " and chmod g+r, or chmod a+r.");
-  // It may be another file than the one that was looked at.
+  }
   if (auto checked = check_owner(file.get(), path, type); !checked) return std::unexpected(checked.error());
   return file;
 }
@@ -96,7 +92,7 @@ Result<std::optional<unique_fd>> TrustedPlaces::reach(const std::string& path, i
 Result<std::optional<unique_fd>> TrustedPlaces::open(const std::string& path) { return reach(path, O_RDONLY, S_IFREG); }
 
 Result<void> TrustedPlaces::check_socket(const std::string& path) {
-  const auto found = reach(path, 0, S_IFSOCK);
+  const auto found = reach(path, O_PATH, S_IFSOCK);
   if (!found) return std::unexpected(found.error());
   if (!*found) return fail_errno(Code::audit, ENOENT, "there is no " + path);
   return {};
@@ -110,13 +106,17 @@ Result<std::string> read_whole(int fd, const std::string& path, std::size_t limi
   for (int tries = 0; tries < kReadTries; ++tries) {
     struct stat before{}, after{};
     if (::fstat(fd, &before) != 0) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
+    // As long as it was when it was looked at: if it has grown since, that shows below. One byte over the limit is
+    // enough.
+    const auto wanted = std::min(static_cast<std::size_t>(std::max<off_t>(before.st_size, 0)), limit + 1);
     std::string text;
     ssize_t size = 0;
-    char block[8192];
-    // As long as it was when it was looked at: if it has grown since, that shows below.
-    while (text.size() <= limit && static_cast<off_t>(text.size()) < before.st_size &&
-           (size = ::pread(fd, block, sizeof block, static_cast<off_t>(text.size()))) > 0)
-      text.append(block, static_cast<std::size_t>(size));
+    text.resize_and_overwrite(wanted, [&](char* bytes, std::size_t room) {
+      std::size_t have = 0;
+      while (have < room && (size = ::pread(fd, bytes + have, room - have, static_cast<off_t>(have))) > 0)
+        have += static_cast<std::size_t>(size);
+      return have;
+    });
     if (size < 0) return fail_errno(Code::bad_policy, errno, "cannot read " + path);
     if (text.size() > limit)
       return untrusted(path + " is longer than " + std::to_string(limit) + " bytes", "shorten it.");
@@ -127,17 +127,21 @@ Result<std::string> read_whole(int fd, const std::string& path, std::size_t limi
 }
 
 Result<std::vector<std::string>> TrustedPlaces::list(const std::string& path, std::string_view suffix) {
-  auto opened = reach(path, O_RDONLY | O_DIRECTORY, S_IFDIR);
-  if (!opened) return std::unexpected(std::move(opened.error()));
+  const auto opened = directory(path, O_RDONLY | O_DIRECTORY);
+  if (!opened) return std::unexpected(opened.error());
   std::vector<std::string> names;
   if (!*opened) return names;
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir((*opened)->get()), ::closedir);
-  if (directory) (*opened)->release();  // the fd is the directory's from here on
-  if (!directory) return fail_errno(Code::bad_policy, errno, "cannot list " + path);
-  while (const dirent* entry = ::readdir(directory.get())) {
-    const std::string_view name = entry->d_name;
-    if (!name.starts_with('.') && name.ends_with(suffix)) names.emplace_back(name);
-  }
+  if (::lseek(**opened, 0, SEEK_SET) != 0) return fail_errno(Code::bad_policy, errno, "cannot list " + path);
+  alignas(dirent64) char entries[1024];
+  ssize_t size = 0;
+  while ((size = ::getdents64(**opened, entries, sizeof entries)) > 0)
+    for (ssize_t at = 0; at < size;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(entries + at);
+      const std::string_view name = entry->d_name;
+      if (!name.starts_with('.') && name.ends_with(suffix)) names.emplace_back(name);
+      at += entry->d_reclen;
+    }
+  if (size < 0) return fail_errno(Code::bad_policy, errno, "cannot list " + path);
   std::ranges::sort(names);
   return names;
 }

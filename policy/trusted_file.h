@@ -25,6 +25,8 @@ class TrustedPlaces {
   Result<std::optional<unique_fd>> open(const std::string& path);
 
   // The names in the trusted directory `path` that end in `suffix`, sorted. Empty where there is no such directory.
+  // Asked before a file in it is opened; asked again, it lists the same directory, also where another lies in its
+  // place.
   Result<std::vector<std::string>> list(const std::string& path, std::string_view suffix);
 
   // Whether `path` is a socket of root's, reached as a trusted file is; who may write to it is not asked.
@@ -32,7 +34,7 @@ class TrustedPlaces {
 
  private:
   Result<std::optional<unique_fd>> reach(const std::string& path, int flags, mode_t type);
-  Result<std::optional<int>> directory(const std::string& path);
+  Result<std::optional<int>> directory(const std::string& path, int flags);
 
   std::map<std::string, unique_fd> directories_;
 };

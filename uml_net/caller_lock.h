@@ -8,24 +8,35 @@
 
 namespace umlnet {
 
-// An advisory lock (F_OFD_SETLK) on the byte of the audit log whose number is the uid: nobody but the helper can open
-// the log and hold such a lock, and a helper that is stopped holds up its own user's requests only. It goes with the
-// process at the latest.
+// An advisory lock (F_OFD_SETLK) on the byte whose number is the uid, in a file that nobody but the helper can open and
+// so hold such a lock in: a helper that is stopped holds up its own user's requests only. It goes with the process at
+// the latest.
 class CallerLock {
  public:
-  // Waits, for some seconds at the most, for other requests of `uid`; Code::busy where they do not end. `log` is open
-  // for writing, and borrowed; it must outlive the lock. On a file system without locks there is none: over_limits()
-  // then still keeps everybody to the limit.
-  static Result<CallerLock> take(int log, uid_t uid);
+  // The files in which it may stand, open for writing, and borrowed; they must outlive the lock.
+  struct Files {
+    int counters;  // the one that no rotation replaces; -1 where it cannot be had
+    int log;       // else the audit log
+  };
 
-  CallerLock(CallerLock&& other) noexcept : log_(std::exchange(other.log_, -1)), uid_(other.uid_) {}
+  // Waits, for some seconds at the most, for other requests of `uid`; Code::busy where they do not end. On a file
+  // system without locks there is none.
+  static Result<CallerLock> take(const Files& files, uid_t uid);
+
+  // Whether it was certainly one and the same lock for all of the user's requests. If not, over_limits() is to be asked
+  // again behind the change.
+  bool is_certain() const { return is_certain_; }
+
+  CallerLock(CallerLock&& other) noexcept
+      : file_(std::exchange(other.file_, -1)), uid_(other.uid_), is_certain_(other.is_certain_) {}
   CallerLock& operator=(CallerLock&&) = delete;
   ~CallerLock();
 
  private:
-  CallerLock(int log, uid_t uid) : log_(log), uid_(uid) {}
-  int log_;  // -1: nothing to let go of
+  CallerLock(int file, uid_t uid, bool is_certain) : file_(file), uid_(uid), is_certain_(is_certain) {}
+  int file_;  // -1: nothing to let go of
   uid_t uid_;
+  bool is_certain_;
 };
 
 }  // namespace umlnet

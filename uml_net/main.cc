@@ -66,7 +66,7 @@ int refuse(const Error& error, const std::string& rule, Reply& reply, audit::Tra
 struct Way {
   const policy::Policy& policy;
   const policy::Caller& caller;
-  int log;  // the audit log, for the caller's lock
+  CallerLock::Files lock_files;
   priv::RtnetlinkSocket& socket;
   priv::HostEffects& effects;
   Reply& reply;
@@ -147,7 +147,7 @@ Result<Fulfilled> fulfil(const Request& request, const Way& way) {
   const bool counts = policy::counts_against_limits(request) && way.caller.uid != 0;
   std::optional<CallerLock> lock;
   if (counts) {
-    auto taken = CallerLock::take(way.log, way.caller.uid);
+    auto taken = CallerLock::take(way.lock_files, way.caller.uid);
     if (!taken) return refused(taken.error(), {});
     lock.emplace(*std::move(taken));
   }
@@ -168,8 +168,8 @@ Result<Fulfilled> fulfil(const Request& request, const Way& way) {
   }
   auto outcome = carry_out(*grant, *plan, *host, way);
   if (!outcome) return std::unexpected(std::move(outcome.error()));
-  // The lock stands in the log, and the log may have been rotated between two requests: then there were two locks.
-  auto settled = counts && priv::adds_to_holdings(*plan) ? check_limits(*grant, way) : Result<void>();
+  const bool counted_apart = counts && !lock->is_certain() && priv::adds_to_holdings(*plan);
+  auto settled = counted_apart ? check_limits(*grant, way) : Result<void>();
   if (settled) settled = seal(request, *outcome, way);
   if (!settled) {
     undo(*grant, *std::move(outcome), settled.error(), way);
@@ -269,9 +269,9 @@ struct SessionWay {
 };
 
 // What this request needs opened by the process that still may, and the audit log where a new one lies there.
-Result<void> prepare_for(const Request& request, SessionWay& session, const Way& way) {
+Result<void> prepare_for(const Request& request, SessionWay& session) {
   const auto* open = std::get_if<OpenInterface>(&request);
-  auto opened = session.session.opener().open(open != nullptr ? open->queues : 0, way.log);
+  auto opened = session.session.opener().open(open != nullptr ? open->queues : 0, session.log.fd());
   if (!opened) return std::unexpected(std::move(opened.error()));
   session.tuns = std::move(opened->tuns);
   return opened->log ? session.log.move_to(*opened->log) : Result<void>();
@@ -317,10 +317,10 @@ Result<void> answer_record(Message& record, SessionWay& session, const Way& way,
     return {};
   }
   const auto* open = std::get_if<OpenInterface>(&*request);
-  auto prepared = prepare_for(*request, session, way);
+  auto prepared = prepare_for(*request, session);
   if (!prepared && prepared.error().errnum == EMFILE) {
     forget_empty(session, way);
-    prepared = prepare_for(*request, session, way);
+    prepared = prepare_for(*request, session);
   }
   if (prepared && session.session.policy().has_changed())
     prepared = fail(Code::denied, "the policy has changed since this session began",
@@ -338,8 +338,8 @@ Result<void> answer_record(Message& record, SessionWay& session, const Way& way,
     return {};
   }
   const Way here =
-      there == nullptr ? way : Way{way.policy, way.caller, way.log,       there->socket(), there->effects(),
-                                   way.reply,  way.trail,  way.attendant, way.group};
+      there == nullptr ? way : Way{way.policy, way.caller, way.lock_files, there->socket(), there->effects(),
+                                   way.reply,  way.trail,  way.attendant,  way.group};
   auto done = fulfil(*request, here);
   if (!done) {
     refused(done.error());
@@ -468,6 +468,7 @@ int answer(const Call& call, unique_fd& named, const policy::Caller& caller, Tru
                      .rtnetlink = socket->fd(),
                      .reply = reply.fd(),
                      .audit = inputs.log->fd(),
+                     .counters = inputs.refusals->file(),
                      .journal = trail.journal_fd(),
                      .elsewhere = there ? there->socket().fd() : -1,
                      .attendant = attendant ? attendant->channel() : -1};
@@ -482,7 +483,7 @@ int answer(const Call& call, unique_fd& named, const policy::Caller& caller, Tru
   const std::uint32_t group = session ? session_group(trail.id()) : 0;
   const Way way{*policy,
                 caller,
-                inputs.log->fd(),
+                {.counters = inputs.refusals->file(), .log = inputs.log->fd()},
                 there ? there->socket() : *socket,
                 there ? there->effects() : effects,
                 reply,

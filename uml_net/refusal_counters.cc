@@ -63,8 +63,9 @@ Result<RefusalCounters> RefusalCounters::open(const std::string& path) {
                       "A limit on open files, file sizes or memory (ulimit) is too low for uml_net.");
   };
   Slots slots;
+  unique_fd kept;
   int errnum = 0;
-  if (const auto file = open_roots_file(path, "count of refusals", O_RDWR); !file) {
+  if (auto file = open_roots_file(path, "count of refusals", O_RDWR); !file) {
     errnum = file.error().errnum;
   } else {
     struct stat status{};
@@ -76,11 +77,12 @@ Result<RefusalCounters> RefusalCounters::open(const std::string& path) {
     if (errnum == 0 && !slots) errnum = errno;
     // The kernel says here, and not by a signal at the first access, that it cannot have the page written to.
     if (slots && ::madvise(slots.get(), kSize, MADV_POPULATE_WRITE) != 0) slots.reset();
+    if (slots) kept = *std::move(file);
   }
   if (!slots && is_callers_doing(errnum)) return in_the_way(errnum);
   if (!slots) slots = map(-1);
   if (!slots) return in_the_way(errno);
-  return RefusalCounters(std::move(slots));
+  return RefusalCounters(std::move(slots), std::move(kept));
 }
 
 std::span<RefusalCounters::Slot> RefusalCounters::slots() const { return {slots_.get(), kSlots}; }

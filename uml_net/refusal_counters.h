@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "libumlnet/core/error.h"
+#include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::audit {
 
@@ -38,6 +39,9 @@ class RefusalCounters {
   // caller's own limits on files or memory are in the way: it must not get out of being counted by that.
   static Result<RefusalCounters> open(const std::string& path);
 
+  // The file, which stays open as long as this lives, and which no rotation replaces; -1 where there is none.
+  int file() const { return file_.get(); }
+
   // One more request of `uid` that changed nothing. Whether it gets a line.
   bool count(uid_t uid, Time now);
 
@@ -56,12 +60,13 @@ class RefusalCounters {
   };
   using Slots = std::unique_ptr<Slot, Unmap>;
 
-  explicit RefusalCounters(Slots slots) : slots_(std::move(slots)) {}
+  RefusalCounters(Slots slots, unique_fd file) : slots_(std::move(slots)), file_(std::move(file)) {}
   std::span<Slot> slots() const;
   std::vector<Slot*> places_of(uid_t uid) const;
   static Slots map(int fd);
 
   Slots slots_;
+  unique_fd file_;
 };
 
 }  // namespace umlnet::audit

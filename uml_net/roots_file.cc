@@ -43,25 +43,27 @@ std::expected<void, Unusable> check(int fd, const std::string& name, const std::
 
 std::expected<unique_fd, Unusable> open_roots_file(const std::string& path, const std::string& what, int flags) {
   const std::string name = "the " + what + " " + path;
-  // First as a mere place, to look at what it is: opening a FIFO or a device has effects of its own.
-  const unique_fd place(open_without_links(path, O_PATH));
-  if (!place && errno == ENOENT)
-    return unusable(name + " is not there", "The administrator makes it: install -D -m 0600 /dev/null " + path, ENOENT,
-                    false);
-  if (!place && errno == ELOOP)
-    return unusable(name + " lies behind a symbolic link",
-                    "Use directories only on the way to it, or build uml_net with -Daudit_log=PATH.", ELOOP, false);
-  if (!place) return unusable("cannot open " + name, {}, errno);
-  if (auto fit = check(place.get(), name, path); !fit) return std::unexpected(std::move(fit.error()));
-
   // Not O_CREAT: whoever could take the file away could otherwise have it made anew, empty.
   unique_fd fd(open_without_links(path, flags | O_NONBLOCK | O_NOCTTY));
-  if (!fd && (errno == EACCES || errno == EPERM))
-    return unusable("cannot open " + name,
-                    "Installed with a file capability, uml_net writes it as its group: chgrp umlnet and chmod g+w.",
-                    errno);
-  if (!fd) return unusable("cannot open " + name, {}, errno);
-  // It may be another file than the one that was looked at.
+  if (!fd) {
+    const int errnum = errno;
+    if (errnum == ENOENT)
+      return unusable(name + " is not there", "The administrator makes it: install -D -m 0600 /dev/null " + path,
+                      ENOENT, false);
+    // What is wrong with it is said before the kernel's number.
+    if (const unique_fd place(open_without_links(path, O_PATH)); place) {
+      if (auto fit = check(place.get(), name, path); !fit) return std::unexpected(std::move(fit.error()));
+    } else if (errno == ELOOP) {
+      return unusable(name + " lies behind a symbolic link",
+                      "Use directories only on the way to it, or build uml_net with -Daudit_log=PATH.", ELOOP, false);
+    }
+    return unusable(
+        "cannot open " + name,
+        errnum == EACCES || errnum == EPERM
+            ? "Installed with a file capability, uml_net writes it as its group: chgrp umlnet and chmod g+w."
+            : "",
+        errnum);
+  }
   if (auto fit = check(fd.get(), name, path); !fit) return std::unexpected(std::move(fit.error()));
   return fd;
 }

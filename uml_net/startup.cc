@@ -36,7 +36,8 @@ Result<unique_fd> settle_fds(std::optional<int> keep) {
 }
 
 void settle_signals() {
-  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);  // fails for SIGKILL and SIGSTOP
+  // Those that the kernel itself sends. Of real-time signals none comes that somebody did not send, and nobody waits.
+  for (int signal = 1; signal <= SIGSYS; ++signal) ::signal(signal, SIG_DFL);  // fails for SIGKILL and SIGSTOP
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);
   sigset_t none;

@@ -42,8 +42,9 @@ Result<std::vector<unique_fd>> open_tuns(unsigned number) {
 }  // namespace
 
 TrustedInputs open_trusted_inputs(unsigned tuns) {
-  return {.policy = policy::read_policy_files(),
-          .accounts = policy::read_accounts(),
+  TrustedPlaces places;
+  return {.policy = policy::read_policy_files(places),
+          .accounts = policy::read_accounts(places),
           .log = audit::Log::open(policy::kAuditLog),
           .refusals = audit::RefusalCounters::open(policy::kRefusals),
           .tuns = open_tuns(tuns)};

@@ -41,7 +41,8 @@ Result<KnownAccounts> read_known_accounts() {
 }
 
 Result<std::vector<policy::PolicyText>> read_installed_policy() {
-  auto texts = policy::read_policy_files();
+  TrustedPlaces places;
+  auto texts = policy::read_policy_files(places);
   if (!texts) return std::unexpected(for_this_user(texts.error()));
   return texts;
 }

@@ -44,6 +44,21 @@ Ipv6Settings ipv6_settings_of_array(ByteSpan array) {
           .disabled = setting(DEVCONF_DISABLE_IPV6)};
 }
 
+// What the attribute IFLA_LINKINFO says: of what kind the device is, and what it is to a bridge.
+void put_kind(const Attributes& info, Link& link) {
+  link.kind = info.text(IFLA_INFO_KIND);
+  if (info.text(IFLA_INFO_SLAVE_KIND) == "bridge")
+    link.isolated = info.inside(IFLA_INFO_SLAVE_DATA).number<std::uint8_t>(IFLA_BRPORT_ISOLATED).value_or(0) != 0;
+  if (link.kind != "tun") return;
+  const Attributes tun = info.inside(IFLA_INFO_DATA);
+  link.tap = tun.number<std::uint8_t>(IFLA_TUN_TYPE) == kTunTypeTap;
+  link.persistent = tun.number<std::uint8_t>(IFLA_TUN_PERSIST).value_or(0) != 0;
+  link.tun_owner = tun.number<std::uint32_t>(IFLA_TUN_OWNER);
+  // Counted by the kernel for devices of several queues only. Otherwise there is one, as long as somebody holds it.
+  link.queues = tun.number<std::uint32_t>(IFLA_TUN_NUM_QUEUES).value_or(link.carrier ? 1 : 0) +
+                tun.number<std::uint32_t>(IFLA_TUN_NUM_DISABLED_QUEUES).value_or(0);
+}
+
 Bytes set_ipv4_setting(std::uint32_t sequence, int ifindex, std::uint16_t which, bool on) {
   ifinfomsg body{};
   body.ifi_index = ifindex;
@@ -241,43 +256,41 @@ std::optional<int> error_of(const Message& message) {
 std::optional<Link> link_of(const Message& message) {
   const auto body = read_struct<ifinfomsg>(message.payload);
   if (message.type != RTM_NEWLINK || !body) return std::nullopt;
-  const Attributes top(behind(message.payload, sizeof *body));
-  const Attributes info = top.inside(IFLA_LINKINFO);
   Link link;
   link.ifindex = body->ifi_index;
-  link.name = top.text(IFLA_IFNAME);
   link.up = (body->ifi_flags & IFF_UP) != 0;
   link.loopback = (body->ifi_flags & IFF_LOOPBACK) != 0;
-  link.carrier = top.number<std::uint8_t>(IFLA_CARRIER).value_or(0) != 0;
-  link.alias = top.text(IFLA_IFALIAS);
-  link.kind = info.text(IFLA_INFO_KIND);
-  link.master = top.number<std::int32_t>(IFLA_MASTER).value_or(0);
-  link.group = top.number<std::uint32_t>(IFLA_GROUP).value_or(0);
-  if (info.text(IFLA_INFO_SLAVE_KIND) == "bridge")
-    link.isolated = info.inside(IFLA_INFO_SLAVE_DATA).number<std::uint8_t>(IFLA_BRPORT_ISOLATED).value_or(0) != 0;
-  link.mtu = top.number<std::uint32_t>(IFLA_MTU).value_or(0);
-  const auto mac = top.bytes(IFLA_ADDRESS);
-  if (mac && mac->size() == std::tuple_size_v<MacBytes>) link.mac = MacAddress(*read_struct<MacBytes>(*mac));
-  if (link.kind == "tun") {
-    const Attributes tun = info.inside(IFLA_INFO_DATA);
-    link.tap = tun.number<std::uint8_t>(IFLA_TUN_TYPE) == kTunTypeTap;
-    link.persistent = tun.number<std::uint8_t>(IFLA_TUN_PERSIST).value_or(0) != 0;
-    link.tun_owner = tun.number<std::uint32_t>(IFLA_TUN_OWNER);
-    // Counted by the kernel for devices of several queues only. Otherwise there is one, as long as somebody holds it.
-    link.queues = tun.number<std::uint32_t>(IFLA_TUN_NUM_QUEUES).value_or(link.carrier ? 1 : 0) +
-                  tun.number<std::uint32_t>(IFLA_TUN_NUM_DISABLED_QUEUES).value_or(0);
-  }
-  const auto families = top.inside(IFLA_AF_SPEC);
-  if (const auto conf = families.inside(AF_INET).bytes(IFLA_INET_CONF)) link.ipv4 = ipv4_settings_of_array(*conf);
-  if (const auto conf = families.inside(AF_INET6).bytes(IFLA_INET6_CONF)) link.ipv6 = ipv6_settings_of_array(*conf);
-  if (const auto bytes = top.bytes(IFLA_STATS64))
-    if (const auto statistics = read_struct<rtnl_link_stats64>(*bytes)) {
-      link.rx_packets = statistics->rx_packets;
-      link.rx_bytes = statistics->rx_bytes;
-      link.tx_packets = statistics->tx_packets;
-      link.tx_bytes = statistics->tx_bytes;
-      link.tx_dropped = statistics->tx_dropped;
+  ByteSpan info, families, statistics;
+  // In one pass: there are hosts with thousands of devices, and each has some fifty attributes.
+  Attributes(behind(message.payload, sizeof *body)).for_each([&](unsigned type, ByteSpan payload) {
+    switch (type) {
+      case IFLA_IFNAME: link.name = text_in(payload); break;
+      case IFLA_IFALIAS: link.alias = text_in(payload); break;
+      case IFLA_CARRIER: link.carrier = read_struct<std::uint8_t>(payload).value_or(0) != 0; break;
+      case IFLA_MASTER: link.master = read_struct<std::int32_t>(payload).value_or(0); break;
+      case IFLA_GROUP: link.group = read_struct<std::uint32_t>(payload).value_or(0); break;
+      case IFLA_MTU: link.mtu = read_struct<std::uint32_t>(payload).value_or(0); break;
+      case IFLA_ADDRESS:
+        if (payload.size() == std::tuple_size_v<MacBytes>) link.mac = MacAddress(*read_struct<MacBytes>(payload));
+        break;
+      case IFLA_LINKINFO: info = payload; break;
+      case IFLA_AF_SPEC: families = payload; break;
+      case IFLA_STATS64: statistics = payload; break;
+      default: break;
     }
+  });
+  put_kind(Attributes(info), link);
+  if (const auto conf = Attributes(families).inside(AF_INET).bytes(IFLA_INET_CONF))
+    link.ipv4 = ipv4_settings_of_array(*conf);
+  if (const auto conf = Attributes(families).inside(AF_INET6).bytes(IFLA_INET6_CONF))
+    link.ipv6 = ipv6_settings_of_array(*conf);
+  if (const auto counters = read_struct<rtnl_link_stats64>(statistics)) {
+    link.rx_packets = counters->rx_packets;
+    link.rx_bytes = counters->rx_bytes;
+    link.tx_packets = counters->tx_packets;
+    link.tx_bytes = counters->tx_bytes;
+    link.tx_dropped = counters->tx_dropped;
+  }
   return link;
 }
 

@@ -4,6 +4,7 @@
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -98,19 +99,32 @@ inline ByteSpan behind(ByteSpan bytes, std::size_t struct_size) {
   return offset <= bytes.size() ? bytes.subspan(offset) : ByteSpan{};
 }
 
+// A text that ends at its first NUL, or with the attribute.
+inline std::string text_in(ByteSpan payload) {
+  const std::string_view all(reinterpret_cast<const char*>(payload.data()), payload.size());
+  return std::string(all.substr(0, all.find('\0')));
+}
+
 // The attributes of a run of bytes; of a type that comes twice, the last. They end at the first that is cut. Looked for
-// one by one, and in no table: a device has some fifty, of which few are asked for.
+// one by one, and in no table: few are asked for. Of a device, which has some fifty, link_of() takes them as they come.
 class Attributes {
  public:
   explicit Attributes(ByteSpan bytes) : bytes_(bytes) {}
 
-  std::optional<ByteSpan> bytes(std::uint16_t type) const {
-    std::optional<ByteSpan> found;
+  // Calls `each` with the type and the payload of every one, in order.
+  void for_each(const auto& each) const {
     for (ByteSpan rest = bytes_; auto header = read_struct<rtattr>(rest);) {
       if (header->rta_len < sizeof(rtattr) || header->rta_len > rest.size()) break;
-      if ((header->rta_type & NLA_TYPE_MASK) == type) found = rest.first(header->rta_len).subspan(sizeof(rtattr));
+      each(header->rta_type & NLA_TYPE_MASK, rest.first(header->rta_len).subspan(sizeof(rtattr)));
       rest = rest.subspan(std::min<std::size_t>(RTA_ALIGN(header->rta_len), rest.size()));
     }
+  }
+
+  std::optional<ByteSpan> bytes(std::uint16_t type) const {
+    std::optional<ByteSpan> found;
+    for_each([&](unsigned other, ByteSpan payload) {
+      if (other == type) found = payload;
+    });
     return found;
   }
   template <class Number>
@@ -118,11 +132,7 @@ class Attributes {
     const auto raw = bytes(type);
     return raw ? read_struct<Number>(*raw) : std::nullopt;
   }
-  std::string text(std::uint16_t type) const {
-    const auto raw = bytes(type).value_or(ByteSpan{});
-    const std::string_view all(reinterpret_cast<const char*>(raw.data()), raw.size());
-    return std::string(all.substr(0, all.find('\0')));
-  }
+  std::string text(std::uint16_t type) const { return text_in(bytes(type).value_or(ByteSpan{})); }
   std::optional<Ipv4> ipv4(std::uint16_t type) const {
     const auto raw = number<std::array<std::uint8_t, 4>>(type);
     return raw ? std::optional(Ipv4::from_bytes(*raw)) : std::nullopt;
@@ -147,6 +157,12 @@ inline Bytes dump_addresses_of(std::uint32_t sequence, std::uint8_t family) {
 inline Bytes dump_routes_of(std::uint32_t sequence, std::uint8_t family) {
   rtmsg body{};
   body.rtm_family = family;
+  // On a socket with strict checks the kernel then passes over the rest; on others it is passed over by is_ordinary().
+  // Not for one family: where that has no main table yet, there would be an error and not nothing.
+  if (family == AF_UNSPEC) {
+    body.rtm_table = RT_TABLE_MAIN;
+    body.rtm_type = RTN_UNICAST;
+  }
   return Builder(RTM_GETROUTE, NLM_F_DUMP, sequence, body).done();
 }
 

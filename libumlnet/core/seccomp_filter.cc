@@ -11,9 +11,10 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <optional>
 #include <ranges>
 #include <string>
+#include <utility>
 
 namespace umlnet {
 namespace {
@@ -48,9 +49,10 @@ class Assembler {
   Place here() const { return reversed_.size(); }
 
   Place end_with(std::uint32_t action) {
-    const auto [it, is_new] = ends_.emplace(action, 0);
-    if (is_new || distance(it->second) > kFarthest) it->second = put({kReturn, 0, 0, action});
-    return it->second;
+    auto known = std::ranges::find(ends_, action, &std::pair<std::uint32_t, Place>::first);
+    if (known == ends_.end()) known = ends_.insert(known, {action, 0});
+    if (known->second == 0 || distance(known->second) > kFarthest) known->second = put({kReturn, 0, 0, action});
+    return known->second;
   }
 
   // Goes on with what was put last.
@@ -80,25 +82,32 @@ class Assembler {
   }
 
   Program reversed_;
-  std::map<std::uint32_t, Place> ends_;
+  std::vector<std::pair<std::uint32_t, Place>> ends_;
 };
 using Place = Assembler::Place;
 
-// Where a half of an argument, cut by `mask`, is `value`: on to `yes`, which was put last or is an end; else to `no`.
-Place where_half_is(Assembler& assembler, std::size_t offset, std::uint32_t mask, std::uint32_t value, Place yes,
-                    Place no) {
-  if (mask == 0 && value == 0) return yes;
-  assembler.compare(kIfEqual, value, yes, no);
-  if (mask != UINT32_MAX) assembler.mask_with(mask);
-  return assembler.load(offset);
-}
+// The comparison of a half of an argument, or of what `mask` leaves of it.
+struct Half {
+  std::size_t offset;  // in seccomp_data
+  std::uint32_t mask;
+  std::uint32_t value;
 
-Place where(Assembler& assembler, const SeccompFilter::Where& where, Place yes, Place no) {
-  const std::size_t low = offsetof(seccomp_data, args) + where.argument * sizeof(std::uint64_t);
-  const std::size_t high = low + sizeof(std::uint32_t);
-  const auto half = [](std::uint64_t value, unsigned shift) { return static_cast<std::uint32_t>(value >> shift); };
-  yes = where_half_is(assembler, low, half(where.mask, 0), half(where.value, 0), yes, no);
-  return where_half_is(assembler, high, half(where.mask, 32), half(where.value, 32), yes, no);
+  bool is_whole() const { return mask == UINT32_MAX; }
+  bool operator==(const Half&) const = default;
+};
+
+std::vector<Half> halves_of(const SeccompFilter::Rule& way) {
+  std::vector<Half> halves;
+  halves.reserve(2 * way.conditions.size());
+  for (const auto& where : way.conditions) {
+    const std::size_t low = offsetof(seccomp_data, args) + where.argument * sizeof(std::uint64_t);
+    for (const auto& [offset, shift] : {std::pair(low + sizeof(std::uint32_t), 32U), std::pair(low, 0U)}) {
+      const Half half{offset, static_cast<std::uint32_t>(where.mask >> shift),
+                      static_cast<std::uint32_t>(where.value >> shift)};
+      if (half.mask != 0 || half.value != 0) halves.push_back(half);
+    }
+  }
+  return halves;
 }
 
 // What becomes of one system call: the ways in which it is allowed, or none where it kills.
@@ -109,12 +118,22 @@ struct Case {
 
 Place decide(Assembler& assembler, const Case& one, std::uint32_t otherwise) {
   if (one.ways.empty()) return assembler.end_with(SECCOMP_RET_KILL_PROCESS);
-  Place next = assembler.end_with(otherwise);
+  const Place allowed = assembler.end_with(SECCOMP_RET_ALLOW);
+  // The next way to try; and where it begins with a half that the way before has loaded already, the place behind that.
+  Place next = assembler.end_with(otherwise), next_loaded = next;
+  std::optional<std::size_t> loads;
   for (const auto* way : one.ways | std::views::reverse) {
-    Place place = assembler.end_with(SECCOMP_RET_ALLOW);
-    for (const auto& condition : way->conditions | std::views::reverse)
-      place = where(assembler, condition, place, next);
+    const auto halves = halves_of(*way);
+    Place place = allowed, loaded = allowed;
+    for (auto half = halves.rbegin(); half != halves.rend(); ++half) {
+      const bool stands = half + 1 == halves.rend() && half->is_whole() && loads == half->offset;
+      loaded = assembler.compare(kIfEqual, half->value, place, stands ? next_loaded : next);
+      if (!half->is_whole()) assembler.mask_with(half->mask);
+      place = assembler.load(half->offset);
+    }
     next = place;
+    next_loaded = loaded;
+    loads = !halves.empty() && halves.front().is_whole() ? std::optional(halves.front().offset) : std::nullopt;
   }
   return next;
 }
@@ -161,7 +180,7 @@ SeccompFilter& SeccompFilter::allow_each(std::span<const int> syscalls) {
 }
 
 SeccompFilter& SeccompFilter::allow_on_fd(int syscall, int fd) {
-  if (fd >= 0) allow(syscall, {Where::equals(0, static_cast<std::uint64_t>(fd))});
+  if (fd >= 0) allow(syscall, {Where::equals_int(0, static_cast<std::uint32_t>(fd))});
   return *this;
 }
 

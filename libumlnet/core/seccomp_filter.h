@@ -22,6 +22,9 @@ class SeccompFilter {
     std::uint64_t mask;
     std::uint64_t value;
     static Where equals(unsigned argument, std::uint64_t value) { return {argument, ~std::uint64_t{0}, value}; }
+    // Of an argument that the kernel takes as an int or an unsigned int, and of which it passes over the upper half: a
+    // descriptor, a number of descriptors, the request to a device, the command of fcntl(2), a process id, flags.
+    static Where equals_int(unsigned argument, std::uint32_t value) { return {argument, UINT32_MAX, value}; }
     static Where has_none_of(unsigned argument, std::uint64_t bits) { return {argument, bits, 0}; }
   };
   // One way in which a system call is allowed: where all of the conditions hold.

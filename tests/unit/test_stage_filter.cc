@@ -21,19 +21,25 @@ using namespace umlnet;
 
 namespace {
 
-constexpr int kTun = 100, kRtnetlink = 101, kReply = 102, kAudit = 103, kJournal = 104, kOther = 105;
+constexpr int kTun = 100, kRtnetlink = 101, kReply = 102, kAudit = 103, kJournal = 104, kOther = 105, kCounters = 106;
 
 enum class End { lived, killed };
 
 // The child has /dev/null at all of the fds: what matters here is whether the kernel lets the call begin.
-End in_the_stage(const std::function<void()>& attempt) {
+End in_the_stage(const std::function<void()>& attempt, int counters = kCounters) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
     ::signal(SIGSYS, SIG_DFL);  // doctest catches it
     const int null = ::open("/dev/null", O_RDWR);
-    for (const int fd : {kTun, kRtnetlink, kReply, kAudit, kJournal, kOther}) ::dup2(null, fd);
-    if (!priv::stage_filter({{kTun}, kRtnetlink, kReply, kAudit, kJournal}).enter()) ::_exit(2);
+    for (const int fd : {kTun, kRtnetlink, kReply, kAudit, kJournal, kOther, kCounters}) ::dup2(null, fd);
+    const priv::StageFds fds{.tuns = {kTun},
+                             .rtnetlink = kRtnetlink,
+                             .reply = kReply,
+                             .audit = kAudit,
+                             .counters = counters,
+                             .journal = kJournal};
+    if (!priv::stage_filter(fds).enter()) ::_exit(2);
     attempt();
     ::_exit(0);
   }
@@ -58,7 +64,9 @@ TEST_CASE("stage filter: what the stage needs is let through") {
   CHECK(in_the_stage([&] { ::fcntl(kAudit, F_SETFL, O_NONBLOCK); }) == End::lived);
   CHECK(in_the_stage([&] { ::fcntl(kAudit, F_SETFL, O_NONBLOCK | O_APPEND); }) == End::lived);
   struct flock lock{};
-  CHECK(in_the_stage([&] { ::fcntl(kAudit, F_OFD_SETLK, &lock); }) == End::lived);
+  CHECK(in_the_stage([&] { ::fcntl(kCounters, F_OFD_SETLK, &lock); }) == End::lived);
+  CHECK(in_the_stage([&] { ::fcntl(kAudit, F_OFD_SETLK, &lock); }) == End::killed);
+  CHECK(in_the_stage([&] { ::fcntl(kAudit, F_OFD_SETLK, &lock); }, -1) == End::lived);
   CHECK(in_the_stage([] { ::poll(nullptr, 0, 1); }) == End::lived);
   rlimit limit{};
   CHECK(in_the_stage([&] { ::getrlimit(RLIMIT_FSIZE, &limit); }) == End::lived);
@@ -68,6 +76,8 @@ TEST_CASE("stage filter: what the stage needs is let through") {
   CHECK(in_the_stage([&] { ::recv(kRtnetlink, &byte, 1, 0); }) == End::lived);
   for (const auto request : priv::kTunRequests)
     CHECK(in_the_stage([&] { ::ioctl(kTun, request, nullptr); }) == End::lived);
+  for (const auto request : priv::kDeviceRequests)
+    CHECK(in_the_stage([&] { ::ioctl(kRtnetlink, request, nullptr); }) == End::lived);
   CHECK(in_the_stage([] { ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }) ==
         End::lived);
 }

@@ -176,8 +176,10 @@ class Limits(ConcurrentCase):
         self.assertEqual(world.snapshot(), before)
 
     def test_a_request_overtaken_by_another_is_over_the_limit_and_taken_back(self) -> None:
-        """The log is rotated between counting and changing, so that the lock in it keeps nobody apart."""
+        """Without the file that counts refusals the lock stands in the log, which is rotated between counting and
+        changing: it keeps nobody apart."""
         world.write_policy(policy(max_devices=1))
+        world.REFUSALS.unlink()
         with StoppedRequest(self) as stopped:
             world.LOG.rename(f"{world.LOG}.1")
             world.touch_log(world.LOG)
@@ -190,6 +192,15 @@ class Limits(ConcurrentCase):
         self.assertEqual((quicker.name, taps()), ("tap1", 1))
         overtaken = [line for line in self.all_lines() if "result" in line and "error" in line["result"]]
         self.assertEqual([(line["event"], line["decision"]["rule"]) for line in overtaken], [("reject", "guests")])
+
+    def test_a_rotation_of_the_log_lets_nobody_overtake(self) -> None:
+        world.write_policy(policy(max_devices=1))
+        with StoppedRequest(self) as stopped:
+            world.LOG.rename(f"{world.LOG}.1")
+            world.touch_log(world.LOG)
+            with caller.tuntap_up(self.helper, user=NOBODY) as quicker:
+                self.assert_refused(quicker, BUSY, "another request of uid 65534 is still under way")
+            self.assertEqual(stopped.go_on().exit, 0)
 
 
 class StoppedRequest:

@@ -35,42 +35,36 @@ Result<NewTap> KernelEffects::make_tap(const TapWanted& wanted) {
     queues.push_back(*std::move(tun));
   }
   if (!made) return fail(Code::bug, "a TAP device without a queue was asked for");
-  auto link = find_at_home(*made);
-  if (link && moves) link = move(*link, wanted.name);
-  if (!link) return std::unexpected(std::move(link.error()));
-  const auto name = IfName::parse(link->name);
-  if (!name || link->ifindex <= 0 || !link->mac)
-    return fail(Code::bug, "the kernel does not know the new device " + made->str());
-  return NewTap{
-      .name = *name, .ifindex = link->ifindex, .mac = *link->mac, .mtu = link->mtu, .queues = std::move(queues)};
-}
-
-Result<rtnetlink::Link> KernelEffects::find_at_home(const IfName& name) {
-  std::optional<rtnetlink::Link> link;
-  const std::string doing = "cannot find the new device " + name.str();
-  const auto found = home_.get(rtnetlink::get_link(home_.next_sequence(), name.str()), doing,
-                               [&](const rtnetlink::Message& message) { link = rtnetlink::link_of(message); });
-  if (!found) return std::unexpected(found.error());
-  if (!link) return fail(Code::bug, doing);
-  return *std::move(link);
+  const auto device = look_at_new_tap(queues.front().get(), home_.fd(), *made);
+  if (!device) return std::unexpected(device.error());
+  NewTap tap{
+      .name = *made, .ifindex = device->ifindex, .mac = device->mac, .mtu = device->mtu, .queues = std::move(queues)};
+  if (!moves) return tap;
+  if (auto moved = move(tap, wanted.name); !moved) return std::unexpected(std::move(moved.error()));
+  return tap;
 }
 
 // Its name and its number may be others there: by its MAC address it is found again.
-Result<rtnetlink::Link> KernelEffects::move(const rtnetlink::Link& made, const std::optional<IfName>& name) {
+Result<void> KernelEffects::move(NewTap& tap, const std::optional<IfName>& name) {
   const std::string wanted = name ? name->str() : "tap%d";
-  if (auto moved = home_.change(rtnetlink::move_link(home_.next_sequence(), made.ifindex, netns_, wanted)); !moved)
-    return std::unexpected(std::move(moved.error()));
+  if (auto moved = home_.change(rtnetlink::move_link(home_.next_sequence(), tap.ifindex, netns_, wanted)); !moved)
+    return moved;
   std::optional<rtnetlink::Link> there;
   const std::string doing = "cannot find the new device in the other network namespace";
-  const auto found = socket_.dump(
+  auto found = socket_.dump(
       rtnetlink::dump_links, doing, [&] { there.reset(); },
       [&](const rtnetlink::Message& message) {
         const auto link = rtnetlink::link_of(message);
-        if (link && link->tap && link->mac == made.mac) there = link;
+        if (link && link->tap && link->mac == tap.mac) there = link;
       });
-  if (!found) return std::unexpected(found.error());
-  if (!there) return fail(Code::kernel, doing, "Somebody in that namespace was at it at the same time.");
-  return *std::move(there);
+  if (!found) return found;
+  const auto given = there ? IfName::parse(there->name) : std::nullopt;
+  if (!given || there->ifindex <= 0)
+    return fail(Code::kernel, doing, "Somebody in that namespace was at it at the same time.");
+  tap.name = *given;
+  tap.ifindex = there->ifindex;
+  tap.mtu = there->mtu;
+  return {};
 }
 
 Result<void> KernelEffects::set_persistent(const NewTap& tap, bool on) {

@@ -41,8 +41,7 @@ class KernelEffects : public HostEffects {
   Result<void> delete_group(std::uint32_t group) override;
 
  private:
-  Result<rtnetlink::Link> find_at_home(const IfName& name);
-  Result<rtnetlink::Link> move(const rtnetlink::Link& made, const std::optional<IfName>& name);
+  Result<void> move(NewTap& tap, const std::optional<IfName>& name);
 
   TunSource tuns_;
   RtnetlinkSocket& home_;

@@ -17,8 +17,8 @@ using rtnetlink::Message;
 
 namespace {
 
-// The kernel never makes a datagram of a dump longer (NLMSG_GOODSIZE is at most 32 KiB).
-constexpr std::size_t kBufferSize = 65536;
+// The kernel never makes a datagram of a dump longer, whatever the size of a page.
+constexpr std::size_t kBufferSize = 32768;
 constexpr int kDumpTries = 20;
 
 }  // namespace

@@ -31,46 +31,51 @@ constexpr int kSanitizer[] = {SYS_mmap,     SYS_mprotect,    SYS_sigaltstack, SY
 
 SeccompFilter stage_filter(const StageFds& fds) {
   SeccompFilter filter;
-  const auto on_audit = Where::equals(0, static_cast<std::uint64_t>(fds.audit));
+  const auto on = [](int fd) { return Where::equals_int(0, static_cast<std::uint32_t>(fd)); };
   filter.allow_each(kMemory).allow_each(kCapability).allow_each(kEnd).allow_each(kTime);
   filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
   for (const int tun : fds.tuns)
     for (const auto request : kTunRequests)
-      filter.allow(SYS_ioctl, {Where::equals(0, static_cast<std::uint64_t>(tun)), Where::equals(1, request)});
+      filter.allow(SYS_ioctl, {on(tun), Where::equals_int(1, static_cast<std::uint32_t>(request))});
+  for (const auto request : kDeviceRequests)
+    filter.allow(SYS_ioctl, {on(fds.rtnetlink), Where::equals_int(1, static_cast<std::uint32_t>(request))});
   filter.allow_on_fd(SYS_sendto, fds.rtnetlink).allow_on_fd(SYS_recvfrom, fds.rtnetlink);
   filter.allow_on_fd(SYS_sendmsg, fds.reply);
   for (const int fd : {fds.reply, STDERR_FILENO}) filter.allow_on_fd(SYS_write, fd).allow_on_fd(SYS_pwritev2, fd);
-  filter.allow(SYS_poll, {Where::equals(1, 1)});                       // on one fd: the reply's
-  filter.allow(SYS_poll, {Where::equals(0, 0), Where::equals(1, 0)});  // on nothing: a short sleep
+  filter.allow(SYS_poll, {Where::equals_int(1, 1)});                       // on one fd: the reply's
+  filter.allow(SYS_poll, {Where::equals(0, 0), Where::equals_int(1, 0)});  // on nothing: a short sleep
   filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_lseek, fds.audit).allow_on_fd(SYS_pwrite64, fds.audit);
   for (const int flags : {O_NONBLOCK, O_NONBLOCK | O_APPEND})
-    filter.allow(SYS_fcntl, {on_audit, Where::equals(1, F_SETFL), Where::equals(2, static_cast<std::uint64_t>(flags))});
-  filter.allow(SYS_fcntl, {on_audit, Where::equals(1, F_OFD_SETLK)});
+    filter.allow(SYS_fcntl,
+                 {on(fds.audit), Where::equals_int(1, F_SETFL), Where::equals(2, static_cast<std::uint64_t>(flags))});
+  filter.allow(SYS_fcntl, {on(fds.counters >= 0 ? fds.counters : fds.audit), Where::equals_int(1, F_OFD_SETLK)});
   // To ask for the limit on file sizes, and not to set it.
-  filter.allow(SYS_prlimit64, {Where::equals(0, 0), Where::equals(1, RLIMIT_FSIZE), Where::equals(2, 0)});
+  filter.allow(SYS_prlimit64, {Where::equals_int(0, 0), Where::equals_int(1, RLIMIT_FSIZE), Where::equals(2, 0)});
   filter.allow_on_fd(SYS_sendto, fds.elsewhere).allow_on_fd(SYS_recvfrom, fds.elsewhere);
   filter.allow_on_fd(SYS_sendmsg, fds.attendant).allow_on_fd(SYS_recvmsg, fds.attendant);
   filter.allow_on_fd(SYS_sendto, fds.journal);
   if (fds.session) {
     const SessionFds& session = *fds.session;
-    filter.allow(SYS_poll, {Where::equals(1, kSessionPollFds)});
+    filter.allow(SYS_poll, {Where::equals_int(1, kSessionPollFds)});
     filter.allow_on_fd(SYS_recvfrom, fds.reply).allow_on_fd(SYS_sendto, fds.reply);
     filter.allow_on_fd(SYS_recvfrom, session.relay).allow_on_fd(SYS_sendto, session.relay);
     filter.allow_on_fd(SYS_recvfrom, session.watch).allow_on_fd(SYS_sendto, session.watch);
-    const auto pid = static_cast<std::uint64_t>(session.relay_pid);
-    filter.allow(SYS_kill, {Where::equals(0, pid), Where::equals(1, SIGKILL)});
-    filter.allow(SYS_wait4, {Where::equals(0, pid)});
+    const auto is_relay = Where::equals_int(0, static_cast<std::uint32_t>(session.relay_pid));
+    filter.allow(SYS_kill, {is_relay, Where::equals_int(1, SIGKILL)});
+    filter.allow(SYS_wait4, {is_relay});
   }
   if (fds.native_session) {
     const NativeSessionFds& session = *fds.native_session;
-    filter.allow(SYS_poll, {Where::equals(1, kNativeSessionPollFds)});
+    filter.allow(SYS_poll, {Where::equals_int(1, kNativeSessionPollFds)});
     filter.allow_on_fd(SYS_recvmsg, fds.reply).allow_on_fd(SYS_read, session.policy);
     filter.allow_on_fd(SYS_sendmsg, session.opener).allow_on_fd(SYS_recvmsg, session.opener);
-    filter.allow(SYS_dup3, {Where::equals(1, static_cast<std::uint64_t>(fds.audit))});
+    filter.allow(SYS_dup3, {Where::equals_int(1, static_cast<std::uint32_t>(fds.audit))});
     filter.allow(SYS_sendto).allow(SYS_recvfrom);
-    for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {Where::equals(1, request)});
-    for (const auto request : kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals(1, request)});
-    filter.allow(SYS_newfstatat, {Where::equals(3, AT_EMPTY_PATH)});
+    for (const auto request : kTunRequests)
+      filter.allow(SYS_ioctl, {Where::equals_int(1, static_cast<std::uint32_t>(request))});
+    for (const auto request : kNamespaceRequests)
+      filter.allow(SYS_ioctl, {Where::equals_int(1, static_cast<std::uint32_t>(request))});
+    filter.allow(SYS_newfstatat, {Where::equals_int(3, AT_EMPTY_PATH)});
   }
 #ifdef UMLNET_SANITIZED
   filter.allow_each(kSanitizer);

@@ -31,7 +31,8 @@ struct StageFds {
   std::vector<int> tuns;  // /dev/net/tun: the tun ioctls
   int rtnetlink;          // requests and answers
   int reply;              // the caller's: one message
-  int audit;              // the audit log: whole lines, and the caller's lock
+  int audit;              // the audit log: whole lines
+  int counters = -1;      // of refusals: the caller's lock, which stands in the audit log otherwise
   int journal = -1;       // a copy of the lines
   int elsewhere = -1;     // rtnetlink in the caller's other network namespace
   int attendant = -1;     // questions to the process that makes relays and reaches into namespaces
@@ -43,10 +44,11 @@ inline constexpr int kSessionPollFds = 3;
 inline constexpr int kNativeSessionPollFds = 2;
 
 // What is allowed: memory, time and the end of the process; capset; the tun ioctls on `tuns`; datagrams on `rtnetlink`;
-// the reply on `reply`; lines, locks and the repair of a torn line on `audit`; lines on `journal` and on stderr; short
-// sleeps. No open, no socket, no execve, no fork, no other ioctl, no file system. For a session also: records and
-// answers on `reply`, and to end and wait for the relay process. For a session of the native protocol also: records on
-// `reply`, to put another file in the audit log's place, and to ask whose a network namespace is.
+// the reply on `reply`; lines and the repair of a torn line on `audit`, and a lock there or on `counters`; lines on
+// `journal` and on stderr; short sleeps. No open, no socket, no execve, no fork, no other ioctl, no file system. For a
+// session also: records and answers on `reply`, and to end and wait for the relay process. For a session of the native
+// protocol also: records on `reply`, to put another file in the audit log's place, and to ask whose a network namespace
+// is.
 SeccompFilter stage_filter(const StageFds& fds);
 
 }  // namespace umlnet::priv

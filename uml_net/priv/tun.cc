@@ -24,7 +24,8 @@ ifreq request_for(const std::string& name, const TapKind& kind, int more) {
 
 }  // namespace
 
-const std::array<unsigned long, 4> kTunRequests = {TUNSETIFF, TUNSETOWNER, TUNSETPERSIST, TUNSETOFFLOAD};
+const std::array<unsigned long, 5> kTunRequests = {TUNSETIFF, TUNSETOWNER, TUNSETPERSIST, TUNSETOFFLOAD, SIOCGIFHWADDR};
+const std::array<unsigned long, 2> kDeviceRequests = {SIOCGIFINDEX, SIOCGIFMTU};
 
 Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, const TapKind& kind) {
   ifreq request = request_for(name ? name->str() : "tap%d", kind, IFF_TUN_EXCL);
@@ -44,6 +45,17 @@ Result<void> attach_queue(int tun, const IfName& name, const TapKind& kind) {
   if (::ioctl(tun, TUNSETIFF, &request) != 0)
     return fail_errno(Code::kernel, errno, "cannot add a queue to the TAP device " + name.str());
   return {};
+}
+
+Result<NewDevice> look_at_new_tap(int tun, int socket, const IfName& name) {
+  ifreq index{}, mac{}, mtu{};
+  for (ifreq* request : {&index, &mac, &mtu}) name.str().copy(request->ifr_name, IFNAMSIZ - 1);
+  if (::ioctl(socket, SIOCGIFINDEX, &index) != 0 || ::ioctl(tun, SIOCGIFHWADDR, &mac) != 0 ||
+      ::ioctl(socket, SIOCGIFMTU, &mtu) != 0)
+    return fail_errno(Code::kernel, errno, "cannot find the new device " + name.str());
+  std::array<std::uint8_t, 6> bytes{};
+  std::memcpy(bytes.data(), mac.ifr_hwaddr.sa_data, bytes.size());
+  return NewDevice{index.ifr_ifindex, MacAddress(bytes), static_cast<unsigned>(mtu.ifr_mtu)};
 }
 
 Result<void> set_persistent(int tun, bool on) {

@@ -9,11 +9,13 @@
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/ifname.h"
+#include "libumlnet/core/mac_address.h"
 
 namespace umlnet::priv {
 
-// Every ioctl that is made here: what the seccomp filter lets through.
-extern const std::array<unsigned long, 4> kTunRequests;
+// Every ioctl that is made here, on an fd of a TAP and on a socket: what the seccomp filter lets through.
+extern const std::array<unsigned long, 5> kTunRequests;
+extern const std::array<unsigned long, 2> kDeviceRequests;
 
 // What an fd of a TAP gives and takes.
 enum class TapFrames : std::uint8_t {
@@ -37,6 +39,17 @@ Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>&
 // Ties `tun` to the device `name` as one queue more. The device was made by attach_new_tap() with `several_queues` and
 // the same kind, in the network namespace that `tun` was opened in. Needs CAP_NET_ADMIN in effect, as above.
 Result<void> attach_queue(int tun, const IfName& name, const TapKind& kind);
+
+// What the kernel gave a device that it has just made.
+struct NewDevice {
+  int ifindex;
+  MacAddress mac;
+  unsigned mtu;  // bytes
+};
+
+// Of the device `name`, to which `tun` is tied. `socket` is any socket of the network namespace that it was made in. By
+// ioctls, which do not wait for the kernel's lock on its network configuration (netdevice(7)). Needs no privilege.
+Result<NewDevice> look_at_new_tap(int tun, int socket, const IfName& name);
 
 // Whether the device that `tun` is tied to outlives its fds (TUNSETPERSIST). Needs no privilege.
 Result<void> set_persistent(int tun, bool on);
