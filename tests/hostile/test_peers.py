@@ -22,6 +22,8 @@ CHANNELS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "add": lambda: pipe(), "del": lambda: pipe(),
     "ethertap": lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM),
     "bridge": lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM),
+    "open": lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET),
+    "open, on a stream": lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM),
     "add, on a socket": lambda: socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM),
 }
 
@@ -54,7 +56,8 @@ class Peer:
         before(self)
         named = self.theirs if operation == "bridge" else their_data
         name = f"uml{INSTALLATIONS.index(how)}"
-        words = [word.replace("{socket}", str(named.fileno())).replace("uml1", name) for word in OPERATIONS[operation.split(",")[0]].words]
+        words = [word.replace("{socket}", str(named.fileno())).replace("uml1", name) for word in OPERATIONS[operation.split(",")[0]].words
+                 if not word.startswith(("guest=", "device="))]  # of which two at once could have but one
         with their_data:
             self.process = subprocess.Popen([case.helpers[how], *words], stdin=subprocess.DEVNULL, pass_fds=[named.fileno()],
                                             stdout=subprocess.DEVNULL if operation == "bridge" else self.theirs,
@@ -102,7 +105,7 @@ class Peers(HostileCase):
         def shut(peer: Peer) -> None:
             peer.theirs.shutdown(socket.SHUT_RDWR)
 
-        for operation in ("up", "ethertap", "bridge", "add, on a socket"):
+        for operation in ("up", "ethertap", "bridge", "add, on a socket", "open", "open, on a stream"):
             for how in INSTALLATIONS:
                 self.assert_given_up([Peer(self, how, operation, shut)], "closed its end", "EPIPE", "ENOTCONN", "cannot send")
 
@@ -170,7 +173,7 @@ class Peers(HostileCase):
             self.addCleanup(thread.join)
 
         self.addCleanup(over.set)
-        self.assert_given_up(self.all_at_once(flip, "up", "add", "bridge", "add, on a socket"), GIVEN_UP)
+        self.assert_given_up(self.all_at_once(flip, "up", "add", "bridge", "add, on a socket", "open"), GIVEN_UP)
         over.set()
 
     def test_a_duplicate_that_competes_for_the_room(self) -> None:
@@ -221,7 +224,7 @@ class Peers(HostileCase):
                     return
 
         for how in INSTALLATIONS:
-            for operation in ("up", "bridge", "add, on a socket"):
+            for operation in ("up", "bridge", "add, on a socket", "open", "open, on a stream"):
                 with self.subTest(how, operation=operation):
                     status, said = Peer(self, how, operation, send).end()
                     self.assertEqual((status, said), (0, ""))
@@ -231,13 +234,13 @@ class Peers(HostileCase):
     def test_a_reply_on_its_way_belongs_to_nobody_yet(self) -> None:
         """The device is in a message that is never read, and goes with the socket."""
         for how in INSTALLATIONS:
-            for operation in ("up", "bridge"):
+            for operation in ("up", "bridge", "open", "open, on a stream"):
                 with self.subTest(how, operation=operation):
                     self.assertEqual(Peer(self, how, operation).end(), (0, ""))
                     self.assert_host_unchanged()
 
     def test_a_caller_that_waits_for_its_own_helper_holds_up_nobody_else(self) -> None:
-        peers = self.all_at_once(lambda peer: fill(peer.theirs), "up", "add, on a socket")
+        peers = self.all_at_once(lambda peer: fill(peer.theirs), "up", "add, on a socket", "open")
         for peer in peers:
             while status_of(peer.process.pid)["State"][0] != "S" and peer.process.poll() is None:
                 time.sleep(0.001)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import socket
 import struct
 import tempfile
 import unittest
@@ -197,6 +198,46 @@ class Faults(HostCase):
                     self.assertTrue(failures or recorded or seen == undisturbed, seen)
                     if failures:
                         self.assertIn("EIO", failures[0])
+
+    def native_session(self) -> tuple[int, list[str]]:
+        """A whole session of the native protocol: the exit status, and all that was said."""
+        said = []
+        with native.Session(self.fault.path) as session:
+            answers = [session.begun]
+            try:
+                if session.begun.ok:
+                    for words in (("open", "device=tap5", "address=10.99.0.254/24", "guest=10.50.0.7"), ("open", "sealed"),
+                                  ("remove", "device=tap5")):
+                        answers.append(session.ask(*words))
+                session.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass  # the helper has ended
+            for answer in answers:
+                said.append(f"uml_net: {answer.json['error']}" if "error" in answer.json else str(answer.json.get("device")))
+                answer.close()  # the one who lets calls fail waits for the relay as well
+            status = session.wait()
+        return status, [*said, session.stderr]
+
+    def test_a_session_of_the_native_protocol(self) -> None:
+        """Whatever fails: it is said to the caller or on record, and with the session nothing is left."""
+        before = world.snapshot()
+        for kind in ("netlink", "answer", "tun", "reply", "audit"):
+            self.fault.set(kind, 0, 0)
+            undisturbed = self.native_session()
+            self.assertEqual(undisturbed[0], 0)
+            count = self.fault.count()
+            self.assertGreater(count, 0)
+            for at in self.places(count):
+                with self.subTest(kind=kind, call=at, of=count):
+                    world.reset_log()
+                    self.fault.set(kind, at, errno.EIO)
+                    _, said = seen = self.native_session()
+                    self.assertTrue(self.fault.happened())
+                    caller.run(self.helper, "gc", user=NOBODY)
+                    self.assertEqual(world.snapshot(), before)
+                    failures = [text for text in said if "uml_net: " in text]
+                    recorded = [line for line in world.audit_lines() if "EIO" in json.dumps(line)]
+                    self.assertTrue(failures or recorded or seen == undisturbed, seen)
 
     def outcome_is_whole(self, reply: caller.Reply, before: dict[str, Any], granted: bool) -> None:
         """Of a request in which anything may have failed: all of it or nothing, and a log that can be read."""
