@@ -88,6 +88,18 @@ OFFLOADS = [
     offload(ETHERNET + b"\x81\0\0\x05" + ip4(6, tcp(100))[12:], kind=1, size=20, start=38),
 ]
 
+def joinable(frame: bytes, size: int, segment: int = 0, at: int = 0, changed: int = 0, parted: int = 0) -> bytes:
+    return struct.pack("!BHBHB", parted, size, segment, at, changed) + frame
+
+
+COALESCING = [
+    joinable(ip4(6, tcp(100)), 30), joinable(ip4(6, tcp(90)), 30), joinable(ip4(6, tcp(100)), 1),
+    joinable(ip4(6, tcp(100), bytes([7, 4, 4, 0])), 48), joinable(ip6(6, tcp(100)), 40),
+    joinable(ETHERNET + b"\x81\0\0\x05" + ip4(6, tcp(100))[12:], 20),
+    joinable(ip4(6, tcp(100)), 30, 1, 60, 1), joinable(ip4(6, tcp(100)), 30, 2, 24, 0x80), joinable(ip4(17, udp(100)), 30),
+    joinable(2 * ip4(6, tcp(30)), len(ip4(6, tcp(30))), parted=1),
+]
+
 POLICY_LINES = [
     '{"version": 1, "rules": []}',
     '{"version": 1, "rules": [{"name": "a", "users": ["*"], "operations": ["tuntap"]}]}',
@@ -151,6 +163,7 @@ NATIVE = [line.removeprefix("5 ").replace(" ", "\0").encode() + b"\0" for line i
 SEEDS: dict[str, list[bytes]] = {
     "arguments": ARGUMENTS,
     "audit": [line.encode() for line in AUDIT],
+    "coalescing": COALESCING,
     "control": CONTROL,
     "offloads": OFFLOADS,
     "native": NATIVE,

@@ -43,10 +43,8 @@ class Stepper:
         self.program: int | None = None
         self._wait()
         _ptrace(_SETOPTIONS, self.pid, 0, _SYSGOOD | _EXITKILL | (_TRACEFORK if child else 0))
-        for number in child:
-            self._follow(number)
-        if child:
-            _ptrace(_SETOPTIONS, self.pid, 0, _SYSGOOD | _EXITKILL)
+        for place, number in enumerate(child):
+            self._follow(number, _SYSGOOD | _EXITKILL | (_TRACEFORK if place + 1 < len(child) else 0))
 
     @staticmethod
     def _become(argv: Sequence[str], user: int, fds: dict[int, int]) -> None:
@@ -69,7 +67,7 @@ class Stepper:
             self.status = status
         return status
 
-    def _follow(self, number: int) -> None:
+    def _follow(self, number: int, options: int) -> None:
         """From here on what is stepped is the process that the one before forks as that number."""
         child = ctypes.c_ulong()
         for left in reversed(range(number)):
@@ -82,6 +80,8 @@ class Stepper:
             os.waitpid(child.value, _WALL)
             if left:
                 _ptrace(_DETACH, child.value)
+        # While the one before is stopped: it may end the other as soon as it runs.
+        _ptrace(_SETOPTIONS, child.value, 0, options)
         before, self.pid = self.pid, child.value
         if self.program is None:
             self.program = before  # the only one that is a child of this process
