@@ -20,6 +20,9 @@ Result<void> check_namespace_of(int netns, uid_t uid) {
     return fail(Code::bad_channel, "the descriptor that netns= names is no network namespace",
                 "Open one, as in /proc/PID/ns/net, and leave its descriptor to uml_net.");
   const unique_fd owner(::ioctl(netns, NS_GET_USERNS));
+  if (!owner && errno == EMFILE)
+    return fail_errno(Code::kernel, EMFILE, "cannot find the user namespace of the network namespace",
+                      "Close devices, or begin with a higher limit on open files (ulimit -n).");
   uid_t made_by = 0;
   // A namespace that is not within this one's reach does not even say whose it is.
   const bool is_known = owner && ::ioctl(owner.get(), NS_GET_OWNER_UID, &made_by) == 0;
