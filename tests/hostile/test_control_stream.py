@@ -1,5 +1,6 @@
 """An ethertap guest that means harm: what it says on the control stream, and what it puts into the two sockets."""
 
+import contextlib
 import os
 import socket
 import struct
@@ -24,8 +25,13 @@ class ControlStream(HostileCase):
 
     def held(self, session: Session) -> list[set[str]]:
         """What each of the two processes has open."""
-        return [{f"{fd} {os.readlink(f'/proc/{pid}/fd/{fd}')}" for fd in os.listdir(f"/proc/{pid}/fd")}
-                for pid in (session.process.pid, *session.children())]
+        held: list[set[str]] = []
+        for pid in (session.process.pid, *session.children()):
+            held.append(set())
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):  # it was being closed
+                    held[-1].add(f"{fd} {os.readlink(f'/proc/{pid}/fd/{fd}')}")
+        return held
 
     def assert_ends_well(self, session: Session) -> None:
         self.assertEqual(session.close(), 0)

@@ -159,11 +159,11 @@ Result<Plan> plan_open(const OpenInterface& request, const Grant& grant, const R
   const Link* bridge = request.bridge ? host.link(request.bridge->str()) : nullptr;
   if (request.bridge && bridge == nullptr) return fail(Code::bug, "no bridge " + request.bridge->str());
   // In the tag what is longest comes last, as it is cut off there.
-  auto asked = native5::words_of(request);
-  std::ranges::stable_partition(asked, [](const std::string& word) { return !word.contains('='); });
+  const auto asked = native5::words_of(request);
   std::string words;
-  for (const auto& word : asked)
-    if (!word.starts_with("netns=")) words += (words.empty() ? "" : " ") + word;
+  for (const bool has_value : {false, true})
+    for (const auto& word : asked)
+      if (word.contains('=') == has_value && !word.starts_with("netns=")) words += (words.empty() ? "" : " ") + word;
   DeviceTag tag{grant.uid(), id, std::nullopt, words};
   tag.persistent = request.persistent;
 
