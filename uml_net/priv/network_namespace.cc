@@ -12,7 +12,7 @@
 
 namespace umlnet::priv {
 
-const std::array<unsigned long, 3> kNamespaceRequests = {NS_GET_NSTYPE, NS_GET_USERNS, NS_GET_OWNER_UID};
+const std::array<std::uint32_t, 3> kNamespaceRequests = {NS_GET_NSTYPE, NS_GET_USERNS, NS_GET_OWNER_UID};
 const int kNamespaceSocketFamily = AF_NETLINK;
 
 Result<void> check_namespace_of(int netns, uid_t uid) {

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <cstdint>
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/unique_fd.h"
@@ -12,7 +13,7 @@
 namespace umlnet::priv {
 
 // Every ioctl that is made here.
-extern const std::array<unsigned long, 3> kNamespaceRequests;
+extern const std::array<std::uint32_t, 3> kNamespaceRequests;
 // The address family of the one socket that is opened here.
 extern const int kNamespaceSocketFamily;
 

@@ -35,10 +35,9 @@ SeccompFilter stage_filter(const StageFds& fds) {
   filter.allow_each(kMemory).allow_each(kCapability).allow_each(kEnd).allow_each(kTime);
   filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
   for (const int tun : fds.tuns)
-    for (const auto request : kTunRequests)
-      filter.allow(SYS_ioctl, {on(tun), Where::equals_int(1, static_cast<std::uint32_t>(request))});
+    for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {on(tun), Where::equals_int(1, request)});
   for (const auto request : kDeviceRequests)
-    filter.allow(SYS_ioctl, {on(fds.rtnetlink), Where::equals_int(1, static_cast<std::uint32_t>(request))});
+    filter.allow(SYS_ioctl, {on(fds.rtnetlink), Where::equals_int(1, request)});
   filter.allow_on_fd(SYS_sendto, fds.rtnetlink).allow_on_fd(SYS_recvfrom, fds.rtnetlink);
   filter.allow_on_fd(SYS_sendmsg, fds.reply);
   for (const int fd : {fds.reply, STDERR_FILENO}) filter.allow_on_fd(SYS_write, fd).allow_on_fd(SYS_pwritev2, fd);
@@ -71,10 +70,8 @@ SeccompFilter stage_filter(const StageFds& fds) {
     filter.allow_on_fd(SYS_sendmsg, session.opener).allow_on_fd(SYS_recvmsg, session.opener);
     filter.allow(SYS_dup3, {Where::equals_int(1, static_cast<std::uint32_t>(fds.audit))});
     filter.allow(SYS_sendto).allow(SYS_recvfrom);
-    for (const auto request : kTunRequests)
-      filter.allow(SYS_ioctl, {Where::equals_int(1, static_cast<std::uint32_t>(request))});
-    for (const auto request : kNamespaceRequests)
-      filter.allow(SYS_ioctl, {Where::equals_int(1, static_cast<std::uint32_t>(request))});
+    for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
+    for (const auto request : kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
     filter.allow(SYS_newfstatat, {Where::equals_int(3, AT_EMPTY_PATH)});
   }
 #ifdef UMLNET_SANITIZED

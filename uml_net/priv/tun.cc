@@ -24,8 +24,8 @@ ifreq request_for(const std::string& name, const TapKind& kind, int more) {
 
 }  // namespace
 
-const std::array<unsigned long, 5> kTunRequests = {TUNSETIFF, TUNSETOWNER, TUNSETPERSIST, TUNSETOFFLOAD, SIOCGIFHWADDR};
-const std::array<unsigned long, 2> kDeviceRequests = {SIOCGIFINDEX, SIOCGIFMTU};
+const std::array<std::uint32_t, 5> kTunRequests = {TUNSETIFF, TUNSETOWNER, TUNSETPERSIST, TUNSETOFFLOAD, SIOCGIFHWADDR};
+const std::array<std::uint32_t, 2> kDeviceRequests = {SIOCGIFINDEX, SIOCGIFMTU};
 
 Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, const TapKind& kind) {
   ifreq request = request_for(name ? name->str() : "tap%d", kind, IFF_TUN_EXCL);

@@ -14,8 +14,8 @@
 namespace umlnet::priv {
 
 // Every ioctl that is made here, on an fd of a TAP and on a socket: what the seccomp filter lets through.
-extern const std::array<unsigned long, 5> kTunRequests;
-extern const std::array<unsigned long, 2> kDeviceRequests;
+extern const std::array<std::uint32_t, 5> kTunRequests;
+extern const std::array<std::uint32_t, 2> kDeviceRequests;
 
 // What an fd of a TAP gives and takes.
 enum class TapFrames : std::uint8_t {
