@@ -116,7 +116,7 @@ std::optional<PumpOutcome> Pump::move(const Work& work, PumpDirection& direction
 PumpOutcome Pump::gone(bool is_b) { return {.how = is_b ? PumpOutcome::b_gone : PumpOutcome::a_gone}; }
 
 std::optional<PumpOutcome> Pump::round(Work& work, const Owner& owner) {
-  std::array<pollfd, 6> polls;
+  std::array<pollfd, SandboxFds::kMost> polls;
   std::size_t count = 0;
   const auto ask = [&](int fd, short events) { polls[count++] = {.fd = fd, .events = events, .revents = 0}; };
   const auto ask_end = [&](const FrameEnd& end, bool& hung_up, const PumpDirection* from, const PumpDirection* to) {

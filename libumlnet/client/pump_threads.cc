@@ -26,7 +26,7 @@ PumpThreads::PumpThreads(Pump& pump, const Pump::Owner& owner, PumpOutcome& outc
     : pump_(pump), owner_(owner), outcome_(outcome) {}
 
 void PumpThreads::rest() const {
-  std::array<pollfd, 6> none;
+  std::array<pollfd, SandboxFds::kMost> none;
   std::ranges::fill(none, pollfd{.fd = -1, .events = 0, .revents = 0});
   ::poll(none.data(), pump_.fds(owner_).count(), 1);
 }

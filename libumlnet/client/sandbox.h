@@ -1,6 +1,7 @@
 // The sandbox of a pump: where the frames of a hostile guest are looked at, there is nothing to be had.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 
 #include "libumlnet/client/pump_config.h"
@@ -18,6 +19,7 @@ struct SandboxFds {
   // To an owner in another process, or both -1: a socket, and its pidfd.
   int channel = -1, owner = -1;
 
+  static constexpr std::size_t kMost = 6;  // that count() can come to
   unsigned count() const { return 3U + (capture >= 0 ? 1 : 0) + (channel >= 0 ? 1 : 0) + (owner >= 0 ? 1 : 0); }
 };
 
