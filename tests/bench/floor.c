@@ -31,9 +31,8 @@ static int make(struct in_addr address, int rtnetlink) {
   strcpy(device.ifr_name, "tap%d");
   const int tun = open("/dev/net/tun", O_RDWR);
   if (tun < 0 || ioctl(tun, TUNSETIFF, &device) != 0) return 1;
-  if (rtnetlink < 0) rtnetlink = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
   struct ifreq index = device;
-  if (rtnetlink < 0 || ioctl(rtnetlink, SIOCGIFINDEX, &index) != 0) return 2;
+  if (ioctl(rtnetlink, SIOCGIFINDEX, &index) != 0) return 2;
 
   struct {
     struct nlmsghdr header;
@@ -66,8 +65,8 @@ static int make(struct in_addr address, int rtnetlink) {
 int main(int argc, char** argv) {
   struct in_addr address;
   if (argc < 2 || inet_pton(AF_INET, argv[1], &address) != 1) return 64;
-  if (argc == 2) return make(address, -1);
   const int rtnetlink = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+  if (argc == 2) return make(address, rtnetlink);
   for (int left = atoi(argv[2]); left > 0; --left) {
     struct timespec before, after;
     clock_gettime(CLOCK_MONOTONIC, &before);

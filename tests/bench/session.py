@@ -30,13 +30,9 @@ POLICY = {"version": 1, "rules": [{"name": "bench", "users": [NOBODY], "operatio
 BATCH = 20
 
 
-def taps() -> int:
-    return sum(1 for name in world.links() if name.startswith("tap"))
-
-
 def quiet_again() -> None:
     deadline = time.monotonic() + 30
-    while taps():
+    while any(name.startswith("tap") for name in world.links()):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     time.sleep(0.1)
