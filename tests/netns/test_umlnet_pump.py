@@ -58,6 +58,15 @@ class Pump(CliCase):
         for size in (56, 1400):
             self.assertTrue(world.ping(GUEST, size))
 
+    def pumping(self, running: Running, wire: socket.socket) -> int:
+        """The pump process, which has begun: the kernel's question for the guest's address has reached that end."""
+        self.assertTrue(soon(lambda: any(GUEST in route for route in world.routes())))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
+            host.sendto(b"", (GUEST, 9))
+        wire.recv(2000)
+        (pid,) = [pid for pid, name in descendants(running.pid).items() if name == "umlnet-pump"]
+        return pid
+
     def test_a_network_of_uml_net_and_a_socket(self) -> None:
         for words in (["tuntap,,,10.99.0.254"], ["ethertap,tap7,,10.99.0.254"], ["--no-sandbox", "tuntap,,,10.99.0.254"]):
             wire, end = self.datagrams(None)
@@ -213,11 +222,9 @@ class Pump(CliCase):
 
     def test_a_pump_that_does_not_end(self) -> None:
         """Stopped, or taken over by a guest."""
-        _, end = self.datagrams()
-        with self.start_pump("-j", "tuntap,,,10.99.0.254", end) as running:
-            found = lambda: [pid for pid, name in descendants(running.pid).items() if name == "umlnet-pump"]
-            self.assertTrue(soon(lambda: len(found()) == 1))
-            os.kill(found()[0], signal.SIGSTOP)
+        wire, end = self.datagrams()
+        with self.start_pump("-j", "-a", GUEST, "tuntap,,,10.99.0.254", end) as running:
+            os.kill(self.pumping(running, wire), signal.SIGSTOP)
             running.terminate()
             status, out, err = running.finish()
         self.assertEqual((status, self.totals(out)["ended"]), (70, "failed"), err)
@@ -225,11 +232,9 @@ class Pump(CliCase):
         self.assert_nothing_left()
 
     def test_a_pump_that_was_killed(self) -> None:
-        _, end = self.datagrams()
+        wire, end = self.datagrams()
         with self.start_pump("-j", "-a", GUEST, "tuntap,,,10.99.0.254", end) as running:
-            found = lambda: [pid for pid, name in descendants(running.pid).items() if name == "umlnet-pump"]
-            self.assertTrue(soon(lambda: len(found()) == 1))
-            os.kill(found()[0], signal.SIGKILL)
+            os.kill(self.pumping(running, wire), signal.SIGKILL)
             status, out, err = running.finish()
         self.assertNotEqual(status, 0)
         self.assertEqual(self.totals(out)["ended"], "failed")
