@@ -33,6 +33,13 @@ std::optional<AccountLine> parse_line(std::string_view line) {
   return AccountLine{*name, *id, line};
 }
 
+std::string_view take_line(std::string_view& text) {
+  const auto end = std::min(text.find('\n'), text.size());
+  const auto line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return line;
+}
+
 }  // namespace
 
 // The largest number is (uid_t)-1, which the kernel takes for "none".
@@ -45,11 +52,24 @@ std::optional<id_t> parse_account_id(std::string_view digits) {
 }
 
 void for_each_account(std::string_view text, const std::function<void(const AccountLine&)>& use) {
-  while (!text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
-    if (const auto entry = parse_line(text.substr(0, end))) use(*entry);
-    text.remove_prefix(std::min(end + 1, text.size()));
+  while (!text.empty())
+    if (const auto account = parse_line(take_line(text))) use(*account);
+}
+
+std::optional<AccountLine> find_account(std::string_view text, id_t id) {
+  while (!text.empty())
+    if (auto account = parse_line(take_line(text)); account && account->id == id) return account;
+  return std::nullopt;
+}
+
+// A file may have ten thousand lines: those of other names are not taken apart.
+std::optional<AccountLine> find_account(std::string_view text, std::string_view name) {
+  for (auto at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
+    if (at != 0 && text[at - 1] != '\n') continue;
+    auto rest = text.substr(at);
+    if (auto account = parse_line(take_line(rest)); account && account->name == name) return account;
   }
+  return std::nullopt;
 }
 
 }  // namespace umlnet::policy

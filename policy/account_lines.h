@@ -18,6 +18,10 @@ struct AccountLine {
 
 void for_each_account(std::string_view text, const std::function<void(const AccountLine&)>& use);
 
+// The first line with that name, or with that id.
+std::optional<AccountLine> find_account(std::string_view text, std::string_view name);
+std::optional<AccountLine> find_account(std::string_view text, id_t id);
+
 // A decimal number that can be the id of somebody.
 std::optional<id_t> parse_account_id(std::string_view digits);
 

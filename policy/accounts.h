@@ -5,11 +5,10 @@
 
 #include <sys/types.h>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 namespace umlnet::policy {
 
@@ -18,23 +17,17 @@ class Accounts {
   Accounts() = default;
   // Lines that are not `name:password:id:...` with a decimal id are passed over; the first line of a name or id wins,
   // as the C library does.
-  Accounts(std::string_view passwd_text, std::string_view group_text);
+  Accounts(std::string passwd_text, std::string group_text)
+      : passwd_(std::move(passwd_text)), group_(std::move(group_text)) {}
 
   std::optional<uid_t> uid_of(std::string_view user) const;
   std::optional<gid_t> gid_of(std::string_view group) const;
   std::optional<std::string> name_of(uid_t uid) const;
 
  private:
-  struct Entry {
-    std::string_view name;  // in text_
-    id_t id;
-  };
-  static const Entry* find(const std::vector<Entry>& entries, std::string_view name);
-
-  // Few names are looked up, by a program that runs once: in the order of the lines, and no table is made.
-  std::shared_ptr<const std::string> text_;  // of both files
-  std::vector<Entry> users_;
-  std::vector<Entry> groups_;
+  // Few names are looked up, by a program that runs once: in the text, and no table is made.
+  std::string passwd_;
+  std::string group_;
 };
 
 }  // namespace umlnet::policy

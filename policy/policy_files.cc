@@ -70,7 +70,7 @@ Result<Accounts> read_accounts(TrustedPlaces& places) {
   if (!passwd) return std::unexpected(std::move(passwd.error()));
   auto group = read_account_file(kGroupFile, places);
   if (!group) return std::unexpected(std::move(group.error()));
-  return Accounts(*passwd, *group);
+  return Accounts(*std::move(passwd), *std::move(group));
 }
 
 }  // namespace umlnet::policy

@@ -126,6 +126,7 @@ std::vector<RefusalCounters::Suppressed> RefusalCounters::take_finished(Time now
   std::vector<Suppressed> taken;
   for (Slot& slot : slots()) {
     std::uint64_t word = slot.load();
+    if (word == 0) continue;
     const Counter counter = Counter::of(word);
     if (counter.suppressed() == 0 || !is_over(counter, window_of(now))) continue;
     if (slot.compare_exchange_strong(word, 0)) taken.push_back({counter.uid, counter.suppressed()});

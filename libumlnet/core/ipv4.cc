@@ -15,10 +15,8 @@ std::optional<Ipv4> Ipv4::parse(std::string_view text) {
 }
 
 std::string Ipv4::str() const {
-  in_addr address{.s_addr = htonl(value_)};
-  char text[INET_ADDRSTRLEN];
-  inet_ntop(AF_INET, &address, text, sizeof text);
-  return text;
+  const auto byte = [&](unsigned shift) { return std::to_string(value_ >> shift & 0xff); };
+  return byte(24) + '.' + byte(16) + '.' + byte(8) + '.' + byte(0);
 }
 
 std::optional<Ipv4Mask> Ipv4Mask::from_address(Ipv4 dotted) {

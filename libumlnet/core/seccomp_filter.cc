@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <ranges>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -96,24 +97,30 @@ struct Half {
   bool operator==(const Half&) const = default;
 };
 
-std::vector<Half> halves_of(const SeccompFilter::Rule& way) {
-  std::vector<Half> halves;
-  halves.reserve(2 * way.conditions.size());
-  for (const auto& where : way.conditions) {
-    const std::size_t low = offsetof(seccomp_data, args) + where.argument * sizeof(std::uint64_t);
-    for (const auto& [offset, shift] : {std::pair(low + sizeof(std::uint32_t), 32U), std::pair(low, 0U)}) {
-      const Half half{offset, static_cast<std::uint32_t>(where.mask >> shift),
-                      static_cast<std::uint32_t>(where.value >> shift)};
-      if (half.mask != 0 || half.value != 0) halves.push_back(half);
+// Of all conditions of one way, in their order.
+class Halves {
+ public:
+  explicit Halves(const SeccompFilter::Rule& way) {
+    for (const auto& where : way.conditions()) {
+      const std::size_t low = offsetof(seccomp_data, args) + where.argument * sizeof(std::uint64_t);
+      for (const auto& [offset, shift] : {std::pair(low + sizeof(std::uint32_t), 32U), std::pair(low, 0U)}) {
+        const Half half{offset, static_cast<std::uint32_t>(where.mask >> shift),
+                        static_cast<std::uint32_t>(where.value >> shift)};
+        if (half.mask != 0 || half.value != 0) places_[number_++] = half;
+      }
     }
   }
-  return halves;
-}
+  std::span<const Half> all() const { return std::span(places_).first(number_); }
+
+ private:
+  std::array<Half, 2 * SeccompFilter::kMostConditions> places_ = {};
+  std::size_t number_ = 0;
+};
 
 // What becomes of one system call: the ways in which it is allowed, or none where it kills.
 struct Case {
   std::uint32_t syscall;
-  std::vector<const SeccompFilter::Rule*> ways;
+  std::span<const SeccompFilter::Rule* const> ways;
 };
 
 Place decide(Assembler& assembler, const Case& one, std::uint32_t otherwise) {
@@ -123,7 +130,8 @@ Place decide(Assembler& assembler, const Case& one, std::uint32_t otherwise) {
   Place next = assembler.end_with(otherwise), next_loaded = next;
   std::optional<std::size_t> loads;
   for (const auto* way : one.ways | std::views::reverse) {
-    const auto halves = halves_of(*way);
+    const Halves of_way(*way);
+    const auto halves = of_way.all();
     Place place = allowed, loaded = allowed;
     for (auto half = halves.rbegin(); half != halves.rend(); ++half) {
       const bool stands = half + 1 == halves.rend() && half->is_whole() && loads == half->offset;
@@ -153,16 +161,28 @@ Place choose(Assembler& assembler, std::span<const Case> cases, std::uint32_t ot
   return assembler.compare(kIfAtLeast, cases[half].syscall, above, below);
 }
 
-std::vector<Case> cases_of(const std::vector<SeccompFilter::Rule>& rules, const std::vector<int>& killing) {
+// By number, and those of one number in the order in which they were said.
+std::vector<const SeccompFilter::Rule*> sorted(const std::vector<SeccompFilter::Rule>& rules) {
+  std::vector<const SeccompFilter::Rule*> sorted;
+  sorted.reserve(rules.size());
+  for (const auto& rule : rules) sorted.push_back(&rule);
+  std::ranges::sort(sorted, {}, [](const auto* rule) { return std::pair(rule->syscall, rule); });
+  return sorted;
+}
+
+// `ways` must stay.
+std::vector<Case> cases_of(std::span<const SeccompFilter::Rule* const> ways, const std::vector<int>& killing) {
   std::vector<Case> cases;
-  cases.reserve(rules.size() + killing.size());
-  const auto case_of = [&](int syscall) -> Case& {
-    const auto number = static_cast<std::uint32_t>(syscall);
-    const auto known = std::ranges::find(cases, number, &Case::syscall);
-    return known != cases.end() ? *known : cases.emplace_back(number);
-  };
-  for (const auto& rule : rules) case_of(rule.syscall).ways.push_back(&rule);
-  for (const int syscall : killing) case_of(syscall).ways.clear();
+  cases.reserve(ways.size() + killing.size());
+  for (const int syscall : killing) cases.push_back({static_cast<std::uint32_t>(syscall), {}});
+  while (!ways.empty()) {
+    const int syscall = ways.front()->syscall;
+    const auto end = std::ranges::find_if(ways, [&](const auto* way) { return way->syscall != syscall; });
+    const auto number = static_cast<std::size_t>(end - ways.begin());
+    if (std::ranges::find(killing, syscall) == killing.end())
+      cases.push_back({static_cast<std::uint32_t>(syscall), ways.first(number)});
+    ways = ways.subspan(number);
+  }
   std::ranges::sort(cases, {}, &Case::syscall);
   return cases;
 }
@@ -170,7 +190,11 @@ std::vector<Case> cases_of(const std::vector<SeccompFilter::Rule>& rules, const 
 }  // namespace
 
 SeccompFilter& SeccompFilter::allow(int syscall, std::initializer_list<Where> conditions) {
-  rules_.push_back({syscall, conditions});
+  if (conditions.size() > kMostConditions) throw std::length_error("too many conditions for a seccomp filter");
+  Rule& rule = rules_.emplace_back();
+  rule.syscall = syscall;
+  rule.number = conditions.size();
+  std::ranges::copy(conditions, rule.places.begin());
   return *this;
 }
 
@@ -191,7 +215,8 @@ SeccompFilter& SeccompFilter::kill_on(int syscall) {
 
 Program SeccompFilter::program() const {
   const std::uint32_t otherwise = otherwise_ == Otherwise::trap ? SECCOMP_RET_TRAP : SECCOMP_RET_KILL_PROCESS;
-  const auto cases = cases_of(rules_, killing_);
+  const auto ways = sorted(rules_);
+  const auto cases = cases_of(ways, killing_);
   Assembler assembler;
   const Place kill = assembler.end_with(SECCOMP_RET_KILL_PROCESS);
   Place known = choose(assembler, cases, otherwise);

@@ -5,6 +5,8 @@
 
 #include <linux/filter.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
@@ -18,9 +20,9 @@ class SeccompFilter {
  public:
   // One condition on an argument of a system call: (argument & mask) == value.
   struct Where {
-    unsigned argument;
-    std::uint64_t mask;
-    std::uint64_t value;
+    unsigned argument = 0;
+    std::uint64_t mask = 0;
+    std::uint64_t value = 0;
     static Where equals(unsigned argument, std::uint64_t value) { return {argument, ~std::uint64_t{0}, value}; }
     // Of an argument that the kernel takes as an int or an unsigned int, and of which it passes over the upper half: a
     // descriptor, a number of descriptors, the request to a device, the command of fcntl(2), a process id, flags.
@@ -28,9 +30,12 @@ class SeccompFilter {
     static Where has_none_of(unsigned argument, std::uint64_t bits) { return {argument, bits, 0}; }
   };
   // One way in which a system call is allowed: where all of the conditions hold.
+  static constexpr std::size_t kMostConditions = 3;
   struct Rule {
-    int syscall;
-    std::vector<Where> conditions;
+    int syscall = -1;
+    std::size_t number = 0;  // of conditions
+    std::array<Where, kMostConditions> places = {};
+    std::span<const Where> conditions() const { return std::span(places).first(number); }
   };
 
   // What becomes of a call that is not allowed. `trap` is a SIGSYS that a handler can look at (SECCOMP_RET_TRAP); where
@@ -38,8 +43,8 @@ class SeccompFilter {
   enum class Otherwise : std::uint8_t { kill_process, trap };
   explicit SeccompFilter(Otherwise otherwise = Otherwise::kill_process) : otherwise_(otherwise) {}
 
-  // Allows a system call (SYS_* of sys/syscall.h), with any arguments or where all of the conditions hold. Called again
-  // for the same number it allows more.
+  // Allows a system call (SYS_* of sys/syscall.h), with any arguments or where all of the conditions hold,
+  // kMostConditions at most (std::length_error). Called again for the same number it allows more.
   SeccompFilter& allow(int syscall, std::initializer_list<Where> conditions = {});
   SeccompFilter& allow_each(std::span<const int> syscalls);
 

@@ -1,6 +1,6 @@
 #include "libumlnet/core/timestamp.h"
 
-#include <cstdio>
+#include <cstddef>
 
 namespace umlnet {
 namespace {
@@ -63,26 +63,30 @@ std::optional<minutes> offset(Reader& reader) {
   return east ? size : -size;
 }
 
+// At least so many digits. Not by snprintf, the code of which costs the helper more than all else about a record.
+template <class Number>
+std::string padded(Number number, std::size_t digits) {
+  std::string text = std::to_string(number);
+  if (text.size() < digits) text.insert(0, digits - text.size(), '0');
+  return text;
+}
+
 }  // namespace
 
 std::string rfc3339(sys_seconds time) {
   const auto day = floor<days>(time);
   const year_month_day date(day);
   const hh_mm_ss clock(time - day);
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02dZ", int(date.year()), unsigned(date.month()),
-                unsigned(date.day()), static_cast<int>(clock.hours().count()),
-                static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()));
-  return text;
+  return padded(int(date.year()), 4) + '-' + padded(unsigned(date.month()), 2) + '-' + padded(unsigned(date.day()), 2) +
+         'T' + padded(clock.hours().count(), 2) + ':' + padded(clock.minutes().count(), 2) + ':' +
+         padded(clock.seconds().count(), 2) + 'Z';
 }
 
 std::string rfc3339(Microseconds time) {
   const auto whole = floor<seconds>(time);
   std::string text = rfc3339(whole);
-  char behind[16];
-  std::snprintf(behind, sizeof behind, ".%06dZ", static_cast<int>((time - whole).count()));
-  text.replace(text.size() - 1, 1, behind);
-  return text;
+  text.back() = '.';
+  return text + padded((time - whole).count(), 6) + 'Z';
 }
 
 std::optional<Microseconds> parse_rfc3339(std::string_view text) {

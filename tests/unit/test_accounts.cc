@@ -27,6 +27,9 @@ TEST_CASE("accounts: names and ids of well-formed files") {
   CHECK_FALSE(accounts.name_of(990).has_value());
   CHECK_FALSE(accounts.uid_of("").has_value());
   CHECK_FALSE(accounts.uid_of("Alice").has_value());
+  CHECK_FALSE(accounts.uid_of("alic").has_value());
+  CHECK_FALSE(accounts.uid_of("lice").has_value());
+  CHECK_FALSE(accounts.uid_of("alice:x").has_value());
 }
 
 TEST_CASE("accounts: lines that are passed over") {
@@ -57,7 +60,7 @@ TEST_CASE("accounts: lines that are passed over") {
   };
   for (const auto line : kLines) {
     CAPTURE(line);
-    const Accounts alone(line, line);
+    const Accounts alone{std::string(line), std::string(line)};
     CHECK_FALSE(alone.uid_of("alice").has_value());
     CHECK_FALSE(alone.gid_of("alice").has_value());
     CHECK_FALSE(alone.name_of(1001).has_value());
@@ -77,6 +80,7 @@ TEST_CASE("accounts: the first line of a name or of an id wins") {
   CHECK(accounts.uid_of("toor") == 1001u);
   CHECK(accounts.name_of(1001) == "alice");
   CHECK(accounts.gid_of("g") == 5u);
+  CHECK(Accounts("alice:x:none:0:\nbob:x:7:0:alice\nalice:x:8:0:\n", "").uid_of("alice") == 8u);
 }
 
 TEST_CASE("accounts: ends of files") {

@@ -21,6 +21,7 @@
 #include <ctime>
 #include <functional>
 #include <new>
+#include <vector>
 
 #include "libumlnet/client/sandbox.h"
 #include "libumlnet/client/syscall_name.h"
@@ -82,6 +83,23 @@ End in_the_sandbox(const SandboxFds& fds, Violation& violation, const std::funct
   REQUIRE(WEXITSTATUS(status) == 0);
   return End::lived;
 }
+
+#ifdef __x86_64__
+void get_pid_of_32_bits() { asm volatile("int $0x80" ::"a"(20)); }
+
+// Not where the kernel, or the hypervisor below it, has no 32-bit table: then no filter is asked.
+bool lives_outside(void (*act)()) {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    act();
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFEXITED(status);
+}
+#endif
 
 }  // namespace
 
@@ -190,12 +208,12 @@ TEST_CASE("sandbox: anything else kills, and the system call is known") {
     ::poll(&poll, 1, 0);
   });
   // These die without a word: a handler that returns, and other tables of system calls.
-  for (const auto& act : std::initializer_list<std::function<void()>>{[] { ::syscall(SYS_rt_sigreturn); },
+  std::vector<std::function<void()>> wordless = {[] { ::syscall(SYS_rt_sigreturn); }};
 #ifdef __x86_64__
-                                                                      [] { asm volatile("int $0x80" ::"a"(20)); },
-                                                                      [] { ::syscall(0x40000000 | SYS_getpid); }
+  wordless.emplace_back([] { ::syscall(0x40000000 | SYS_getpid); });
+  if (lives_outside(get_pid_of_32_bits)) wordless.emplace_back(get_pid_of_32_bits);
 #endif
-       }) {
+  for (const auto& act : wordless) {
     dies(fds.kept(), act);
     CHECK(violation.memory->happened == 0);
   }

@@ -61,7 +61,7 @@ Program libseccomps(const SeccompFilter& filter) {
   REQUIRE(seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0);
   for (const auto& rule : filter.rules()) {
     std::vector<scmp_arg_cmp> comparisons;
-    for (const auto& where : rule.conditions)
+    for (const auto& where : rule.conditions())
       comparisons.push_back({where.argument, SCMP_CMP_MASKED_EQ, where.mask, where.value});
     // The array form: the variadic one drops what its count does not cover, without a word.
     REQUIRE(seccomp_rule_add_array(context.get(), SCMP_ACT_ALLOW, rule.syscall,
@@ -94,7 +94,7 @@ void check(const SeccompFilter& filter) {
   std::vector<const SeccompFilter::Rule*> rules;
   std::set<std::uint64_t> values = {0, 1, 3, ~std::uint64_t{0}};
   for (const auto& rule : filter.rules())
-    for (const auto& where : rule.conditions) values.insert({where.value, where.value + 1, where.mask, ~where.mask});
+    for (const auto& where : rule.conditions()) values.insert({where.value, where.value + 1, where.mask, ~where.mask});
   const std::vector<std::uint64_t> pool(values.begin(), values.end());
   const auto any = [&] { return pool[random() % pool.size()] ^ (random() % 8 == 0 ? std::uint64_t{1} << 32 : 0); };
   for (int number = 0; number < 600; ++number)
@@ -109,7 +109,7 @@ void check(const SeccompFilter& filter) {
       seccomp_data data{.nr = rule.syscall, .arch = AUDIT_ARCH_X86_64, .instruction_pointer = 0, .args = {}};
       for (auto& argument : data.args) argument = any();
       // Most of them as the rule wants them, so that each condition decides now and then.
-      for (const auto& where : rule.conditions)
+      for (const auto& where : rule.conditions())
         if (random() % 8 != 0) {
           auto& argument = data.args[where.argument];
           argument = (argument & ~where.mask) | where.value;
