@@ -83,6 +83,27 @@ End in_the_sandbox(const SandboxFds& fds, Violation& violation, const std::funct
   return End::lived;
 }
 
+#ifdef __x86_64__
+void make_32_bit_call() {
+  long number = 20;
+  asm volatile("int $0x80" : "+a"(number));
+}
+
+// Not every machine does: under some hypervisors, and with ia32_emulation=0, it is a fault without any sandbox.
+bool has_32_bit_calls() {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::signal(SIGSEGV, SIG_DFL);
+    make_32_bit_call();
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  return WIFEXITED(status);
+}
+#endif
+
 }  // namespace
 
 TEST_CASE("sandbox: what pumping needs is let through") {
@@ -190,12 +211,15 @@ TEST_CASE("sandbox: anything else kills, and the system call is known") {
     ::poll(&poll, 1, 0);
   });
   // These die without a word: a handler that returns, and other tables of system calls.
-  for (const auto& act : std::initializer_list<std::function<void()>>{[] { ::syscall(SYS_rt_sigreturn); },
+  std::vector<std::function<void()>> silent = {[] { ::syscall(SYS_rt_sigreturn); }};
 #ifdef __x86_64__
-                                                                      [] { asm volatile("int $0x80" ::"a"(20)); },
-                                                                      [] { ::syscall(0x40000000 | SYS_getpid); }
+  silent.emplace_back([] { ::syscall(0x40000000 | SYS_getpid); });
+  if (has_32_bit_calls())
+    silent.emplace_back(make_32_bit_call);
+  else
+    MESSAGE("not tried: 32-bit system calls, which this machine does not have");
 #endif
-       }) {
+  for (const auto& act : silent) {
     dies(fds.kept(), act);
     CHECK(violation.memory->happened == 0);
   }
