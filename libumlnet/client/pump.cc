@@ -84,6 +84,11 @@ int Pump::longest_wait(const Work& work) const {
   return needs_asking(*a_, work.a_to_b, work.b_to_a) || needs_asking(*b_, work.b_to_a, work.a_to_b) ? kTick : -1;
 }
 
+// Whether the direction that another thread has is behind.
+bool Pump::is_other_behind(const Work& work) const {
+  return (work.a_to_b == nullptr && a_to_b_.is_behind()) || (work.b_to_a == nullptr && b_to_a_.is_behind());
+}
+
 bool Pump::is_due(const PumpDirection* direction, const FrameEnd& from, const FrameEnd& to, short from_events,
                   short to_events) {
   if (direction == nullptr) return false;
@@ -136,7 +141,9 @@ std::optional<PumpOutcome> Pump::round(Work& work, const Owner& owner) {
 
   const auto poll = [&](int timeout) { return ::poll(polls.data(), count, timeout); };
   const int longest = longest_wait(work);
-  if ((longest < 0 ? work.polling.wait(poll) : poll(longest)) < 0) {
+  // Asking again takes a processor from those who send to a direction that is behind, and receive from it.
+  const auto wait = [&] { return is_other_behind(work) ? work.polling.sleep(poll) : work.polling.wait(poll); };
+  if ((longest < 0 ? wait() : poll(longest)) < 0) {
     if (errno == EINTR) return std::nullopt;
     return PumpOutcome{
         .how = PumpOutcome::broke, .doing = PumpOutcome::waiting, .code = UMLNET_SYSTEM, .errnum = errno};

@@ -59,6 +59,7 @@ class Pump {
   };
   static short wanted(const FrameEnd& end, const PumpDirection* from, const PumpDirection* to);
   int longest_wait(const Work& work) const;
+  bool is_other_behind(const Work& work) const;
   static bool is_due(const PumpDirection* direction, const FrameEnd& from, const FrameEnd& to, short from_events,
                      short to_events);
   static std::optional<PumpOutcome> move(const Work& work, PumpDirection& direction, bool from_b);

@@ -146,6 +146,13 @@ EndState PumpDirection::write(FrameBatch& frames, std::size_t& next, std::size_t
 }
 
 PumpDirection::Step PumpDirection::move() {
+  const Step step = move_burst();
+  if (const bool is_behind = holds(); is_behind != is_behind_.load(std::memory_order_relaxed))
+    is_behind_.store(is_behind, std::memory_order_relaxed);
+  return step;
+}
+
+PumpDirection::Step PumpDirection::move_burst() {
   bool has_read = false;
   for (std::size_t moved = 0; moved < kBurst;) {
     EndState state;

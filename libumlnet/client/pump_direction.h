@@ -2,6 +2,7 @@
 // they are, joined where it can take more at once, held back while it has no room.
 #pragma once
 
+#include <atomic>
 #include <optional>
 
 #include "libumlnet/client/capture.h"
@@ -30,11 +31,14 @@ class PumpDirection {
   bool waits() const { return waits_; }
   // Whether move() has something to do now, whatever poll() says.
   bool holds() const { return !waits_ && (more_ || has_frames()); }
+  // Whether the last move() left something to do; for any thread.
+  bool is_behind() const { return is_behind_.load(std::memory_order_relaxed); }
 
  private:
   enum class Fate : std::uint8_t { pass, cut, drop };
 
   bool has_frames() const { return next_ < batch_.count || next_segment_ < segments_.count || segmenter_; }
+  Step move_burst();
   Fate prepare(Frame& frame);
   // `is_first`: after a wait, so that there may be just one frame, and that is not kept waiting for a look behind it.
   EndState read(bool is_first);
@@ -60,6 +64,8 @@ class PumpDirection {
   FrameBatch segments_;
   std::size_t next_segment_ = 0;
   FrameArena arena_;  // of segments_
+  // In a line of the cache of its own: another thread looks at it.
+  alignas(kCacheLine) std::atomic<bool> is_behind_ = false;
 };
 
 }  // namespace umlnet::client

@@ -17,9 +17,10 @@ class TapEnd final : public FrameEnd {
 
   std::size_t prefix() const override { return vnet_hdr(); }
   std::size_t longest() const override { return kLongestFrame; }
-  // As many as stay in the processor's nearer caches on their way: reading and writing are long ways through the
-  // kernel, and each begins where the one before has left the instructions.
-  std::size_t at_once() const override { return 16; }
+  // Reading and writing are long ways through the kernel, and each begins where the one before has left the
+  // instructions. Writing also wakes whoever the frames are for: the more of them follow each other, the fewer times it
+  // finds nothing and sleeps again.
+  std::size_t at_once() const override { return kBurst; }
   bool reads_singly() const override { return true; }
   bool takes_joined() const override { return vnet_hdr() != 0; }
   EndState read(FrameBatch& batch, std::size_t most, std::size_t gap, DirectionCounters& counters) override;

@@ -33,12 +33,23 @@ class AdaptivePollingBy {
       ::sched_yield();
       if (const int ready = poll(0); ready != 0) return ready;
     }
+    return sleep(poll, began);
+  }
+
+  // The same, without asking again this time.
+  template <class Poll>
+  int sleep(Poll poll) {
+    return sleep(poll, Clock::now());
+  }
+
+ private:
+  template <class Poll>
+  int sleep(Poll poll, typename Clock::time_point began) {
     const int ready = poll(-1);
     pays_ = Clock::now() - began < longest_;
     return ready;
   }
 
- private:
   std::chrono::microseconds longest_;
   bool pays_ = false;
 };

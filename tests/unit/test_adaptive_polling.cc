@@ -24,10 +24,10 @@ using Polling = umlnet::AdaptivePollingBy<Clock>;
 struct Waited {
   int asked = 0, slept = 0;
 };
-Waited wait(Polling& polling, std::chrono::microseconds after) {
+Waited wait(Polling& polling, std::chrono::microseconds after, bool only_sleeps = false) {
   Waited waited;
   const auto comes = Clock::now() + after;
-  const int ready = polling.wait([&](int timeout) {
+  const auto poll = [&](int timeout) {
     REQUIRE((timeout == 0 || timeout == -1));
     if (timeout == 0) {
       ++waited.asked;
@@ -37,8 +37,8 @@ Waited wait(Polling& polling, std::chrono::microseconds after) {
       Clock::time = std::max(Clock::time, comes);
     }
     return Clock::now() >= comes ? 3 : 0;
-  });
-  CHECK(ready == 3);
+  };
+  CHECK((only_sleeps ? polling.sleep(poll) : polling.wait(poll)) == 3);
   return waited;
 }
 
@@ -58,6 +58,18 @@ TEST_CASE("adaptive polling: it asks again only after a short wait") {
   CHECK(late.slept == 1);
   CHECK(late.asked <= 51);
   for (int i = 0; i < 3; ++i) CHECK(wait(polling, 1s).asked == 0);
+}
+
+TEST_CASE("adaptive polling: where it shall only sleep, it does, and sees whether asking again would have paid") {
+  Polling polling(true, 50us);
+  for (int i = 0; i < 3; ++i) {
+    const Waited waited = wait(polling, 20us, true);
+    CHECK(waited.asked == 0);
+    CHECK(waited.slept == 1);
+  }
+  CHECK(wait(polling, 20us).slept == 0);
+  CHECK(wait(polling, 1s, true).asked == 0);
+  CHECK(wait(polling, 20us).asked == 0);
 }
 
 TEST_CASE("adaptive polling: without another processor it sleeps") {
