@@ -18,6 +18,8 @@ constexpr int kPatience = 5000;  // milliseconds
 constexpr const char* kAdvice = "Leave the processes that uml_net starts alone, and begin anew.";
 constexpr std::size_t kLongest = 1024;  // bytes of a message
 
+Error gone() { return {Code::kernel, 0, "it is gone", {}}; }
+
 Result<void> wait_for(int channel, int patience) {
   pollfd poll{.fd = channel, .events = POLLIN, .revents = 0};
   int ready = -1;
@@ -54,20 +56,34 @@ Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int ch
   return Assistant(name, std::move(ours));
 }
 
+std::unexpected<Error> Assistant::give_up(const Error& why) {
+  given_up_ = true;
+  return fail_errno(Code::kernel, why.errnum, "the " + name_ + " does not answer: " + why.what, kAdvice);
+}
+
+Result<void> Assistant::not_given_up() const {
+  return given_up_ ? fail(Code::kernel, "the " + name_ + " did not answer before, and was given up", kAdvice)
+                   : Result<void>();
+}
+
+Result<void> Assistant::check() {
+  if (auto asked = not_given_up(); !asked) return asked;
+  char byte = 0;
+  const ssize_t size = ::recv(channel_.get(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
+  if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) return give_up(gone());
+  return {};
+}
+
 Result<Message> Assistant::ask(std::string_view question, std::span<const int> fds) {
-  const auto gone = [&](const Error& error) {
-    given_up_ = true;
-    return fail_errno(Code::kernel, error.errnum, "the " + name_ + " does not answer: " + error.what, kAdvice);
-  };
-  if (given_up_) return fail(Code::kernel, "the " + name_ + " did not answer before, and was given up", kAdvice);
-  if (auto sent = send_with_fds(channel_.get(), question, fds); !sent) return gone(sent.error());
-  if (auto ready = wait_for(channel_.get(), kPatience); !ready) return gone(ready.error());
+  if (auto asked = not_given_up(); !asked) return std::unexpected(std::move(asked.error()));
+  if (auto sent = send_with_fds(channel_.get(), question, fds); !sent) return give_up(sent.error());
+  if (auto ready = wait_for(channel_.get(), kPatience); !ready) return give_up(ready.error());
   auto answer = receive_with_fds(channel_.get(), kLongest);
   if (!answer && answer.error().errnum == EMFILE)  // which was taken all the same
     return fail_errno(Code::kernel, EMFILE, "cannot take what the " + name_ + " opened",
                       "Close devices, or begin with a higher limit on open files (ulimit -n).");
-  if (!answer) return gone(answer.error());
-  if (answer->bytes.empty()) return gone({Code::kernel, 0, "it is gone", {}});
+  if (!answer) return give_up(answer.error());
+  if (answer->bytes.empty()) return give_up(gone());
   return answer;
 }
 

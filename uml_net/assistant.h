@@ -27,8 +27,14 @@ class Assistant {
   // process is gone or stopped. It is not asked again then: its next answer could be the one to this question.
   Result<Message> ask(std::string_view question, std::span<const int> fds = {});
 
+  // Without a question, and at once: the same error where the process is gone. One that is stopped passes.
+  Result<void> check();
+
  private:
   Assistant(std::string name, unique_fd channel) : name_(std::move(name)), channel_(std::move(channel)) {}
+
+  Result<void> not_given_up() const;
+  std::unexpected<Error> give_up(const Error& why);
 
   std::string name_;
   unique_fd channel_;

@@ -263,7 +263,7 @@ int hold_session(EthertapSession& session, Fulfilled& opened, const Way& way) {
 struct SessionWay {
   NativeSession& session;
   audit::Log& log;
-  std::vector<unique_fd>& tuns;
+  std::vector<unique_fd>& tuns;  // those that are open for this request, and for the next
   std::vector<std::unique_ptr<Elsewhere>> elsewhere = {};
   audit::NativeSessionSummary summary = {};
 };
@@ -271,10 +271,9 @@ struct SessionWay {
 // What this request needs opened by the process that still may, and the audit log where a new one lies there.
 Result<void> prepare_for(const Request& request, SessionWay& session) {
   const auto* open = std::get_if<OpenInterface>(&request);
-  auto opened = session.session.opener().open(open != nullptr ? open->queues : 0, session.log.fd());
-  if (!opened) return std::unexpected(std::move(opened.error()));
-  session.tuns = std::move(opened->tuns);
-  return opened->log ? session.log.move_to(*opened->log) : Result<void>();
+  const auto log = session.session.opener().open(session.tuns, open != nullptr ? open->queues : 0, session.log.fd());
+  if (!log) return std::unexpected(log.error());
+  return *log ? session.log.move_to(**log) : Result<void>();
 }
 
 // Lets go of the namespaces in which nothing of the session's is left: as long as it has a way into one, that one
@@ -284,6 +283,12 @@ void forget_empty(SessionWay& session, const Way& way) {
     const auto host = read_host_state(there->socket(), policy::Extent::links);
     return host && std::ranges::find(host->links, way.group, &rtnetlink::Link::group) == host->links.end();
   });
+}
+
+// Where descriptors are short.
+void make_room(SessionWay& session, const Way& way) {
+  session.tuns.clear();
+  forget_empty(session, way);
 }
 
 // The namespace that the request names by the place of its descriptor among those of the record.
@@ -319,7 +324,7 @@ Result<void> answer_record(Message& record, SessionWay& session, const Way& way,
   const auto* open = std::get_if<OpenInterface>(&*request);
   auto prepared = prepare_for(*request, session);
   if (!prepared && prepared.error().errnum == EMFILE) {
-    forget_empty(session, way);
+    make_room(session, way);
     prepared = prepare_for(*request, session);
   }
   if (prepared && session.session.policy().has_changed())
@@ -379,7 +384,7 @@ int hold_native_session(const policy::Grant& opened, SessionWay& session, const 
     } else if (const auto* strange = std::get_if<Error>(&next)) {
       if (const auto recorded = way.trail.not_understood(*strange, {}); !recorded) way.reply.remark(recorded.error());
       way.reply.refuse(*strange);
-      if (strange->errnum == EMFILE) forget_empty(session, way);
+      if (strange->errnum == EMFILE) make_room(session, way);
     } else if (auto taken = answer_record(std::get<Message>(next), session, way, tuns); !taken) {
       session.summary.ended = "the caller did not take an answer";
       error = taken.error();
@@ -475,8 +480,10 @@ int answer(const Call& call, unique_fd& named, const policy::Caller& caller, Tru
   for (const auto& tun : tuns) fds.tuns.push_back(tun.get());
   if (ethertap) fds.session = ethertap->fds();
   if (session)
-    fds.native_session = {
-        .signals = session->signals(), .opener = session->opener().channel(), .policy = session->policy().fd()};
+    fds.native_session = {.signals = session->signals(),
+                          .opener = session->opener().channel(),
+                          .policy = session->policy().fd(),
+                          .log_path = TrustedOpener::log_path()};
   if (auto entered = priv::stage_filter(fds).enter(); !entered) return no(entered.error());
 
   priv::KernelEffects effects(tun_source, *socket);

@@ -5,9 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "policy/location.h"
 
@@ -17,6 +19,7 @@ namespace {
 // The filter compares addresses, so each path is one object.
 constexpr const char* kTun = "/dev/net/tun";
 constexpr const char* kLog = policy::kAuditLog;
+constexpr unsigned kAhead = 4;  // descriptors on it that are opened for the requests to come
 constexpr int kTunFlags = O_RDWR | O_CLOEXEC;
 constexpr int kLogFlags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
@@ -35,6 +38,13 @@ struct Answer {
 // The directories above it were looked at when the session began; only root can change what lies in them.
 bool is_fit_to_be_the_log(const struct stat& status) {
   return S_ISREG(status.st_mode) && status.st_uid == 0 && status.st_nlink == 1 && (status.st_mode & S_IWOTH) == 0;
+}
+
+// Looked up as whoever this process is: where it may not, nothing does.
+bool lies_at_the_log(const struct stat& held) {
+  struct stat status{};
+  return ::lstat(kLog, &status) == 0 && is_fit_to_be_the_log(status) && status.st_dev == held.st_dev &&
+         status.st_ino == held.st_ino;
 }
 
 void answer(int channel, const Question& question) {
@@ -103,10 +113,10 @@ Result<TrustedOpener> TrustedOpener::start() {
   return TrustedOpener(*std::move(process));
 }
 
-Result<TrustedOpener::Opened> TrustedOpener::open(unsigned tuns, int log) {
-  struct stat status{};
-  if (::fstat(log, &status) != 0) return fail_errno(Code::audit, errno, "cannot look at the audit log");
-  const Question question{.tuns = tuns, .log_device = status.st_dev, .log_inode = status.st_ino};
+const char* TrustedOpener::log_path() { return kLog; }
+
+Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct stat& log) {
+  const Question question{.tuns = tuns, .log_device = log.st_dev, .log_inode = log.st_ino};
   std::array<char, sizeof question> bytes{};
   std::memcpy(bytes.data(), &question, sizeof question);
   auto message = process_.ask({bytes.data(), bytes.size()});
@@ -126,6 +136,19 @@ Result<TrustedOpener::Opened> TrustedOpener::open(unsigned tuns, int log) {
   }
   if (opened.tuns.size() != tuns) return fail(Code::bug, "a strange answer about /dev/net/tun");
   return opened;
+}
+
+Result<std::optional<unique_fd>> TrustedOpener::open(std::vector<unique_fd>& tuns, unsigned wanted, int log) {
+  struct stat held{};
+  if (::fstat(log, &held) != 0) return fail_errno(Code::audit, errno, "cannot look at the audit log");
+  if (auto there = process_.check(); !there) return std::unexpected(std::move(there.error()));
+  const unsigned missing = wanted > tuns.size() ? wanted - static_cast<unsigned>(tuns.size()) : 0;
+  if (missing == 0 && lies_at_the_log(held)) return std::nullopt;
+  auto opened = ask(missing == 0 ? 0 : missing + kAhead, held);
+  if (!opened && opened.error().errnum == EMFILE && missing != 0) opened = ask(missing, held);
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  std::ranges::move(opened->tuns, std::back_inserter(tuns));
+  return std::move(opened->log);
 }
 
 }  // namespace umlnet

@@ -2,6 +2,8 @@
 // root's alone, and the audit log, which may have been rotated.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <optional>
 #include <vector>
 
@@ -24,16 +26,25 @@ class TrustedOpener {
 
   int channel() const { return process_.channel(); }
 
-  struct Opened {
-    std::vector<unique_fd> tuns;   // on /dev/net/tun, not tied to a device
-    std::optional<unique_fd> log;  // where another file than `log` lies at the audit log's place
-  };
-  // Opens /dev/net/tun so many times (64 at the most), and has a look at the audit log, of which `log` (borrowed) is
-  // what this process writes to. Code::kernel or Code::audit where one of them cannot be had.
-  Result<Opened> open(unsigned tuns, int log);
+  // Where the audit log lies: the one path that open() looks at with lstat(2). It stands in memory that nobody can
+  // write.
+  static const char* log_path();
+
+  // Adds to `tuns`, which are open on /dev/net/tun and not tied to a device, until they are `wanted` (64 at the most);
+  // and has a look at the audit log, of which `log` (borrowed) is what this process writes to: where another file lies
+  // in its place, that is the result. Code::kernel or Code::audit where one of them cannot be had, and where the
+  // process that opens them is gone. That is asked only where this process cannot do without: it then opens a few more
+  // than are wanted, for the next time, and that the log is the one in its place this process sees for itself.
+  Result<std::optional<unique_fd>> open(std::vector<unique_fd>& tuns, unsigned wanted, int log);
 
  private:
   explicit TrustedOpener(Assistant process) : process_(std::move(process)) {}
+  struct Opened {
+    std::vector<unique_fd> tuns;
+    std::optional<unique_fd> log;
+  };
+  Result<Opened> ask(unsigned tuns, const struct stat& log);
+
   Assistant process_;
 };
 

@@ -148,6 +148,21 @@ class Session(HostCase):
         self.assertEqual(old.read_text(), before)
         self.assertEqual(self.last_line()["event"], "exit")
 
+    def test_a_log_that_became_unfit_meanwhile_takes_no_lines(self) -> None:
+        session = self.session()
+        with session.ask("open") as answer:
+            self.assertTrue(answer.ok, answer)
+        other_name = world.LOG.with_suffix(".other")
+        for spoil, mend in ((lambda: os.link(world.LOG, other_name), other_name.unlink),
+                            (lambda: world.LOG.chmod(0o666), lambda: world.LOG.chmod(0o640))):
+            spoil()
+            answer = session.ask("open")
+            mend()
+            self.assertEqual((answer.json["status"], answer.json["code"]), ("error", "audit"), answer)
+            with session.ask("open") as answer:
+                self.assertTrue(answer.ok, answer)
+        self.assertEqual(session.close(), 0)
+
     def test_a_session_is_a_conversation_in_packets(self) -> None:
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             answer = native.call(HELPER, "session", kind=kind)

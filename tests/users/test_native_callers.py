@@ -2,6 +2,7 @@
 a file capability."""
 
 import json
+import os
 import subprocess
 import unittest
 from typing import Any
@@ -156,6 +157,25 @@ class Callers:
             self.assertEqual(session.close(), 0)
             self.assertNotIn("vm2", self.inside("ip", "link"))
             self.assertEqual(world.snapshot(), before)
+
+    def test_a_session_goes_on_in_a_new_log(self: Any) -> None:
+        """Also where its caller may not look for itself whether there is one."""
+        directory, group = world.LOG.parent, self.log.get("group", 0)
+        before = directory.stat()
+        self.addCleanup(lambda: (directory.chmod(before.st_mode & 0o7777), os.chown(directory, 0, before.st_gid)))
+        os.chown(directory, 0, group)
+        for mode in (0o755, 0o750):
+            directory.chmod(mode)
+            with self.subTest(mode=oct(mode)), native.Session(self.helper, user=NOBODY) as session:
+                for number in range(3):
+                    world.LOG.rename(world.LOG.with_suffix(f".jsonl.{number}"))
+                    world.touch_log(world.LOG, **self.log)
+                    with session.ask("open") as answer:
+                        self.assertTrue(answer.ok, answer)
+                    intent = world.audit_lines()[0]
+                    self.assertEqual((intent["stage"], intent["request"]["operation"]), ("intent", "open"))
+                self.assertEqual(session.close(), 0)
+            world.reset_log(**self.log)
 
 
 ATTACH = """

@@ -21,9 +21,10 @@ struct SessionFds {
 // What a session of the native protocol works with besides: descriptors come and go, so that what is allowed on TAPs
 // and on rtnetlink sockets is allowed on any.
 struct NativeSessionFds {
-  int signals;  // polled only
-  int opener;   // questions to the process that opens /dev/net/tun
-  int policy;   // notices of its changes
+  int signals;           // polled only
+  int opener;            // questions to the process that opens /dev/net/tun
+  int policy;            // notices of its changes
+  const char* log_path;  // where the audit log lies, looked at only: the filter compares the address
 };
 
 // The fds that the stage works with. -1 where there is none.
@@ -47,8 +48,8 @@ inline constexpr int kNativeSessionPollFds = 2;
 // the reply on `reply`; lines and the repair of a torn line on `audit`, and a lock there or on `counters`; lines on
 // `journal` and on stderr; short sleeps. No open, no socket, no execve, no fork, no other ioctl, no file system. For a
 // session also: records and answers on `reply`, and to end and wait for the relay process. For a session of the native
-// protocol also: records on `reply`, to put another file in the audit log's place, and to ask whose a network namespace
-// is.
+// protocol also: records on `reply`, to look at the audit log's path and put another file in its place, and to ask
+// whose a network namespace is.
 SeccompFilter stage_filter(const StageFds& fds);
 
 }  // namespace umlnet::priv
