@@ -136,10 +136,13 @@ Bytes set_link_up(std::uint32_t sequence, int ifindex) {
   return Builder(RTM_SETLINK, NLM_F_ACK, sequence, body).done();
 }
 
-Bytes set_link_alias(std::uint32_t sequence, int ifindex, std::string_view alias) {
+Bytes set_link_alias(std::uint32_t sequence, int ifindex, std::string_view alias, std::uint32_t group) {
   ifinfomsg body{};
   body.ifi_index = ifindex;
-  return Builder(RTM_SETLINK, NLM_F_ACK, sequence, body).attribute(IFLA_IFALIAS, alias).done();
+  Builder builder(RTM_SETLINK, NLM_F_ACK, sequence, body);
+  builder.attribute(IFLA_IFALIAS, alias);
+  if (group != 0) builder.attribute(IFLA_GROUP, group);
+  return builder.done();
 }
 
 Bytes set_link_mtu(std::uint32_t sequence, int ifindex, unsigned mtu) {
@@ -167,12 +170,6 @@ Bytes set_port_isolation(std::uint32_t sequence, int ifindex, bool on) {
   return Builder(RTM_SETLINK, NLM_F_ACK, sequence, body)
       .nested(IFLA_PROTINFO, [&](Builder& port) { port.attribute(IFLA_BRPORT_ISOLATED, std::uint8_t{on}); })
       .done();
-}
-
-Bytes set_link_group(std::uint32_t sequence, int ifindex, std::uint32_t group) {
-  ifinfomsg body{};
-  body.ifi_index = ifindex;
-  return Builder(RTM_SETLINK, NLM_F_ACK, sequence, body).attribute(IFLA_GROUP, group).done();
 }
 
 Bytes move_link(std::uint32_t sequence, int ifindex, int netns_fd, std::string_view new_name) {

@@ -111,13 +111,13 @@ Bytes get_ipv4_settings(std::uint32_t sequence, int which);
 Bytes get_ipv6_settings(std::uint32_t sequence, int which);
 
 Bytes set_link_up(std::uint32_t sequence, int ifindex);
-Bytes set_link_alias(std::uint32_t sequence, int ifindex, std::string_view alias);
+// The link group in the same step, where it is not 0.
+Bytes set_link_alias(std::uint32_t sequence, int ifindex, std::string_view alias, std::uint32_t group = 0);
 Bytes set_link_mtu(std::uint32_t sequence, int ifindex, unsigned mtu);
 Bytes set_link_mac(std::uint32_t sequence, int ifindex, const MacAddress& mac);
 Bytes set_link_master(std::uint32_t sequence, int ifindex, int master);  // the bridge that it becomes a port of
 // Fails with EOPNOTSUPP where the device is no port of a bridge.
 Bytes set_port_isolation(std::uint32_t sequence, int ifindex, bool on);
-Bytes set_link_group(std::uint32_t sequence, int ifindex, std::uint32_t group);
 // Into the network namespace behind `netns_fd`, which stays the caller's; under a new name, or the one that it has
 // where `new_name` is empty. The device is down afterwards, and has lost its bridge, addresses and routes; its fds,
 // owner, alias, MAC address and MTU stay. CAP_NET_ADMIN is asked for over that namespace too. Fails with EEXIST where

@@ -35,8 +35,9 @@ class FakeEffects : public priv::HostEffects {
   Result<void> set_persistent(const priv::NewTap& made, bool on) override {
     return put(on, "persistent " + std::to_string(made.ifindex));
   }
-  Result<void> set_alias(int, const std::string&) override { return step(); }
-  Result<void> set_group(int i, std::uint32_t group) override { return say("group", i, std::to_string(group)); }
+  Result<void> set_alias(int i, const std::string&, std::uint32_t group) override {
+    return group == 0 ? step() : say("group", i, std::to_string(group));
+  }
   Result<void> add_address(int i, const IpInterface& address) override { return say("address", i, address.str()); }
   Result<void> set_up(int) override { return step(); }
   Result<void> set_mtu(int i, unsigned mtu) override { return say("mtu", i, std::to_string(mtu)); }

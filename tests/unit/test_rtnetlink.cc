@@ -145,15 +145,18 @@ TEST_CASE("rtnetlink: isolation of a bridge's port") {
 }
 
 TEST_CASE("rtnetlink: a link's group") {
-  CHECK(rtnetlink::set_link_group(1, 5, 0x1234) == Bytes{40, 0, 0,  0, 19,   0,    0x05, 0, 1, 0, 0, 0, 0, 0, 0, 0,  //
-                                                         0,  0, 0,  0, 5,    0,    0,    0, 0, 0, 0, 0, 0, 0, 0, 0,  //
-                                                         8,  0, 27, 0, 0x34, 0x12, 0,    0});
+  CHECK(rtnetlink::set_link_alias(1, 5, "abc", 0x1234) ==
+        Bytes{48, 0, 0,  0, 19,  0,   0x05, 0, 1, 0, 0,  0, 0,    0,    0, 0,  //
+              0,  0, 0,  0, 5,   0,   0,    0, 0, 0, 0,  0, 0,    0,    0, 0,  //
+              7,  0, 20, 0, 'a', 'b', 'c',  0, 8, 0, 27, 0, 0x34, 0x12, 0, 0});
   CHECK(rtnetlink::delete_link_group(1, 0x1234) == Bytes{40, 0, 0,  0, 17,   0,    0x05, 0, 1, 0, 0, 0, 0, 0, 0, 0,  //
                                                          0,  0, 0,  0, 0,    0,    0,    0, 0, 0, 0, 0, 0, 0, 0, 0,  //
                                                          8,  0, 27, 0, 0x34, 0x12, 0,    0});
-  const auto link = read_one(as_record(rtnetlink::set_link_group(1, 5, 0x1234), RTM_NEWLINK), rtnetlink::link_of);
+  const auto link =
+      read_one(as_record(rtnetlink::set_link_alias(1, 5, "abc", 0x1234), RTM_NEWLINK), rtnetlink::link_of);
   REQUIRE(link);
   CHECK(link->group == 0x1234);
+  CHECK(link->alias == "abc");
 }
 
 TEST_CASE("rtnetlink: into another network namespace, under its name or a new one") {

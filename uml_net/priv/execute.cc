@@ -27,8 +27,7 @@ struct Perform {
     tap.emplace(*std::move(made));
     DeviceTag tag = c.tag;
     tag.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    if (auto named = effects.set_alias(tap->ifindex, tag.str()); !named || c.group == 0) return named;
-    return effects.set_group(tap->ifindex, c.group);
+    return effects.set_alias(tap->ifindex, tag.str(), c.group);
   }
   Result<void> operator()(const PutHostAddress& c) const { return effects.add_address(index(c.device), c.address); }
   Result<void> operator()(const BringUp& c) const { return effects.set_up(index(c.device)); }

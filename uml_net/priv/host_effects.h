@@ -44,8 +44,8 @@ class HostEffects {
   // EBUSY where the name is in use.
   virtual Result<NewTap> make_tap(const TapWanted& wanted) = 0;
   virtual Result<void> set_persistent(const NewTap& tap, bool on) = 0;
-  virtual Result<void> set_alias(int ifindex, const std::string& alias) = 0;
-  virtual Result<void> set_group(int ifindex, std::uint32_t group) = 0;
+  // And the link group at once, where it is not 0.
+  virtual Result<void> set_alias(int ifindex, const std::string& alias, std::uint32_t group) = 0;
   virtual Result<void> add_address(int ifindex, const IpInterface& address) = 0;
   virtual Result<void> set_up(int ifindex) = 0;
   virtual Result<void> set_mtu(int ifindex, unsigned mtu) = 0;

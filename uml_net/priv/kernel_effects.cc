@@ -72,12 +72,8 @@ Result<void> KernelEffects::set_persistent(const NewTap& tap, bool on) {
   return priv::set_persistent(tap.queues.front().get(), on);
 }
 
-Result<void> KernelEffects::set_alias(int ifindex, const std::string& alias) {
-  return socket_.change(rtnetlink::set_link_alias(socket_.next_sequence(), ifindex, alias));
-}
-
-Result<void> KernelEffects::set_group(int ifindex, std::uint32_t group) {
-  return socket_.change(rtnetlink::set_link_group(socket_.next_sequence(), ifindex, group));
+Result<void> KernelEffects::set_alias(int ifindex, const std::string& alias, std::uint32_t group) {
+  return socket_.change(rtnetlink::set_link_alias(socket_.next_sequence(), ifindex, alias, group));
 }
 
 Result<void> KernelEffects::add_address(int ifindex, const IpInterface& address) {

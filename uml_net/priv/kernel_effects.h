@@ -22,8 +22,7 @@ class KernelEffects : public HostEffects {
 
   Result<NewTap> make_tap(const TapWanted& wanted) override;
   Result<void> set_persistent(const NewTap& tap, bool on) override;
-  Result<void> set_alias(int ifindex, const std::string& alias) override;
-  Result<void> set_group(int ifindex, std::uint32_t group) override;
+  Result<void> set_alias(int ifindex, const std::string& alias, std::uint32_t group) override;
   Result<void> add_address(int ifindex, const IpInterface& address) override;
   Result<void> set_up(int ifindex) override;
   Result<void> set_mtu(int ifindex, unsigned mtu) override;
