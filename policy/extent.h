@@ -8,10 +8,11 @@
 namespace umlnet::policy {
 
 enum class Extent : std::uint8_t {
-  links,       // and nothing else
-  devices,     // links, and proxy entries; where one of those is this toolkit's, everything
-  addresses,   // those, and addresses and routes
-  everything,  // those, and settings
+  links,           // and nothing else
+  devices,         // links, and proxy entries; where one of those is this toolkit's, everything
+  ipv4_addresses,  // those, and addresses and routes of IPv4
+  addresses,       // those, and of IPv6
+  everything,      // those, and settings
 };
 
 // What decide() and the plan for its grant look at, and what garbage there may be.

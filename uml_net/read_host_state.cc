@@ -54,6 +54,12 @@ Result<void> read_ipv6_settings(priv::RtnetlinkSocket& socket, rtnetlink::Ipv6Se
   return read || read.error().errnum == EOPNOTSUPP ? Result<void>() : read;
 }
 
+// Where IPv4 has no main table yet, as in a new network namespace, no route is in it.
+Result<void> read_ipv4_routes(priv::RtnetlinkSocket& socket, std::vector<rtnetlink::Route>& into) {
+  const auto read = dump(socket, "cannot read the routes", rtnetlink::dump_main_routes, rtnetlink::route_of, into);
+  return read || read.error().errnum == ENOENT ? Result<void>() : read;
+}
+
 bool has_own_entries(const HostState& host) {
   const auto is_own = [](const auto& entry) { return rtnetlink::is_our_protocol(entry.protocol); };
   return std::ranges::any_of(host.proxy_entries, is_own) || std::ranges::any_of(host.ipv6_proxy_entries, is_own);
@@ -72,7 +78,8 @@ Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent 
         !read)
       return std::unexpected(std::move(read.error()));
   if (has_own_entries(host)) extent = policy::Extent::everything;
-  const bool addresses = extent >= policy::Extent::addresses, settings = extent == policy::Extent::everything;
+  const bool only_ipv4 = extent == policy::Extent::ipv4_addresses, addresses = extent >= policy::Extent::addresses,
+             settings = extent == policy::Extent::everything;
   struct Step {
     bool wanted;
     std::function<Result<void>()> read;
@@ -83,12 +90,18 @@ Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent 
          return dump(socket, "cannot read the routes", rtnetlink::dump_all_routes, rtnetlink::route_of,
                      rtnetlink::ipv6_route_of, host.routes, host.ipv6_routes);
        }},
+      {only_ipv4, [&] { return read_ipv4_routes(socket, host.routes); }},
       {true,
        [&] { return dump(socket, "cannot read the devices", rtnetlink::dump_links, rtnetlink::link_of, host.links); }},
       {addresses,
        [&] {
          return dump(socket, "cannot read the addresses", rtnetlink::dump_all_addresses, rtnetlink::address_of,
                      rtnetlink::ipv6_address_of, host.addresses, host.ipv6_addresses);
+       }},
+      {only_ipv4,
+       [&] {
+         return dump(socket, "cannot read the addresses", rtnetlink::dump_addresses, rtnetlink::address_of,
+                     host.addresses);
        }},
       {settings, [&] { return read_settings(socket, rtnetlink::kAllDevices, host.all); }},
       {settings, [&] { return read_settings(socket, rtnetlink::kDefaultDevice, host.default_device); }},

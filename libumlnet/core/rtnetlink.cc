@@ -117,8 +117,10 @@ Bytes dump_addresses(std::uint32_t sequence) { return dump_addresses_of(sequence
 Bytes dump_routes(std::uint32_t sequence) { return dump_routes_of(sequence, AF_INET); }
 Bytes dump_proxy_entries(std::uint32_t sequence) { return dump_proxy_entries_of(sequence, AF_INET); }
 
+Bytes dump_main_routes(std::uint32_t sequence) { return dump_main_routes_of(sequence, AF_INET); }
+
 Bytes dump_all_addresses(std::uint32_t sequence) { return dump_addresses_of(sequence, AF_UNSPEC); }
-Bytes dump_all_routes(std::uint32_t sequence) { return dump_routes_of(sequence, AF_UNSPEC); }
+Bytes dump_all_routes(std::uint32_t sequence) { return dump_main_routes_of(sequence, AF_UNSPEC); }
 Bytes dump_all_proxy_entries(std::uint32_t sequence) { return dump_proxy_entries_of(sequence, AF_UNSPEC); }
 
 Bytes get_link(std::uint32_t sequence, std::string_view name) {

@@ -100,6 +100,8 @@ Bytes dump_links_with_statistics(std::uint32_t sequence);
 Bytes dump_addresses(std::uint32_t sequence);
 Bytes dump_routes(std::uint32_t sequence);
 Bytes dump_proxy_entries(std::uint32_t sequence);
+// Of the main table alone. Fails with ENOENT, or finds nothing, where there is none yet.
+Bytes dump_main_routes(std::uint32_t sequence);
 // Of IPv4 and IPv6 alike, in one dump.
 Bytes dump_all_addresses(std::uint32_t sequence);
 Bytes dump_all_routes(std::uint32_t sequence);

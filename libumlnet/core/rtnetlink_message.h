@@ -157,12 +157,16 @@ inline Bytes dump_addresses_of(std::uint32_t sequence, std::uint8_t family) {
 inline Bytes dump_routes_of(std::uint32_t sequence, std::uint8_t family) {
   rtmsg body{};
   body.rtm_family = family;
-  // On a socket with strict checks the kernel then passes over the rest; on others it is passed over by is_ordinary().
-  // Not for one family: where that has no main table yet, there would be an error and not nothing.
-  if (family == AF_UNSPEC) {
-    body.rtm_table = RT_TABLE_MAIN;
-    body.rtm_type = RTN_UNICAST;
-  }
+  return Builder(RTM_GETROUTE, NLM_F_DUMP, sequence, body).done();
+}
+
+// On a socket with strict checks the kernel then passes over the rest; on others it is passed over by is_ordinary().
+// For one family alone there may be an error and not nothing, where that has no main table yet.
+inline Bytes dump_main_routes_of(std::uint32_t sequence, std::uint8_t family) {
+  rtmsg body{};
+  body.rtm_family = family;
+  body.rtm_table = RT_TABLE_MAIN;
+  body.rtm_type = RTN_UNICAST;
   return Builder(RTM_GETROUTE, NLM_F_DUMP, sequence, body).done();
 }
 

@@ -15,10 +15,12 @@ namespace {
 policy::HostState cut(policy::HostState host, Extent extent) {
   if (extent < Extent::everything) host.all = host.default_device = {};
   if (extent < Extent::addresses) {
-    host.addresses.clear();
     host.ipv6_addresses.clear();
-    host.routes.clear();
     host.ipv6_routes.clear();
+  }
+  if (extent < Extent::ipv4_addresses) {
+    host.addresses.clear();
+    host.routes.clear();
   }
   if (extent < Extent::devices) {
     host.proxy_entries.clear();
@@ -33,7 +35,7 @@ std::string outcome(const Request& request, uid_t uid, const policy::HostState& 
   rule.name = "all";
   rule.users = {{policy::Everybody{}, {}}};
   rule.operations = {Operation::tuntap, Operation::ethertap, Operation::address, Operation::bridge, Operation::open};
-  rule.gateways = rule.guests = {*IpRange::parse("0.0.0.0/0")};
+  rule.gateways = rule.guests = {*IpRange::parse("0.0.0.0/0"), *IpRange::parse("::/0")};
   rule.devices = {*policy::DevicePattern::parse("*")};
   rule.bridges = {*IfName::parse("br0")};
   rule.max_devices = 2;
@@ -56,6 +58,10 @@ TEST_CASE("extent: what a request needs of the host is read") {
   host.links.push_back(bridge(7, "br0", 1400));
   host.links.push_back(tap(8, "tap1", 1001));
   host.routes.push_back(guest_route("10.99.1.1", 3));
+  const Ipv6 guest = *Ipv6::parse("fd00:99::7"), own = *Ipv6::parse("fd00:50::1");
+  host.ipv6_addresses.push_back({2, own, 64});
+  host.ipv6_routes.push_back({own, 64, 2, std::nullopt, 0});
+  host.ipv6_routes.push_back({guest, 128, 3, std::nullopt, rtnetlink::kProtocol});
   const IfName tap7 = *IfName::parse("tap7");
   for (const uid_t uid : {0U, 1001U, 1002U}) {
     std::vector<Request> requests = {MakeTap{},
@@ -72,6 +78,11 @@ TEST_CASE("extent: what a request needs of the host is read") {
       requests.push_back(MakeTap{ip(gateway)});
       requests.push_back(OpenInterface{.addresses = {{ip(gateway), 24}}});
       requests.push_back(OpenInterface{.guests = {ip(gateway)}});
+    }
+    for (const auto& address : {guest, own, *Ipv6::parse("fd00:50::2")}) {
+      requests.push_back(OpenInterface{.addresses = {{address, 128}}});
+      requests.push_back(OpenInterface{.addresses = {{ip("10.98.0.1"), 32}, {address, 64}}});
+      requests.push_back(OpenInterface{.guests = {address}});
     }
     for (const auto& request : requests) {
       CAPTURE(request_name(request));
