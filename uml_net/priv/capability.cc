@@ -3,6 +3,7 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <memory>
@@ -21,12 +22,15 @@ bool is_set(const Caps& caps, cap_value_t capability, cap_flag_t set) {
   return cap_get_flag(caps.get(), capability, set, &value) == 0 && value == CAP_SET;
 }
 
-// Sets the process's effective set to exactly `capability`, or to nothing where it is negative.
+// Sets the process's effective set to exactly `capability`, or to nothing where it is negative. Not by cap_get_proc(),
+// which asks the kernel for its version each time: this is called twice for every change.
 bool put_in_effect(cap_value_t capability) {
-  const Caps caps(cap_get_proc());
-  if (!caps || cap_clear_flag(caps.get(), CAP_EFFECTIVE) != 0) return false;
-  if (capability >= 0 && cap_set_flag(caps.get(), CAP_EFFECTIVE, 1, &capability, CAP_SET) != 0) return false;
-  return cap_set_proc(caps.get()) == 0;
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
+  if (::capget(&header, sets.data()) != 0) return false;
+  for (auto& half : sets) half.effective = 0;
+  if (capability >= 0) sets[CAP_TO_INDEX(capability)].effective = CAP_TO_MASK(capability);
+  return ::capset(&header, sets.data()) == 0;
 }
 
 constexpr cap_value_t kNothing = -1;
