@@ -79,6 +79,8 @@ bool is_message(ReplyForm form) {
 
 Result<void> deliver(int fd, std::string_view bytes, ReplyForm form, std::span<const int> passed = {}) {
   if (!is_message(form)) return write_in_time(fd, bytes);
+  auto sent = send_with_fds(fd, bytes, passed);
+  if (sent || sent.error().errnum != EAGAIN) return sent;
   if (auto ready = wait_until_writable(fd); !ready) return ready;
   return send_with_fds(fd, bytes, passed);
 }
