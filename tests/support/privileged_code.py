@@ -22,14 +22,17 @@ def objects(build: Path, room: str, library: str) -> dict[Path, Path]:
 
 
 def symbols(path: Path) -> tuple[set[str], set[str]]:
-    """What an object file defines (strongly), and what it wants."""
+    """What an object file defines (strongly), and what it wants. Not by nm, which looks at what is there for the linker
+    to optimize, where that is there, too."""
     defined, wanted = set(), set()
-    for line in subprocess.run(["nm", path], capture_output=True, text=True, check=True).stdout.splitlines():
-        kind, name = line[17:].split(" ", 1)
-        if kind == "U":
-            wanted.add(name)
-        elif kind in "TDBR":
-            defined.add(name)
+    for line in subprocess.run(["readelf", "-sW", path], capture_output=True, text=True, check=True).stdout.splitlines():
+        columns = line.split()
+        if len(columns) != 8 or columns[4] not in ("GLOBAL", "WEAK"):
+            continue
+        if columns[6] == "UND":
+            wanted.add(columns[7])
+        elif columns[4] == "GLOBAL":
+            defined.add(columns[7])
     return defined, wanted
 
 
