@@ -29,7 +29,8 @@ bool put_in_effect(cap_value_t capability) {
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
   if (::capget(&header, sets.data()) != 0) return false;
   for (auto& half : sets) half.effective = 0;
-  if (capability >= 0) sets[CAP_TO_INDEX(capability)].effective = CAP_TO_MASK(capability);
+  if (const auto number = static_cast<unsigned>(capability); capability >= 0)
+    sets[CAP_TO_INDEX(number)].effective = CAP_TO_MASK(number);
   return ::capset(&header, sets.data()) == 0;
 }
 
