@@ -64,12 +64,11 @@ class Dumps {
       rtnetlink::for_each_message(*datagram, [&](const Message& message) {
         if (message.sequence != sequence_) return true;
         interrupted |= (message.flags & NLM_F_DUMP_INTR) != 0;
+        done |= message.type == NLMSG_DONE;
         if (const auto number = rtnetlink::error_of(message)) {
           error = *number;
           done = true;
-        } else if (message.type == NLMSG_DONE) {
-          done = true;
-        } else {
+        } else if (!done) {
           take(message);
         }
         return true;

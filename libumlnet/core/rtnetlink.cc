@@ -248,7 +248,7 @@ bool for_each_message(ByteSpan datagram, const std::function<bool(const Message&
 
 std::optional<int> error_of(const Message& message) {
   const auto error = read_struct<int>(message.payload);
-  if (message.type != NLMSG_ERROR || !error) return std::nullopt;
+  if ((message.type != NLMSG_ERROR && message.type != NLMSG_DONE) || !error) return std::nullopt;
   return -*error;
 }
 

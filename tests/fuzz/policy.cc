@@ -52,7 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   const auto border = bytes.find(kBorder);
   const auto passwd = border == std::string_view::npos ? kPasswd : bytes.substr(border + kBorder.size());
-  const policy::Accounts accounts(passwd, kGroup);
+  const policy::Accounts accounts{std::string(passwd), std::string(kGroup)};
   const policy::PolicyText file{"/etc/umlnet/policy.json", std::string(bytes.substr(0, border))};
   const auto policy = policy::load(std::span(&file, 1), accounts);
   if (!policy) {

@@ -115,6 +115,18 @@ TEST_CASE("rtnetlink: an attribute that claims more than there is ends the list"
   CHECK(route->ifindex == 0);
 }
 
+TEST_CASE("rtnetlink: the end of a dump says whether it is whole") {
+  Bytes bytes(sizeof(nlmsghdr) + sizeof(int));
+  const auto ended_with = [&](int error) {
+    const nlmsghdr header{static_cast<std::uint32_t>(bytes.size()), NLMSG_DONE, NLM_F_MULTI, 3, 0};
+    std::memcpy(bytes.data(), &header, sizeof header);
+    std::memcpy(bytes.data() + sizeof header, &error, sizeof error);
+    return read_one(bytes, rtnetlink::error_of);
+  };
+  CHECK(ended_with(0) == 0);
+  CHECK(ended_with(-90) == 90);
+}
+
 TEST_CASE("rtnetlink: an error carries its number, an acknowledgement zero") {
   nlmsgerr body{};
   body.error = -17;

@@ -114,11 +114,10 @@ Result<void> RtnetlinkSocket::dump(Bytes (*build)(std::uint32_t), const std::str
       rtnetlink::for_each_message(*datagram, [&](const Message& message) {
         if (message.sequence != sequence_) return true;
         interrupted |= (message.flags & NLM_F_DUMP_INTR) != 0;
-        if (message.type == NLMSG_DONE) {
-          done = true;
-        } else if (const auto number = rtnetlink::error_of(message)) {
+        done |= message.type == NLMSG_DONE;
+        if (const auto number = rtnetlink::error_of(message)) {
           error = number;
-        } else {
+        } else if (!done) {
           take(message);
         }
         return true;
