@@ -152,8 +152,8 @@ struct Message {
 bool for_each_message(ByteSpan datagram, const std::function<bool(const Message&)>& each);
 
 // The error number of an NLMSG_ERROR message, 0 for an acknowledgement; that with which a dump was broken off, of the
-// NLMSG_DONE at its end, 0 where it is whole (netlink_dump_done() in net/netlink/af_netlink.c). Nothing where the message
-// is another or cut.
+// NLMSG_DONE at its end, 0 where it is whole (netlink_dump_done() in net/netlink/af_netlink.c). Nothing where the
+// message is another or cut.
 std::optional<int> error_of(const Message& message);
 
 // The record in a message of the fitting type; nothing where the message is of another kind, of another address family,
