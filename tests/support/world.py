@@ -142,7 +142,12 @@ def snapshot() -> dict[str, Any]:
             link.get("ifalias", ""),
             link.get("linkinfo", {}).get("info_kind", ""),
         )
-        state["settings"][name] = (setting(name, "forwarding"), setting(name, "proxy_arp"))
+        try:
+            state["settings"][name] = (setting(name, "forwarding"), setting(name, "proxy_arp"))
+        except FileNotFoundError:
+            if name in links():
+                raise
+            return snapshot()  # the device went meanwhile
     for device in json.loads(sh("ip", "-j", "-4", "addr")):
         state["addresses"][device["ifname"]] = sorted(
             f"{info['local']}/{info['prefixlen']}" for info in device["addr_info"]
