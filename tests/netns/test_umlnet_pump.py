@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import world
-from tests.support.cli import NOBODY, CliCase, Running, descendants
+from tests.support.cli import NOBODY, CliCase, Running
 from tests.support.guest import soon
 from tests.support.responder import Responder
 
@@ -64,8 +64,7 @@ class Pump(CliCase):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
             host.sendto(b"", (GUEST, 9))
         wire.recv(2000)
-        (pid,) = [pid for pid, name in descendants(running.pid).items() if name == "umlnet-pump"]
-        return pid
+        return self.pump_process(running)
 
     def test_a_network_of_uml_net_and_a_socket(self) -> None:
         for words in (["tuntap,,,10.99.0.254"], ["ethertap,tap7,,10.99.0.254"], ["--no-sandbox", "tuntap,,,10.99.0.254"]):

@@ -177,8 +177,7 @@ class Granted:
                                                 f"echo; read x; {close}sleep 0.1; echo; read x") as running:
                 running.line()
                 if what == "pump":
-                    (pump,) = [pid for pid, name in descendants(running.pid).items() if name == "umlnet-pump"]
-                    os.kill(pid := pump, signal.SIGKILL)
+                    os.kill(self.pump_process(running), signal.SIGKILL)
                 running.say("\n")
                 running.line()
                 assert running.stderr

@@ -94,6 +94,10 @@ class CliCase(HostCase):
         if not soon(lambda: world.snapshot() == self.before):
             self.assertEqual(world.snapshot(), self.before)
 
+    def pump_process(self, running: Running) -> int:
+        (pid,) = [pid for pid, name in descendants(running.pid).items() if name == "umlnet-pump"]
+        return pid
+
     def totals(self, out: str) -> dict[str, Any]:
         return json.loads(out.splitlines()[-1])
 
