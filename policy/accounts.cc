@@ -15,7 +15,7 @@ std::optional<gid_t> Accounts::gid_of(std::string_view group) const {
 }
 
 std::optional<std::string> Accounts::name_of(uid_t uid) const {
-  const auto line = find_account(passwd_, static_cast<id_t>(uid));
+  const auto line = find_account(passwd_, uid);
   return line ? std::optional<std::string>(line->name) : std::nullopt;
 }
 
