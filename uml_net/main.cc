@@ -268,13 +268,16 @@ struct SessionWay {
   audit::NativeSessionSummary summary = {};
 };
 
-// What this request needs opened by the process that still may, and the audit log where a new one lies there.
-Result<void> prepare_for(const Request& request, SessionWay& session) {
-  const auto* open = std::get_if<OpenInterface>(&request);
-  const auto log = session.session.opener().open(session.tuns, open != nullptr ? open->queues : 0, session.log.fd());
+// So many descriptors on /dev/net/tun, opened by the process that still may, and the audit log where a new one lies
+// there.
+Result<void> prepare(unsigned tuns, SessionWay& session) {
+  const auto log = session.session.opener().open(session.tuns, tuns, session.log.fd());
   if (!log) return std::unexpected(log.error());
   return *log ? session.log.move_to(**log) : Result<void>();
 }
+
+// For a line that is written whether or not a new log can be had: where not, to the one that the session has.
+void follow_log(SessionWay& session) { [[maybe_unused]] const auto followed = prepare(0, session); }
 
 // Lets go of the namespaces in which nothing of the session's is left: as long as it has a way into one, that one
 // lives.
@@ -322,11 +325,13 @@ Result<void> answer_record(Message& record, SessionWay& session, const Way& way,
     return {};
   }
   const auto* open = std::get_if<OpenInterface>(&*request);
-  auto prepared = prepare_for(*request, session);
+  const unsigned queues = open != nullptr ? open->queues : 0;
+  auto prepared = prepare(queues, session);
   if (!prepared && prepared.error().errnum == EMFILE) {
     make_room(session, way);
-    prepared = prepare_for(*request, session);
+    prepared = prepare(queues, session);
   }
+    follow_log(session);
   if (prepared && session.session.policy().has_changed())
     prepared = fail(Code::denied, "the policy has changed since this session began",
                     "Begin a new session for what is asked for from here on; what this one made stays until it ends.");
@@ -393,6 +398,7 @@ int hold_native_session(const policy::Grant& opened, SessionWay& session, const 
   const auto undone = end_session(session, way);
   priv::drop_net_admin();
   if (const auto recorded = way.trail.ended(opened, session.summary, undone, error); !recorded)
+      follow_log(session);
     return way.reply.give_up(recorded.error());
   return error ? way.reply.give_up(*error) : 0;
 }
@@ -403,6 +409,7 @@ Result<policy::Policy> load_policy(const TrustedInputs& inputs) {
   return policy::load(*inputs.policy, *inputs.accounts);
 }
 
+  follow_log(session);
 // How often the request ties an fd to a device. A session asks for its own, one request at a time.
 unsigned tuns_for(const Call& call) {
   if (!call.request) return 0;

@@ -12,6 +12,9 @@
 #include <iterator>
 
 #include "policy/location.h"
+#include "uml_net/audit_log.h"
+#include "uml_net/look_at_fd.h"
+#include "uml_net/try_for.h"
 
 namespace umlnet {
 namespace {
@@ -144,8 +147,12 @@ Result<std::optional<unique_fd>> TrustedOpener::open(std::vector<unique_fd>& tun
   if (auto there = process_.check(); !there) return std::unexpected(std::move(there.error()));
   const unsigned missing = wanted > tuns.size() ? wanted - static_cast<unsigned>(tuns.size()) : 0;
   if (missing == 0 && lies_at_the_log(held)) return std::nullopt;
-  auto opened = ask(missing == 0 ? 0 : missing + kAhead, held);
-  if (!opened && opened.error().errnum == EMFILE && missing != 0) opened = ask(missing, held);
+  Result<Opened> opened;
+  try_for(audit::kRotationTakes, [&] {
+    opened = ask(missing == 0 ? 0 : missing + kAhead, held);
+    if (!opened && opened.error().errnum == EMFILE && missing != 0) opened = ask(missing, held);
+    return opened || opened.error().code != Code::audit || !audit::is_being_rotated(opened.error().errnum);
+  });
   if (!opened) return std::unexpected(std::move(opened.error()));
   std::ranges::move(opened->tuns, std::back_inserter(tuns));
   return std::move(opened->log);

@@ -32,9 +32,10 @@ class TrustedOpener {
 
   // Adds to `tuns`, which are open on /dev/net/tun and not tied to a device, until they are `wanted` (64 at the most);
   // and has a look at the audit log, of which `log` (borrowed) is what this process writes to: where another file lies
-  // in its place, that is the result. Code::kernel or Code::audit where one of them cannot be had, and where the
-  // process that opens them is gone. That is asked only where this process cannot do without: it then opens a few more
-  // than are wanted, for the next time, and that the log is the one in its place this process sees for itself.
+  // in its place, that is the result; where none does, it is waited for as Log::open() does. Code::kernel or
+  // Code::audit where one of them cannot be had, and where the process that opens them is gone. That is asked only
+  // where this process cannot do without: it then opens a few more than are wanted, for the next time, and that the log
+  // is the one in its place this process sees for itself.
   Result<std::optional<unique_fd>> open(std::vector<unique_fd>& tuns, unsigned wanted, int log);
 
  private:

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 import unittest
 from typing import Any
@@ -147,6 +148,32 @@ class Session(HostCase):
         self.assertEqual(session.close(), 0)
         self.assertEqual(old.read_text(), before)
         self.assertEqual(self.last_line()["event"], "exit")
+
+    def test_a_log_that_is_just_being_rotated_is_waited_for(self) -> None:
+        session = self.session()
+        world.LOG.rename(world.LOG.with_suffix(".jsonl.1"))
+        later = threading.Timer(0.2, world.touch_log, [world.LOG])
+        later.start()
+        self.addCleanup(later.join)
+        with session.ask("open", "device=s0") as answer:
+            self.assertTrue(answer.ok, answer)
+        self.assertEqual(session.close(), 0)
+        self.assertEqual(self.events(), [("accept", "intent"), ("accept", "result"), ("exit", "result")])
+
+    def test_lines_of_no_request_go_to_the_new_log_too(self) -> None:
+        """Its predecessor may be compressed and gone by then."""
+        session = self.session()
+        rotated = world.LOG.with_suffix(".jsonl.1")
+        for record in (b"open\0bogus\0", b"x" * 9000, None):
+            world.LOG.rename(rotated)
+            world.touch_log(world.LOG)
+            rotated.unlink()
+            if record is not None:
+                session.send(record)
+                self.assertFalse(session.receive().ok)
+                self.assertEqual(self.events(), [("reject", "result")])
+        self.assertEqual(session.close(), 0)
+        self.assertEqual(self.events(), [("exit", "result")])
 
     def test_a_log_that_became_unfit_meanwhile_takes_no_lines(self) -> None:
         session = self.session()
