@@ -26,8 +26,11 @@ class TrustedOpener {
 
   int channel() const { return process_.channel(); }
 
-  // Where the audit log lies: the one path that open() looks at with lstat(2). It stands in memory that nobody can
-  // write.
+  // So many more descriptors than are wanted does open() open, for the requests to come.
+  static constexpr unsigned kAhead = 4;
+
+  // Where the audit log lies: the one path that open() looks at with lstat(2). It stands in memory that cannot be
+  // written; a session that was taken over could put other memory there, and see what its caller may see.
   static const char* log_path();
 
   // Adds to `tuns`, which are open on /dev/net/tun and not tied to a device, until they are `wanted` (64 at the most);

@@ -73,7 +73,7 @@ SeccompFilter stage_filter(const StageFds& fds) {
     filter.allow(SYS_sendto).allow(SYS_recvfrom);
     for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
     for (const auto request : kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
-    filter.allow(SYS_newfstatat, {Where::equals_int(3, AT_EMPTY_PATH)});
+    filter.allow(SYS_fstat);
     filter.allow(SYS_newfstatat, {Where::equals(1, reinterpret_cast<std::uint64_t>(session.log_path)),
                                   Where::equals_int(3, AT_SYMLINK_NOFOLLOW)});
   }
