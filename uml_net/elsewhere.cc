@@ -5,7 +5,7 @@
 
 namespace umlnet {
 
-Result<std::unique_ptr<Elsewhere>> Elsewhere::reach(unique_fd netns, uid_t uid, Attendant& attendant,
+Result<std::unique_ptr<Elsewhere>> Elsewhere::reach(unique_fd& netns, uid_t uid, Attendant& attendant,
                                                     priv::TunSource tuns, priv::RtnetlinkSocket& home) {
   if (!netns) return fail(Code::bad_channel, "the descriptor that netns= names is not open");
   if (auto checked = priv::check_namespace_of(netns.get(), uid); !checked)

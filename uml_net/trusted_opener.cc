@@ -22,7 +22,6 @@ namespace {
 // The filter compares addresses, so each path is one object.
 constexpr const char* kTun = "/dev/net/tun";
 constexpr const char* kLog = policy::kAuditLog;
-constexpr unsigned kAhead = 4;  // descriptors on it that are opened for the requests to come
 constexpr int kTunFlags = O_RDWR | O_CLOEXEC;
 constexpr int kLogFlags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
