@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "uml_net/look_at_fd.h"
 #include "uml_net/priv/capability.h"
 #include "uml_net/roots_file.h"
 #include "uml_net/try_for.h"
@@ -14,17 +15,16 @@
 namespace umlnet::audit {
 namespace {
 
-constexpr std::chrono::milliseconds kRotationTakes{2000};
 constexpr int kFlags = O_NONBLOCK;  // of the open file, besides O_APPEND; the seccomp filter knows both
 
 std::unexpected<Error> unusable(std::string what, const std::string& mend, int errnum = 0) {
   return fail_errno(Code::audit, errnum, std::move(what), "Nothing is granted without a record. " + mend);
 }
 
+}  // namespace
+
 // Not there yet, or not its group's yet. Without the privilege of the installation it never will be.
 bool is_being_rotated(int errnum) { return errnum == ENOENT || (errnum == EACCES && priv::has_net_admin()); }
-
-}  // namespace
 
 Result<Log> Log::open(const std::string& path) {
   std::expected<unique_fd, Unusable> fd;
@@ -50,6 +50,10 @@ Result<void> Log::append(const std::string& line) {
     return unusable("a limit on the size of files is in force (ulimit -f), which could cut a line of the audit log",
                     "Start the program that calls uml_net without that limit.");
   if (!appends_) return unusable("the audit log " + path_ + " is not open for appending any more", {});
+  struct stat status{};
+  if (!look_at_fd(fd_.get(), status)) return unusable("cannot look at the audit log", {}, errno);
+  if (status.st_nlink == 0)
+    return unusable("the audit log that this session began with was removed meanwhile", "Begin a new session.");
   ssize_t written = -1;
   do {
     written = ::write(fd_.get(), line.data(), line.size());

@@ -3,12 +3,18 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::audit {
+
+// Whoever rotates the log by renaming it makes the new one a moment later: for how long that is waited for, and whether
+// the error number with which the log cannot be opened may mean that.
+inline constexpr std::chrono::milliseconds kRotationTakes{2000};
+bool is_being_rotated(int errnum);
 
 class Log {
  public:
@@ -26,7 +32,8 @@ class Log {
   // Adds one line, ending in newline, by one write. Code::audit where it cannot be written whole. What a full disk let
   // through of it is then made an empty JSON object in its place; no byte of another's line is ever touched. Refuses,
   // before it writes, where a limit on file sizes (RLIMIT_FSIZE) is in force, because whoever sets that limit could
-  // have lines cut where he likes.
+  // have lines cut where he likes; and where the file has no name any more, as one has that was rotated and compressed
+  // during a long session, because nobody would ever read the line.
   Result<void> append(const std::string& line);
 
  private:

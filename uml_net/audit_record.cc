@@ -10,6 +10,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// An object with room for so many members: one that grows copies all that stands in it, since an ordered_map is a
+// vector whose keys cannot be moved.
+Json object_for(std::size_t members) {
+  Json::object_t object;
+  object.reserve(members);
+  return object;
+}
+
 // The device and the address that a request names.
 struct Names {
   const IfName* device = nullptr;
@@ -27,7 +35,8 @@ Names names_in(const Request& request) {
 }
 
 Json caller_json(const policy::Caller& caller, bool is_summary) {
-  Json json = {{"uid", caller.uid}};
+  Json json = object_for(5);
+  json["uid"] = caller.uid;
   if (!is_summary) {
     json["gid"] = caller.gid;
     json["pid"] = caller.pid;
@@ -62,7 +71,8 @@ void name_options(Json& json, const OpenInterface& open) {
 }
 
 Json request_json(const Record& record) {
-  Json json = {{"protocol", protocol_name(record.protocol)}};
+  Json json = object_for(8);
+  json["protocol"] = protocol_name(record.protocol);
   if (!record.operation.empty()) json["operation"] = record.operation;
   if (!record.request) return json;
   if (const auto* tap = std::get_if<MakeTap>(&*record.request)) {
@@ -120,11 +130,12 @@ std::string cut(const std::string& text, std::size_t longest) {
 }
 
 std::string to_line(const Record& record, std::size_t most, std::size_t longest) {
-  Json json = {{"time", rfc3339(std::chrono::floor<std::chrono::microseconds>(record.time))},
-               {"event", event_name(record.event)},
-               {"stage", stage_name(record.stage)},
-               {"id", record.id.str()},
-               {"caller", caller_json(record.caller, record.is_summary)}};
+  Json json = object_for(10);
+  json["time"] = rfc3339(std::chrono::floor<std::chrono::microseconds>(record.time));
+  json["event"] = event_name(record.event);
+  json["stage"] = stage_name(record.stage);
+  json["id"] = record.id.str();
+  json["caller"] = caller_json(record.caller, record.is_summary);
   if (!record.is_summary) json["request"] = request_json(record);
   if (!record.untrusted.empty()) json["untrusted"] = cut_list(record.untrusted, most, longest);
   if (!record.reason.empty()) {
@@ -132,7 +143,7 @@ std::string to_line(const Record& record, std::size_t most, std::size_t longest)
     json["decision"]["reason"] = cut(record.reason, 4 * longest);
   }
   if (record.stage == Stage::result) {
-    Json result = Json::object();
+    Json result = object_for(7);
     if (!record.device.empty()) result["device"] = record.device;
     if (record.ifindex != 0) result["ifindex"] = record.ifindex;
     if (!record.changes.empty()) result["changes"] = cut_list(record.changes, most, longest);

@@ -1,12 +1,11 @@
 #include "uml_net/elsewhere.h"
 
-#include <sys/stat.h>
-
+#include "uml_net/look_at_fd.h"
 #include "uml_net/priv/network_namespace.h"
 
 namespace umlnet {
 
-Result<std::unique_ptr<Elsewhere>> Elsewhere::reach(unique_fd netns, uid_t uid, Attendant& attendant,
+Result<std::unique_ptr<Elsewhere>> Elsewhere::reach(unique_fd& netns, uid_t uid, Attendant& attendant,
                                                     priv::TunSource tuns, priv::RtnetlinkSocket& home) {
   if (!netns) return fail(Code::bad_channel, "the descriptor that netns= names is not open");
   if (auto checked = priv::check_namespace_of(netns.get(), uid); !checked)
@@ -19,7 +18,7 @@ Result<std::unique_ptr<Elsewhere>> Elsewhere::reach(unique_fd netns, uid_t uid, 
 
 bool Elsewhere::is(int netns) const {
   struct stat mine{}, other{};
-  return ::fstat(netns_.get(), &mine) == 0 && ::fstat(netns, &other) == 0 && mine.st_dev == other.st_dev &&
+  return look_at_fd(netns_.get(), mine) && look_at_fd(netns, other) && mine.st_dev == other.st_dev &&
          mine.st_ino == other.st_ino;
 }
 

@@ -16,9 +16,9 @@ namespace umlnet {
 class Elsewhere {
  public:
   // Code::bad_channel where `netns` is no network namespace, Code::denied where its owning user namespace was not made
-  // by `uid`. `home` speaks of the helper's own namespace, where devices are made before they are moved; it is
-  // borrowed.
-  static Result<std::unique_ptr<Elsewhere>> reach(unique_fd netns, uid_t uid, Attendant& attendant,
+  // by `uid`; `netns` is then left as it is. `home` speaks of the helper's own namespace, where devices are made
+  // before they are moved; it is borrowed.
+  static Result<std::unique_ptr<Elsewhere>> reach(unique_fd& netns, uid_t uid, Attendant& attendant,
                                                   priv::TunSource tuns, priv::RtnetlinkSocket& home);
 
   priv::RtnetlinkSocket& socket() { return socket_; }

@@ -268,13 +268,16 @@ struct SessionWay {
   audit::NativeSessionSummary summary = {};
 };
 
-// What this request needs opened by the process that still may, and the audit log where a new one lies there.
-Result<void> prepare_for(const Request& request, SessionWay& session) {
-  const auto* open = std::get_if<OpenInterface>(&request);
-  const auto log = session.session.opener().open(session.tuns, open != nullptr ? open->queues : 0, session.log.fd());
+// So many descriptors on /dev/net/tun, opened by the process that still may, and the audit log where a new one lies
+// there.
+Result<void> prepare(unsigned tuns, SessionWay& session) {
+  const auto log = session.session.opener().open(session.tuns, tuns, session.log.fd());
   if (!log) return std::unexpected(log.error());
   return *log ? session.log.move_to(**log) : Result<void>();
 }
+
+// For a line that is written whether or not a new log can be had: where not, to the one that the session has.
+void follow_log(SessionWay& session) { [[maybe_unused]] const auto followed = prepare(0, session); }
 
 // Lets go of the namespaces in which nothing of the session's is left: as long as it has a way into one, that one
 // lives.
@@ -285,14 +288,20 @@ void forget_empty(SessionWay& session, const Way& way) {
   });
 }
 
+// Of the descriptors on /dev/net/tun, so many stay.
+void keep_tuns(SessionWay& session, std::size_t most) {
+  while (session.tuns.size() > most) session.tuns.pop_back();
+}
+
 // Where descriptors are short.
 void make_room(SessionWay& session, const Way& way) {
-  session.tuns.clear();
+  keep_tuns(session, 0);
   forget_empty(session, way);
 }
 
 // The namespace that the request names by the place of its descriptor among those of the record.
-Result<Elsewhere*> reach(int place, Message& record, SessionWay& session, const Way& way, priv::TunSource tuns) {
+Result<Elsewhere*> reach(int place, unsigned queues, Message& record, SessionWay& session, const Way& way,
+                         const priv::TunSource& tuns) {
   if (static_cast<std::size_t>(place) >= record.fds.size())
     return fail(Code::bad_value, "netns=" + std::to_string(place) + " names none of the " +
                                      std::to_string(record.fds.size()) + " descriptors that came with the request");
@@ -300,7 +309,12 @@ Result<Elsewhere*> reach(int place, Message& record, SessionWay& session, const 
   const auto known = std::ranges::find_if(session.elsewhere, [&](const auto& one) { return one->is(netns.get()); });
   if (known != session.elsewhere.end()) return known->get();
   forget_empty(session, way);
-  auto reached = Elsewhere::reach(std::move(netns), way.caller.uid, *way.attendant, std::move(tuns), way.socket);
+  const auto attempt = [&] { return Elsewhere::reach(netns, way.caller.uid, *way.attendant, tuns, way.socket); };
+  auto reached = attempt();
+  if (!reached && reached.error().errnum == EMFILE && session.tuns.size() > queues) {
+    keep_tuns(session, queues);
+    reached = attempt();
+  }
   if (!reached) return std::unexpected(std::move(reached.error()));
   session.elsewhere.push_back(*std::move(reached));
   return session.elsewhere.back().get();
@@ -316,23 +330,25 @@ Result<void> answer_record(Message& record, SessionWay& session, const Way& way,
   way.trail.add_summaries(nullptr);
   const auto request = native5::parse_record(record.bytes);
   if (!request) {
+    follow_log(session);
     if (const auto recorded = way.trail.not_understood(request.error(), record.bytes); !recorded)
       way.reply.remark(recorded.error());
     refused(request.error());
     return {};
   }
   const auto* open = std::get_if<OpenInterface>(&*request);
-  auto prepared = prepare_for(*request, session);
+  const unsigned queues = open != nullptr ? open->queues : 0;
+  auto prepared = prepare(queues, session);
   if (!prepared && prepared.error().errnum == EMFILE) {
     make_room(session, way);
-    prepared = prepare_for(*request, session);
+    prepared = prepare(queues, session);
   }
   if (prepared && session.session.policy().has_changed())
     prepared = fail(Code::denied, "the policy has changed since this session began",
                     "Begin a new session for what is asked for from here on; what this one made stays until it ends.");
   Elsewhere* there = nullptr;
   if (prepared && open != nullptr && open->netns) {
-    auto reached = reach(*open->netns, record, session, way, tuns);
+    auto reached = reach(*open->netns, queues, record, session, way, tuns);
     prepared = reached ? Result<void>() : std::unexpected(std::move(reached.error()));
     if (reached) there = *reached;
   }
@@ -382,6 +398,7 @@ int hold_native_session(const policy::Grant& opened, SessionWay& session, const 
     if (auto* end = std::get_if<NativeSession::End>(&next)) {
       session.summary.ended = end->why;
     } else if (const auto* strange = std::get_if<Error>(&next)) {
+      follow_log(session);
       if (const auto recorded = way.trail.not_understood(*strange, {}); !recorded) way.reply.remark(recorded.error());
       way.reply.refuse(*strange);
       if (strange->errnum == EMFILE) make_room(session, way);
@@ -389,8 +406,10 @@ int hold_native_session(const policy::Grant& opened, SessionWay& session, const 
       session.summary.ended = "the caller did not take an answer";
       error = taken.error();
     }
+    keep_tuns(session, TrustedOpener::kAhead);  // a request that was refused took none
   }
   const auto undone = end_session(session, way);
+  follow_log(session);
   priv::drop_net_admin();
   if (const auto recorded = way.trail.ended(opened, session.summary, undone, error); !recorded)
     return way.reply.give_up(recorded.error());
@@ -463,7 +482,7 @@ int answer(const Call& call, unique_fd& named, const policy::Caller& caller, Tru
   std::unique_ptr<Elsewhere> there;
   const auto* open = std::get_if<OpenInterface>(&*call.request);
   if (open != nullptr && open->netns) {
-    auto reached = Elsewhere::reach(std::move(named), caller.uid, *attendant, tun_source, *socket);
+    auto reached = Elsewhere::reach(named, caller.uid, *attendant, tun_source, *socket);
     if (!reached) return no(reached.error());
     there = *std::move(reached);
   }

@@ -12,6 +12,9 @@
 #include <iterator>
 
 #include "policy/location.h"
+#include "uml_net/audit_log.h"
+#include "uml_net/look_at_fd.h"
+#include "uml_net/try_for.h"
 
 namespace umlnet {
 namespace {
@@ -19,7 +22,6 @@ namespace {
 // The filter compares addresses, so each path is one object.
 constexpr const char* kTun = "/dev/net/tun";
 constexpr const char* kLog = policy::kAuditLog;
-constexpr unsigned kAhead = 4;  // descriptors on it that are opened for the requests to come
 constexpr int kTunFlags = O_RDWR | O_CLOEXEC;
 constexpr int kLogFlags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
@@ -66,7 +68,7 @@ void answer(int channel, const Question& question) {
   }
   unique_fd log(::open(kLog, kLogFlags));
   struct stat status{};
-  if (!log || ::fstat(log.get(), &status) != 0) {
+  if (!log || !look_at_fd(log.get(), status)) {
     answer.log_error = errno;
   } else if (!is_fit_to_be_the_log(status)) {
     answer.log_error = EPERM;
@@ -98,8 +100,7 @@ SeccompFilter opener_filter(int channel) {
   filter.allow(SYS_openat, {at(kTun), Where::equals(2, kTunFlags)});
   filter.allow(SYS_openat, {at(kLog), Where::equals(2, kLogFlags)});
   filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel).allow(SYS_poll, {Where::equals(1, 1)});
-  filter.allow(SYS_newfstatat, {Where::equals(3, AT_EMPTY_PATH)}).allow(SYS_fstat);
-  filter.allow(SYS_close).allow(SYS_brk).allow(SYS_exit_group).allow(SYS_restart_syscall);
+  filter.allow(SYS_fstat).allow(SYS_close).allow(SYS_brk).allow(SYS_exit_group).allow(SYS_restart_syscall);
 #ifdef UMLNET_SANITIZED
   // What the sanitizers' own run-time asks for. Not in a release build.
   for (const int call : {SYS_mmap, SYS_munmap, SYS_sigaltstack, SYS_futex, SYS_madvise}) filter.allow(call);
@@ -140,12 +141,16 @@ Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct sta
 
 Result<std::optional<unique_fd>> TrustedOpener::open(std::vector<unique_fd>& tuns, unsigned wanted, int log) {
   struct stat held{};
-  if (::fstat(log, &held) != 0) return fail_errno(Code::audit, errno, "cannot look at the audit log");
+  if (!look_at_fd(log, held)) return fail_errno(Code::audit, errno, "cannot look at the audit log");
   if (auto there = process_.check(); !there) return std::unexpected(std::move(there.error()));
   const unsigned missing = wanted > tuns.size() ? wanted - static_cast<unsigned>(tuns.size()) : 0;
   if (missing == 0 && lies_at_the_log(held)) return std::nullopt;
-  auto opened = ask(missing == 0 ? 0 : missing + kAhead, held);
-  if (!opened && opened.error().errnum == EMFILE && missing != 0) opened = ask(missing, held);
+  Result<Opened> opened;
+  try_for(audit::kRotationTakes, [&] {
+    opened = ask(missing == 0 ? 0 : missing + kAhead, held);
+    if (!opened && opened.error().errnum == EMFILE && missing != 0) opened = ask(missing, held);
+    return opened || opened.error().code != Code::audit || !audit::is_being_rotated(opened.error().errnum);
+  });
   if (!opened) return std::unexpected(std::move(opened.error()));
   std::ranges::move(opened->tuns, std::back_inserter(tuns));
   return std::move(opened->log);

@@ -26,15 +26,19 @@ class TrustedOpener {
 
   int channel() const { return process_.channel(); }
 
-  // Where the audit log lies: the one path that open() looks at with lstat(2). It stands in memory that nobody can
-  // write.
+  // So many more descriptors than are wanted does open() open, for the requests to come.
+  static constexpr unsigned kAhead = 4;
+
+  // Where the audit log lies: the one path that open() looks at with lstat(2). It stands in memory that cannot be
+  // written; a session that was taken over could put other memory there, and see what its caller may see.
   static const char* log_path();
 
   // Adds to `tuns`, which are open on /dev/net/tun and not tied to a device, until they are `wanted` (64 at the most);
   // and has a look at the audit log, of which `log` (borrowed) is what this process writes to: where another file lies
-  // in its place, that is the result. Code::kernel or Code::audit where one of them cannot be had, and where the
-  // process that opens them is gone. That is asked only where this process cannot do without: it then opens a few more
-  // than are wanted, for the next time, and that the log is the one in its place this process sees for itself.
+  // in its place, that is the result; where none does, it is waited for as Log::open() does. Code::kernel or
+  // Code::audit where one of them cannot be had, and where the process that opens them is gone. That is asked only
+  // where this process cannot do without: it then opens a few more than are wanted, for the next time, and that the log
+  // is the one in its place this process sees for itself.
   Result<std::optional<unique_fd>> open(std::vector<unique_fd>& tuns, unsigned wanted, int log);
 
  private:

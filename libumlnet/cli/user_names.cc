@@ -3,13 +3,18 @@
 #include <grp.h>
 #include <pwd.h>
 
+#include <map>
+
 #include "libumlnet/core/plain_text.h"
 
 namespace umlnet::cli {
 
 std::optional<std::string> user_name_of(uid_t uid) {
-  const passwd* entry = ::getpwuid(uid);
-  return entry != nullptr ? std::optional<std::string>(entry->pw_name) : std::nullopt;
+  static std::map<uid_t, std::optional<std::string>> known;
+  const auto [place, is_new] = known.try_emplace(uid);
+  if (!is_new) return place->second;
+  if (const passwd* entry = ::getpwuid(uid); entry != nullptr) place->second = entry->pw_name;
+  return place->second;
 }
 
 std::string user_text(uid_t uid) { return printable(user_name_of(uid).value_or(std::to_string(uid))); }

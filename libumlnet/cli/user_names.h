@@ -8,6 +8,8 @@
 
 namespace umlnet::cli {
 
+// Asks for a uid once in the life of the process: a name service can take a millisecond, and a host with thousands of
+// devices has but a few users.
 std::optional<std::string> user_name_of(uid_t uid);
 // The name where there is one, or else the number.
 std::string user_text(uid_t uid);

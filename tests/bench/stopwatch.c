@@ -4,8 +4,9 @@
 //
 //   stopwatch ROUNDS CALLERS [-- NAME UID WAY ARGUMENT... [--after ARGUMENT...]]...
 //
-// One round starts every contender once, CALLERS processes of it at the same time; the order changes from round to
-// round, so that none always follows the same other one. WAY is how the descriptor comes:
+// One round starts every contender once, CALLERS processes of it at the same time, in an order that is drawn for each
+// round, the same ones at each start of this program: what the one before leaves the kernel to do, the end of a device
+// above all, takes time from whoever comes next. WAY is how the descriptor comes:
 //   datagram  on fd 1, a datagram socket
 //   stream    on the stream socket whose number stands in place of {fd} in an argument
 //   exit      not at all: the time is that to the end of the program, whose output goes to /dev/null
@@ -171,6 +172,15 @@ static void time_one(const struct contender* who, int callers, int round, int no
   clear_up(who, callers, runs, nowhere);
 }
 
+static void shuffle(struct contender* contenders, int number) {
+  for (int last = number - 1; last > 0; --last) {
+    const int drawn = rand() % (last + 1);
+    const struct contender moved = contenders[last];
+    contenders[last] = contenders[drawn];
+    contenders[drawn] = moved;
+  }
+}
+
 static int usage(void) {
   fputs("stopwatch ROUNDS CALLERS [-- NAME UID datagram|stream|exit ARGUMENT... [--after ARGUMENT...]]...\n", stderr);
   return 64;
@@ -200,7 +210,8 @@ int main(int argc, char** argv) {
   const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (number == 0 || nowhere < 0) return usage();
   for (int round = 0; round < rounds; ++round) {
-    for (int i = 0; i < number; ++i) time_one(&contenders[(round + i) % number], callers, round, nowhere);
+    shuffle(contenders, number);
+    for (int i = 0; i < number; ++i) time_one(&contenders[i], callers, round, nowhere);
     fflush(stdout);
   }
   return 0;

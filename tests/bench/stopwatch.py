@@ -61,7 +61,8 @@ def time_them(stopwatch: Path, rounds: int, contenders: list[Contender], callers
         name, number, *values = json.loads(line)
         runs.setdefault(name, {}).setdefault(number, []).append(values)
     found: dict[str, dict[str, Any]] = {}
-    for name, by_round in runs.items():
+    for name in (one.name for one in contenders):
+        by_round = runs[name]
         every = [values for many in by_round.values() for values in many]
         times = [values[0] / 1000 for values in every]
         found[name] = {"p50_us": round(statistics.median(times), 1), "p99_us": round(percentile(times, 99), 1),

@@ -77,6 +77,22 @@ class Ethertap(HostCase):
         self.assertEqual(result["changes"], ["tap7 gone"])
         self.assertGreater(result["duration_us"], 0)
 
+    def test_what_no_log_would_show_is_refused(self) -> None:
+        """A log that was rotated away and compressed has no name any more."""
+        rotated = world.LOG.with_suffix(".jsonl.1")
+        with Session(HELPER, "tap7", GATE) as session:
+            world.LOG.rename(rotated)
+            world.touch_log(world.LOG)
+            session.ask(ADD, GUEST)
+            self.assertEqual(len(rotated.read_text().splitlines()), 4)
+            rotated.unlink()
+            routes = world.routes()
+            for what, address in ((ADD, "10.50.0.8"), (DELETE, GUEST)):
+                self.assertRegex(session.ask(what, address), r"^uml_net: the audit log .* was removed meanwhile")
+            self.assertEqual(world.routes(), routes)
+            self.assertNotEqual(session.close(), 0)  # for want of the last line
+        self.assertEqual(world.snapshot(), self.before)
+
     def test_records_split_and_joined_are_answered_in_order(self) -> None:
         with Session(HELPER, "tap7", GATE) as session:
             stream = b"".join(record(ADD, f"10.99.0.{number}") for number in range(1, 11)) + record(DELETE, "10.99.0.3")

@@ -1,9 +1,11 @@
 """`uml_net 5 session`: one helper for a VM manager's life, against a real kernel."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
+import threading
 import time
 import unittest
 from typing import Any
@@ -12,6 +14,10 @@ from tests.support import bridge, native, world
 from tests.support.case import HELPER, HostCase
 
 PATIENCE = 10  # seconds
+
+
+def open_fds(session: native.Session) -> int:
+    return len(os.listdir(f"/proc/{session.process.pid}/fd"))
 
 
 class Session(HostCase):
@@ -147,6 +153,49 @@ class Session(HostCase):
         self.assertEqual(session.close(), 0)
         self.assertEqual(old.read_text(), before)
         self.assertEqual(self.last_line()["event"], "exit")
+
+    def test_a_log_that_is_just_being_rotated_is_waited_for(self) -> None:
+        session = self.session()
+        world.LOG.rename(world.LOG.with_suffix(".jsonl.1"))
+        later = threading.Timer(0.2, world.touch_log, [world.LOG])
+        later.start()
+        self.addCleanup(later.join)
+        with session.ask("open", "device=s0") as answer:
+            self.assertTrue(answer.ok, answer)
+        self.assertEqual(session.close(), 0)
+        self.assertEqual(self.events(), [("accept", "intent"), ("accept", "result"), ("exit", "result")])
+
+    def test_lines_of_no_request_go_to_the_new_log_too(self) -> None:
+        """Its predecessor may be compressed and gone by then."""
+        session = self.session()
+        rotated = world.LOG.with_suffix(".jsonl.1")
+        for record in (b"open\0bogus\0", b"x" * 9000, None):
+            world.LOG.rename(rotated)
+            world.touch_log(world.LOG)
+            rotated.unlink()
+            if record is not None:
+                session.send(record)
+                self.assertFalse(session.receive().ok)
+                self.assertEqual(self.events(), [("reject", "result")])
+        self.assertEqual(session.close(), 0)
+        self.assertEqual(self.events(), [("exit", "result")])
+
+    def test_few_descriptors_are_kept_whatever_was_asked_for_and_refused(self) -> None:
+        session = self.session()
+        before = open_fds(session)
+        for _ in range(2):
+            self.assertFalse(session.ask("open", "queues=64", "device=lo").ok)
+            self.assertLessEqual(open_fds(session), before + 4)
+
+    def test_what_is_kept_for_later_gives_way_to_what_is_asked_for_now(self) -> None:
+        there = native.OwnNamespace(os.getuid())
+        self.addCleanup(there.close)
+        session = self.session()
+        session.ask("open").close()
+        one_more = open_fds(session) + 1
+        resource.prlimit(session.process.pid, resource.RLIMIT_NOFILE, (one_more, one_more))
+        with session.ask("open", "netns=0", fds=[there.fd]) as answer:
+            self.assertTrue(answer.ok, answer)
 
     def test_a_log_that_became_unfit_meanwhile_takes_no_lines(self) -> None:
         session = self.session()

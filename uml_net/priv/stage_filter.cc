@@ -44,6 +44,7 @@ SeccompFilter stage_filter(const StageFds& fds) {
   filter.allow(SYS_poll, {Where::equals_int(1, 1)});                       // on one fd: the reply's
   filter.allow(SYS_poll, {Where::equals(0, 0), Where::equals_int(1, 0)});  // on nothing: a short sleep
   filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_lseek, fds.audit).allow_on_fd(SYS_pwrite64, fds.audit);
+  filter.allow_on_fd(SYS_fstat, fds.audit);
   for (const int flags : {O_NONBLOCK, O_NONBLOCK | O_APPEND})
     filter.allow(SYS_fcntl,
                  {on(fds.audit), Where::equals_int(1, F_SETFL), Where::equals(2, static_cast<std::uint64_t>(flags))});
@@ -72,7 +73,7 @@ SeccompFilter stage_filter(const StageFds& fds) {
     filter.allow(SYS_sendto).allow(SYS_recvfrom);
     for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
     for (const auto request : kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
-    filter.allow(SYS_newfstatat, {Where::equals_int(3, AT_EMPTY_PATH)});
+    filter.allow(SYS_fstat);
     filter.allow(SYS_newfstatat, {Where::equals(1, reinterpret_cast<std::uint64_t>(session.log_path)),
                                   Where::equals_int(3, AT_SYMLINK_NOFOLLOW)});
   }

@@ -1,0 +1,73 @@
+// Which files the processes of a session can look at, as the kernel sees it: a child enters the filter and tries one.
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <functional>
+#include <string>
+
+#include "uml_net/look_at_fd.h"
+#include "uml_net/priv/stage_filter.h"
+#include "uml_net/trusted_opener.h"
+
+using namespace umlnet;
+
+namespace {
+
+constexpr int kChannel = 100;
+
+SeccompFilter session_filter() {
+  return priv::stage_filter(
+      {.tuns = {},
+       .rtnetlink = kChannel,
+       .reply = kChannel,
+       .audit = kChannel,
+       .native_session = priv::NativeSessionFds{
+           .signals = kChannel, .opener = kChannel, .policy = kChannel, .log_path = TrustedOpener::log_path()}});
+}
+
+bool survives(const SeccompFilter& filter, const std::function<void()>& attempt) {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::signal(SIGSYS, SIG_DFL);  // doctest catches it
+    if (!filter.enter()) ::_exit(2);
+    attempt();
+    ::_exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  if (WIFSIGNALED(status)) {
+    CHECK(WTERMSIG(status) == SIGSYS);
+    return false;
+  }
+  REQUIRE(WEXITSTATUS(status) == 0);
+  return true;
+}
+
+void look(const char* path, int flags) {
+  struct stat status{};
+  ::syscall(SYS_newfstatat, AT_FDCWD, path, &status, flags);
+}
+
+}  // namespace
+
+TEST_CASE("paths of a session: it looks at descriptors, and at the log without following a link") {
+  struct stat status{};
+  for (const auto& filter : {session_filter(), opener_filter(kChannel)})
+    CHECK(survives(filter, [&] { look_at_fd(STDIN_FILENO, status); }));
+  CHECK(survives(session_filter(), [] { look(TrustedOpener::log_path(), AT_SYMLINK_NOFOLLOW); }));
+  CHECK_FALSE(survives(session_filter(), [] { look(TrustedOpener::log_path(), 0); }));
+}
+
+TEST_CASE("paths of a session: no process of it sees another file, by whatever flags") {
+  for (const auto& filter : {session_filter(), opener_filter(kChannel)})
+    for (const int flags : {0, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW})
+      for (const char* path : {"/etc/shadow", ""})
+        CHECK_FALSE_MESSAGE(survives(filter, [&] { look(path, flags); }), std::string(path) << " " << flags);
+}
