@@ -103,6 +103,7 @@ class EverySystemCall(HostileCase):
         deadline = time.monotonic() + caller.TIMEOUT
         while "uml1:" in Path("/proc/net/dev").read_text():
             self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.002)
 
     def installations(self, operation: str) -> tuple[str, ...]:
         return INSTALLATIONS if THOROUGH or operation == "up" else INSTALLATIONS[:1]

@@ -22,8 +22,7 @@ def comparable(state: dict[str, Any]) -> dict[str, Any]:
     return {
         "links": {name: (up, mtu, kind) for name, (up, mtu, _, kind) in state["links"].items()},
         "addresses": state["addresses"],
-        "routes": {table: [re.sub(r" proto \d+", "", line) for line in lines if not CLASS_BROADCAST.match(line)]
-                   for table, lines in state["routes"].items()},
+        "routes": [re.sub(r" proto \d+", "", line) for line in state["routes"] if not CLASS_BROADCAST.match(line)],
         "proxy": sorted(state["proxy"]),
         "proxy_arp": {name: proxy_arp for name, (_, proxy_arp) in state["settings"].items()},
     }

@@ -79,13 +79,20 @@ SESSION = tuple(b"".join(word.encode() + b"\0" for word in words) for words in (
 
 
 def _sysctls() -> Iterator[str]:
+    """By the system calls alone: there are some thousand five hundred, and tests look at all of them very often."""
     for folder, _, names in os.walk("/proc/sys/net"):
         for name in names:
+            path = f"{folder}/{name}"
             try:
-                with open(f"{folder}/{name}", "rb", buffering=0) as file:
-                    yield f"{folder}/{name} = {file.read(4096)!r}"
+                fd = os.open(path, os.O_RDONLY)
             except OSError:
                 continue  # written to only
+            try:
+                yield f"{path} = {os.read(fd, 4096)!r}"
+            except OSError:
+                continue
+            finally:
+                os.close(fd)
 
 
 def _files() -> Iterator[str]:

@@ -10,7 +10,7 @@ import stat
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
@@ -30,6 +30,14 @@ def sh(*argv: str, check: bool = True) -> str:
     done = subprocess.run(argv, capture_output=True, text=True)
     if check and done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def ip_batch(*commands: str, options: Sequence[str] = ()) -> str:
+    """Several commands of ip(8) in one process, which a machine starts sooner than several. Returns their output."""
+    done = subprocess.run(["ip", *options, "-batch", "-"], input="\n".join(commands), capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"ip {' '.join(options)}: exit {done.returncode}\n{done.stderr}")
     return done.stdout
 
 
@@ -56,9 +64,9 @@ def enter(tun_mode: int = 0o600) -> None:
     if _libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) != 0:
         raise OSError(ctypes.get_errno(), "cannot make the mounts private")
     with tempfile.TemporaryDirectory() as staging:
-        shutil.copytree("/etc", Path(staging) / "etc", symlinks=True, ignore_dangling_symlinks=True)
-        mount_tmpfs(Path("/etc"))
-        sh("cp", "-a", f"{staging}/etc/.", "/etc/")
+        mount_tmpfs(Path(staging))
+        sh("cp", "-a", "/etc/.", staging)
+        sh("mount", "--move", staging, "/etc")
     shutil.rmtree("/etc/umlnet", ignore_errors=True)
     POLICY.parent.mkdir(mode=0o755)
     mount_tmpfs(Path("/var/log"))
@@ -121,10 +129,13 @@ def setting(device: str, name: str) -> int:
     return int(Path(f"/proc/sys/net/ipv4/conf/{device}/{name}").read_text())
 
 
-def proxy_entries() -> dict[str, str]:
-    """Published neighbours as {"10.50.0.7 eth0": protocol}."""
-    entries = json.loads(sh("ip", "-j", "neigh", "show", "proxy") or "[]")
+def published(entries: list[dict[str, Any]]) -> dict[str, str]:
+    """Neighbours, as ip(8) tells of them, as {"10.50.0.7 eth0": protocol}."""
     return {f"{entry['dst']} {entry['dev']}": str(entry.get("protocol", "")) for entry in entries}
+
+
+def proxy_entries() -> dict[str, str]:
+    return published(json.loads(sh("ip", "-j", "neigh", "show", "proxy") or "[]"))
 
 
 def routes(table: str = "main") -> list[str]:
@@ -134,8 +145,12 @@ def routes(table: str = "main") -> list[str]:
 def snapshot() -> dict[str, Any]:
     """All that the helper could change, for comparing before with after. What the kernel makes up (MAC addresses,
     indexes, IPv6 link-local addresses) is left out."""
+    # In one process, for tests look very often.
+    shown = ip_batch("link show", "addr show", "neigh show proxy", options=("-j", "-d"))
+    found_links, addresses, proxies = map(json.loads, shown.splitlines())
     state: dict[str, Any] = {"links": {}, "addresses": {}, "settings": {}}
-    for name, link in links().items():
+    for link in found_links:
+        name = link["ifname"]
         state["links"][name] = (
             "UP" in link["flags"],
             link["mtu"],
@@ -148,13 +163,12 @@ def snapshot() -> dict[str, Any]:
             if name in links():
                 raise
             return snapshot()  # the device went meanwhile
-    for device in json.loads(sh("ip", "-j", "-4", "addr")):
-        state["addresses"][device["ifname"]] = sorted(
-            f"{info['local']}/{info['prefixlen']}" for info in device["addr_info"]
-        )
+    for device in addresses:
+        if of_ipv4 := [info for info in device["addr_info"] if info["family"] == "inet"]:
+            state["addresses"][device["ifname"]] = sorted(f"{info['local']}/{info['prefixlen']}" for info in of_ipv4)
     state["settings"]["all"] = (setting("all", "forwarding"), setting("all", "proxy_arp"))
-    state["routes"] = {table: routes(table) for table in ("main", "local")}
-    state["proxy"] = proxy_entries()
+    state["routes"] = routes("all")
+    state["proxy"] = published(proxies)
     return state
 
 
@@ -164,12 +178,9 @@ class Lan:
     def __init__(self, name: str, address: str, peer_address: str) -> None:
         self.namespace = f"umlnet-{os.getpid()}-{name}"
         sh("ip", "netns", "add", self.namespace)
-        sh("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)
-        sh("ip", "addr", "add", address, "dev", name)
-        sh("ip", "link", "set", name, "up")
-        self.run("ip", "addr", "add", peer_address, "dev", "eth0")
-        self.run("ip", "link", "set", "eth0", "up")
-        self.run("ip", "link", "set", "lo", "up")
+        ip_batch(f"link add {name} type veth peer name eth0 netns {self.namespace}", f"addr add {address} dev {name}",
+                 f"link set {name} up")
+        ip_batch(f"addr add {peer_address} dev eth0", "link set eth0 up", "link set lo up", options=("-n", self.namespace))
 
     def run(self, *argv: str, check: bool = True) -> str:
         return sh("ip", "netns", "exec", self.namespace, *argv, check=check)
