@@ -46,6 +46,8 @@ Outcome<Message> NativeSession::receive(const std::string& what, const Deadline&
   // Where the helper has ended, what it has said before is there still.
   auto received = receive_with_fds(socket_.get(), kMaxNativeReply);
   if (received && !received->bytes.empty()) return *std::move(received);
+  // It was taken, and only its descriptors were not: the next message answers the next request.
+  if (!received && received.error().errnum == EMFILE) return failed_by(UMLNET_SYSTEM, received.error());
   socket_.reset();
   if (!received && received.error().errnum == 0) return failed(UMLNET_PROTOCOL, doing + ": " + received.error().line());
   if (!received && received.error().errnum != EAGAIN && received.error().errnum != ECONNRESET)

@@ -32,7 +32,7 @@ class NativeSession {
  private:
   NativeSession(const Helper& helper, HelperRun run, unique_fd socket)
       : helper_(helper), run_(std::move(run)), socket_(std::move(socket)) {}
-  // The next message. Whatever goes wrong here ends the session.
+  // The next message. What goes wrong here ends the session, but for a want of descriptors (EMFILE).
   Outcome<Message> receive(const std::string& what, const Deadline& until);
   Outcome<Message> ask(std::span<const std::string> words, int netns, const std::string& what);
   // What the reply was made of; a reply that does not fit ends the session.

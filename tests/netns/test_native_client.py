@@ -1,8 +1,10 @@
 """libumlnet asks the real helper in the native protocol, in a host program that is this one and in one of an ordinary
 user."""
 
+import errno
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -16,7 +18,7 @@ from tests.support import libumlnet, world
 from tests.support.bridge import add_bridge, flags_of, ports
 from tests.support.case import HELPER, ROOT
 from tests.support.guest import soon
-from tests.support.libumlnet import CLOSED, REFUSED, Device, Session
+from tests.support.libumlnet import CLOSED, REFUSED, SYSTEM, Device, Session
 from tests.support.process import status_of
 from tests.support.pump import Pump, end, pair
 from tests.support.responder import Responder
@@ -173,6 +175,22 @@ class Sessions(Client):
             self.assertEqual(select.select([session.fd], [], [], 10)[0], [session.fd])
             self.fails(CLOSED, session.open, "was killed by signal 9")
             device.__exit__()
+
+    def test_a_host_program_that_is_short_of_descriptors_keeps_what_it_has(self) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with Session() as session, session.open(device="one0") as one:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/proc/self/fd"))) + 3, hard))
+            try:
+                failed = self.fails(SYSTEM, lambda: session.open(device="two0", queues=60))
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            self.assertEqual(failed.errnum, errno.EMFILE)
+            self.assertTrue(soon(lambda: "two0" not in devices()))
+            self.assertEqual(flags_of(one.fds[0])[0], "one0")
+            with session.open(device="two0", queues=60) as two:
+                self.assertEqual(len(two.fds), 60)
+            session.close()
+        self.assert_as_before()
 
     def test_a_policy_that_changes(self) -> None:
         with Session() as session:
