@@ -14,7 +14,7 @@ class PolicyWatch {
 
   int fd() const { return fd_.get(); }
 
-  // Whether anything changed since begin(); then it stays so.
+  // Whether a file of the policy was made, changed, renamed or deleted since begin(); then it stays so.
   bool has_changed();
 
  private:
