@@ -213,6 +213,7 @@ class Session(HostCase):
         self.addCleanup(there.close)
         session = self.session()
         session.ask("open").close()
+        session.ask("remove", "device=none")  # the helper is through with that device
         one_more = open_fds(session) + 1
         resource.prlimit(session.process.pid, resource.RLIMIT_NOFILE, (one_more, one_more))
         with session.ask("open", "netns=0", fds=[there.fd]) as answer:
