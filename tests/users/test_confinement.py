@@ -26,9 +26,12 @@ class Profile(HostCase):
         self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
         self.assertNotIn("error", done.stderr.lower())
 
-    def test_it_lets_the_helper_open_what_it_opens(self) -> None:
+    def rules(self) -> list[tuple[str, str]]:
         text = PROFILE.read_text().replace("@{PROC}", "/proc").replace("@{pid}", "*")
-        rules = [(place, mode) for place, mode in re.findall(r"^  (/\S+) (\w+),$", text, re.MULTILINE)]
+        return re.findall(r"^  (/\S+) (\w+),$", text, re.MULTILINE)
+
+    def test_it_lets_the_helper_open_what_it_opens(self) -> None:
+        rules = self.rules()
         (world.POLICY.parent / "policy.d").mkdir()
         world.write_policy({"version": 1, "rules": []}, world.POLICY.parent / "policy.d" / "10-one.json")
         world.write_policy({"version": 1, "audit": {"journald": True}, "rules": []})
@@ -46,6 +49,20 @@ class Profile(HostCase):
             if place.startswith("/proc/") and place.split("/")[2].isdigit():
                 place = "/proc/1/" + place.split("/", 3)[3]
             self.assertTrue(any(fnmatch.fnmatchcase(place, rule) and wanted <= set(mode) for rule, mode in rules), line)
+
+    def test_it_lets_the_helper_lock_what_it_locks(self) -> None:
+        helper = world.helper_copy(HELPER, "setuid")
+        for has_counters in (True, False):
+            if not has_counters:
+                world.REFUSALS.unlink()
+            with tempfile.TemporaryDirectory() as directory:
+                log = Path(directory) / "strace"
+                subprocess.run(["strace", "-u", "nobody", "-y", "-e", "trace=fcntl", "-o", log, helper, "4", "add", "tap7", "10.50.0.7", "255.255.255.0"],
+                               capture_output=True)
+                locked = set(re.findall(r"fcntl\(\d+<([^>]+)>, F_OFD_SETLK", log.read_text()))
+            self.assertEqual(locked, {str(world.REFUSALS if has_counters else world.LOG)})
+            for place in locked:
+                self.assertTrue(any(rule == place and "k" in mode for rule, mode in self.rules()), place)
 
 
 class Service(unittest.TestCase):

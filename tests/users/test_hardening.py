@@ -38,8 +38,14 @@ class Hardening(unittest.TestCase):
                 self.assertFalse("W" in flags and "E" in flags, (program, kind, flags))
 
     def test_stacks_are_guarded(self) -> None:
+        """In the project's own code: a C library in the file has guards of its own."""
         for program in self.each():
-            self.assertIn("__stack_chk_fail", readelf(program, "-s"), program)
+            code = subprocess.run(["objdump", "-d", "--no-show-raw-insn", program], capture_output=True, text=True, check=True).stdout
+            ours = [body for name, body in re.findall(r"^[0-9a-f]+ <(\w+)[^>]*>:\n((?:.+\n)*)", code, re.MULTILINE)
+                    if name.startswith("_ZN6umlnet")]
+            guarded = [body for body in ours if "<__stack_chk_fail" in body]
+            # Those that have nothing on the stack which could be written over need none.
+            self.assertGreater(len(guarded), len(ours) // 4, program)
 
     def test_indirect_jumps_and_returns_are_guarded_where_the_processor_can(self) -> None:
         """Of the project's own code; the file as a whole says so only where all libraries in it were compiled like that."""
