@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <charconv>
 #include <iterator>
+#include <string>
 
 #include "libumlnet/core/native5_arguments.h"
 #include "uml_net/held_signals.h"
@@ -57,7 +58,8 @@ std::variant<Message, Error, NativeSession::End> NativeSession::next() {
       if (error.errnum == EAGAIN) continue;
       if (error.errnum == ECONNRESET) return End{"the caller closed the session"};
       return Error{Code::usage, error.errnum, "cannot take the request: " + error.what,
-                   "A record has 8,192 bytes at the most, and 64 descriptors."};
+                   "A record has " + std::to_string(native5::kMaxRecord) + " bytes at the most, and " +
+                       std::to_string(kMaxPassedFds) + " descriptors."};
     }
     // A packet without bytes is taken for the end as well: there is no telling one from the other.
     if (message->bytes.empty()) return End{"the caller closed the session"};

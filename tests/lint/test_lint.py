@@ -85,6 +85,12 @@ class Lint(unittest.TestCase):
         for word in re.findall(r'^    \{"(\w+)", \w', (ROOT / "libumlnet/core/call.cc").read_text(), re.MULTILINE):
             self.assertRegex(page, rf"(?m)^\.(Nm|It|Ic|Cm).*\b{word}\b")
 
+    def test_every_code_of_a_refusal_is_in_the_manual(self) -> None:
+        codes = re.findall(r'\{Code::\w+, "(\w+)"', (ROOT / "libumlnet/core/error.cc").read_text())
+        listed = re.findall(r"(?m)^\.It Ic (\w+)$", (ROOT / "man/uml_net.8").read_text())
+        self.assertGreater(len(codes), 10)
+        self.assertEqual(sorted(set(codes) - set(listed)), [])
+
     def test_every_function_and_error_of_the_library_is_in_its_manual(self) -> None:
         page = (ROOT / "man/libumlnet.3").read_text()
         functions = re.findall(r"^    (umlnet_\w+);", (ROOT / "libumlnet/libumlnet.map").read_text(), re.MULTILINE)

@@ -83,8 +83,11 @@ class Session(HostCase):
         session = self.session()
         ours, theirs = os.pipe()
         self.addCleanup(os.close, ours)
-        with session.ask("open", fds=[theirs] * 60) as answer:
+        with session.ask("open", fds=[theirs] * 128) as answer:
             self.assertTrue(answer.ok)
+        too_many = session.ask("open", fds=[theirs] * 129)
+        self.assertEqual((too_many.json["status"], too_many.fds), ("error", []))
+        self.assertIn("128 descriptors", too_many.json["advice"])
         os.close(theirs)
         self.assertEqual(os.read(ours, 1), b"", "somebody still holds the pipe")
 
