@@ -64,6 +64,13 @@ class Lint(unittest.TestCase):
             for table in (ecs, ocsf.split(".Sh ")[0]):
                 self.assertIn(f"\n.It {key} Ta ", table)
 
+    def test_every_key_of_a_sessions_last_line_is_in_its_manual(self) -> None:
+        schema = json.loads((ROOT / "policy/audit.schema.json").read_text())
+        section = (ROOT / "man/umlnet-audit.5").read_text().split("\n.Sh SESSIONS\n")[1].split("\n.Sh ")[0]
+        named = set(" ".join(re.findall(r"(?m)^\.Ic (.*)$", section)).replace(",", " ").split())
+        for kind in schema["properties"]["result"]["properties"]["session"]["oneOf"]:
+            self.assertEqual(set(kind["properties"]) - named, set())
+
     def test_every_key_of_a_policy_is_in_its_manual(self) -> None:
         schema = json.loads((ROOT / "policy/policy.schema.json").read_text())
         page = (ROOT / "man/umlnet-policy.5").read_text()
