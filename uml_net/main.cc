@@ -271,7 +271,7 @@ struct SessionWay {
 // So many descriptors on /dev/net/tun, opened by the process that still may, and the audit log where a new one lies
 // there.
 Result<void> prepare(unsigned tuns, SessionWay& session) {
-  const auto log = session.session.opener().open(session.tuns, tuns, session.log.fd());
+  const auto log = session.session.opener().open(session.tuns, tuns, session.log.fd(), session.session.watch());
   if (!log) return std::unexpected(log.error());
   return *log ? session.log.move_to(**log) : Result<void>();
 }
@@ -343,7 +343,7 @@ Result<void> answer_record(Message& record, SessionWay& session, const Way& way,
     make_room(session, way);
     prepared = prepare(queues, session);
   }
-  if (prepared && session.session.policy().has_changed())
+  if (prepared && session.session.watch().policy_has_changed())
     prepared = fail(Code::denied, "the policy has changed since this session began",
                     "Begin a new session for what is asked for from here on; what this one made stays until it ends.");
   Elsewhere* there = nullptr;
@@ -499,10 +499,8 @@ int answer(const Call& call, unique_fd& named, const policy::Caller& caller, Tru
   for (const auto& tun : tuns) fds.tuns.push_back(tun.get());
   if (ethertap) fds.session = ethertap->fds();
   if (session)
-    fds.native_session = {.signals = session->signals(),
-                          .opener = session->opener().channel(),
-                          .policy = session->policy().fd(),
-                          .log_path = TrustedOpener::log_path()};
+    fds.native_session = {
+        .signals = session->signals(), .opener = session->opener().channel(), .watch = session->watch().fd()};
   if (auto entered = priv::stage_filter(fds).enter(); !entered) return no(entered.error());
 
   priv::KernelEffects effects(tun_source, *socket);

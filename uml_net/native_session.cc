@@ -17,7 +17,7 @@
 namespace umlnet {
 
 Result<SessionRoots> SessionRoots::begin() {
-  auto watch = PolicyWatch::begin();
+  auto watch = FileWatch::begin();
   if (!watch) return std::unexpected(std::move(watch.error()));
   auto opener = TrustedOpener::start();
   if (!opener) return std::unexpected(std::move(opener.error()));

@@ -11,17 +11,17 @@
 #include "libumlnet/core/fd_passing.h"
 #include "libumlnet/core/request_id.h"
 #include "libumlnet/core/unique_fd.h"
-#include "uml_net/policy_watch.h"
+#include "uml_net/file_watch.h"
 #include "uml_net/trusted_opener.h"
 
 namespace umlnet {
 
 // What a session keeps from the time before the process became its caller.
 struct SessionRoots {
-  PolicyWatch watch;
+  FileWatch watch;
   TrustedOpener opener;
 
-  // To be called with the installation's identity, before the policy is read.
+  // To be called with the installation's identity, before the policy is read and the log is opened.
   static Result<SessionRoots> begin();
 };
 
@@ -35,7 +35,7 @@ class NativeSession {
   static Result<NativeSession> prepare(SessionRoots roots);
 
   int signals() const { return signals_.get(); }
-  PolicyWatch& policy() { return roots_.watch; }
+  FileWatch& watch() { return roots_.watch; }
   TrustedOpener& opener() { return roots_.opener; }
 
   struct End {

@@ -42,13 +42,6 @@ bool is_fit_to_be_the_log(const struct stat& status) {
   return S_ISREG(status.st_mode) && status.st_uid == 0 && status.st_nlink == 1 && (status.st_mode & S_IWOTH) == 0;
 }
 
-// Looked up as whoever this process is: where it may not, nothing does.
-bool lies_at_the_log(const struct stat& held) {
-  struct stat status{};
-  return ::lstat(kLog, &status) == 0 && is_fit_to_be_the_log(status) && status.st_dev == held.st_dev &&
-         status.st_ino == held.st_ino;
-}
-
 void answer(int channel, const Question& question) {
   Answer answer;
   std::array<unique_fd, kMaxPassedFds> opened;
@@ -114,8 +107,6 @@ Result<TrustedOpener> TrustedOpener::start() {
   return TrustedOpener(*std::move(process));
 }
 
-const char* TrustedOpener::log_path() { return kLog; }
-
 Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct stat& log) {
   const Question question{.tuns = tuns, .log_device = log.st_dev, .log_inode = log.st_ino};
   std::array<char, sizeof question> bytes{};
@@ -139,12 +130,15 @@ Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct sta
   return opened;
 }
 
-Result<std::optional<unique_fd>> TrustedOpener::open(std::vector<unique_fd>& tuns, unsigned wanted, int log) {
-  struct stat held{};
-  if (!look_at_fd(log, held)) return fail_errno(Code::audit, errno, "cannot look at the audit log");
+Result<std::optional<unique_fd>> TrustedOpener::open(std::vector<unique_fd>& tuns, unsigned wanted, int log,
+                                                     FileWatch& watch) {
   if (auto there = process_.check(); !there) return std::unexpected(std::move(there.error()));
   const unsigned missing = wanted > tuns.size() ? wanted - static_cast<unsigned>(tuns.size()) : 0;
-  if (missing == 0 && lies_at_the_log(held)) return std::nullopt;
+  struct stat held{};
+  if (!look_at_fd(log, held)) return fail_errno(Code::audit, errno, "cannot look at the audit log");
+  // Before the question: what moves after it is for the next one.
+  if (watch.take_log_moves() || !is_fit_to_be_the_log(held)) has_log_in_place_ = false;
+  if (missing == 0 && has_log_in_place_) return std::nullopt;
   Result<Opened> opened;
   try_for(audit::kRotationTakes, [&] {
     opened = ask(missing == 0 ? 0 : missing + kAhead, held);
@@ -152,6 +146,7 @@ Result<std::optional<unique_fd>> TrustedOpener::open(std::vector<unique_fd>& tun
     return opened || opened.error().code != Code::audit || !audit::is_being_rotated(opened.error().errnum);
   });
   if (!opened) return std::unexpected(std::move(opened.error()));
+  has_log_in_place_ = true;
   std::ranges::move(opened->tuns, std::back_inserter(tuns));
   return std::move(opened->log);
 }

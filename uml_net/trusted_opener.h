@@ -11,6 +11,7 @@
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/unique_fd.h"
 #include "uml_net/assistant.h"
+#include "uml_net/file_watch.h"
 
 namespace umlnet {
 
@@ -29,17 +30,13 @@ class TrustedOpener {
   // So many more descriptors than are wanted does open() open, for the requests to come.
   static constexpr unsigned kAhead = 4;
 
-  // Where the audit log lies: the one path that open() looks at with lstat(2). It stands in memory that cannot be
-  // written; a session that was taken over could put other memory there, and see what its caller may see.
-  static const char* log_path();
-
   // Adds to `tuns`, which are open on /dev/net/tun and not tied to a device, until they are `wanted` (64 at the most);
   // and has a look at the audit log, of which `log` (borrowed) is what this process writes to: where another file lies
   // in its place, that is the result; where none does, it is waited for as Log::open() does. Code::kernel or
   // Code::audit where one of them cannot be had, and where the process that opens them is gone. That is asked only
-  // where this process cannot do without: it then opens a few more than are wanted, for the next time, and that the log
-  // is the one in its place this process sees for itself.
-  Result<std::optional<unique_fd>> open(std::vector<unique_fd>& tuns, unsigned wanted, int log);
+  // where this process cannot do without: it then opens a few more than are wanted, for the next time, and `watch`
+  // tells where the log that was the one in its place may be so no more. Whoever gets another one moves to it.
+  Result<std::optional<unique_fd>> open(std::vector<unique_fd>& tuns, unsigned wanted, int log, FileWatch& watch);
 
  private:
   explicit TrustedOpener(Assistant process) : process_(std::move(process)) {}
@@ -50,6 +47,7 @@ class TrustedOpener {
   Result<Opened> ask(unsigned tuns, const struct stat& log);
 
   Assistant process_;
+  bool has_log_in_place_ = false;  // since the last question, by what `watch` said before it
 };
 
 }  // namespace umlnet

@@ -1,6 +1,7 @@
 """libumlnet asks the real helper in the native protocol, in a host program that is this one and in one of an ordinary
 user."""
 
+import contextlib
 import errno
 import json
 import os
@@ -42,8 +43,13 @@ def devices() -> set[str]:
 
 def first_session_process() -> int:
     """The one that was started; others of a session are its children."""
-    found = {int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline")
-             if path.read_bytes().endswith(b"uml_net\0005\0session\0")}
+    here = os.readlink("/proc/self/ns/net")  # another test beside this one has sessions, too
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if (process / "cmdline").read_bytes().endswith(b"uml_net\0005\0session\0") and \
+                    os.readlink(process / "ns/net") == here:
+                found.add(int(process.name))
     (first,) = [pid for pid in found if int(status_of(pid)["PPid"]) not in found]
     return first
 

@@ -70,7 +70,7 @@ def enter(tun_mode: int = 0o600) -> None:
     shutil.rmtree("/etc/umlnet", ignore_errors=True)
     POLICY.parent.mkdir(mode=0o755)
     mount_tmpfs(Path("/var/log"))
-    LOG.parent.mkdir(mode=0o755)
+    LOG.parent.mkdir(mode=0o750)
     mount_tmpfs(Path("/run/netns"))
     mount_tmpfs(TUN.parent)
     os.mknod(TUN, stat.S_IFCHR | tun_mode, os.makedev(10, 200))
@@ -104,7 +104,8 @@ def touch_log(path: Path, mode: int = 0o600, group: int = 0) -> None:
 
 
 def reset_log(mode: int = 0o600, group: int = 0) -> None:
-    """The log and the count of refusals, empty, as an installation makes them."""
+    """The log and the count of refusals, empty, in a directory for them and their group, as an installation makes them."""
+    os.chown(LOG.parent, 0, group)
     for path in (LOG, REFUSALS):
         path.unlink(missing_ok=True)
         touch_log(path, mode, group)

@@ -138,7 +138,7 @@ TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes o
                                     .reply = 1,
                                     .audit = 6,
                                     .attendant = 9,
-                                    .native_session = umlnet::priv::NativeSessionFds{10, 11, 12, "/log"}}));
+                                    .native_session = umlnet::priv::NativeSessionFds{10, 11, 12}}));
   check(umlnet::relay_filter({.tap = 3, .data = 4, .controller = 5}));
   check(umlnet::sealed_relay_filter(3, 4));
   check(umlnet::attendant_filter(3));

@@ -67,15 +67,13 @@ SeccompFilter stage_filter(const StageFds& fds) {
   if (fds.native_session) {
     const NativeSessionFds& session = *fds.native_session;
     filter.allow(SYS_poll, {Where::equals_int(1, kNativeSessionPollFds)});
-    filter.allow_on_fd(SYS_recvmsg, fds.reply).allow_on_fd(SYS_read, session.policy);
+    filter.allow_on_fd(SYS_recvmsg, fds.reply).allow_on_fd(SYS_read, session.watch);
     filter.allow_on_fd(SYS_sendmsg, session.opener).allow_on_fd(SYS_recvmsg, session.opener);
     filter.allow(SYS_dup3, {Where::equals_int(1, static_cast<std::uint32_t>(fds.audit))});
     filter.allow(SYS_sendto).allow(SYS_recvfrom);
     for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
     for (const auto request : kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
     filter.allow(SYS_fstat);
-    filter.allow(SYS_newfstatat, {Where::equals(1, reinterpret_cast<std::uint64_t>(session.log_path)),
-                                  Where::equals_int(3, AT_SYMLINK_NOFOLLOW)});
   }
 #ifdef UMLNET_SANITIZED
   filter.allow_each(kSanitizer);

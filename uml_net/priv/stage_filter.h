@@ -21,10 +21,9 @@ struct SessionFds {
 // What a session of the native protocol works with besides: descriptors come and go, so that what is allowed on TAPs
 // and on rtnetlink sockets is allowed on any.
 struct NativeSessionFds {
-  int signals;           // polled only
-  int opener;            // questions to the process that opens /dev/net/tun
-  int policy;            // notices of its changes
-  const char* log_path;  // where the audit log lies, looked at only: the filter compares the address
+  int signals;  // polled only
+  int opener;   // questions to the process that opens /dev/net/tun
+  int watch;    // notices of changes of the policy and of where the audit log lies
 };
 
 // The fds that the stage works with. -1 where there is none.
