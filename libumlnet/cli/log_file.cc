@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "libumlnet/cli/user_names.h"
 
@@ -16,15 +17,18 @@ namespace {
 constexpr std::size_t kPortion = 65536;
 constexpr std::size_t kRemembered = 128;  // bytes of the last line
 
-// Who may read it, where that can be seen.
+// Who may read it, as far as that can be seen.
 std::string why_forbidden(const std::string& path) {
-  struct stat status{};
   std::string text = "It says who asked for what, and is not for everybody.";
-  if (::stat(path.c_str(), &status) == 0) {
+  const std::string directory = path.substr(0, path.rfind('/') + 1);
+  for (const auto& [what, place] : {std::pair("It", path), std::pair("Its directory", directory)}) {
+    struct stat status{};
+    if (::stat(place.c_str(), &status) != 0) continue;
     char mode[16];
     std::snprintf(mode, sizeof mode, "%04o", status.st_mode & 07777);
-    text += " It belongs to user " + user_text(status.st_uid) + " and group " + group_text(status.st_gid) +
-            ", with mode " + mode + ".";
+    text += std::string(" ") + what + " belongs to user " + user_text(status.st_uid) + " and group " +
+            group_text(status.st_gid) + ", with mode " + mode + ".";
+    break;
   }
   return text + "\nRun this as root: sudo umlnet log ...";
 }

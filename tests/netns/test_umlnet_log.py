@@ -125,9 +125,14 @@ class OfTheHelper(LogCase):
         self.assertEqual(summed["first"], world.audit_lines()[0]["time"])
 
     def test_who_may_not_read_it_is_told_what_to_do(self) -> None:
-        self.log(status=77, user=NOBODY, group=NOBODY, extra_groups=[])
-        for words in (str(world.LOG), "Permission denied", "user root and group root", "mode 0600", "sudo umlnet log"):
-            self.assertIn(words, self.said)
+        directory = world.LOG.parent
+        self.addCleanup(directory.chmod, directory.stat().st_mode & 0o7777)
+        for mode, whose in ((0o755, "It belongs to user root and group root, with mode 0600."),
+                            (0o750, "Its directory belongs to user root and group root, with mode 0750.")):
+            directory.chmod(mode)
+            self.log(status=77, user=NOBODY, group=NOBODY, extra_groups=[])
+            for words in (str(world.LOG), "Permission denied", whose, "sudo umlnet log"):
+                self.assertIn(words, self.said)
         with world.LOG.open() as readable:
             self.assertEqual(len(self.rows("--file", "-", user=NOBODY, group=NOBODY, extra_groups=[], stdin=readable)), 5)
 
