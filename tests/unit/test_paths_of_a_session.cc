@@ -4,14 +4,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <functional>
 #include <string>
 
 #include "policy/location.h"
+#include "tests/unit/in_a_child.h"
 #include "uml_net/look_at_fd.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/trusted_opener.h"
@@ -31,23 +30,8 @@ SeccompFilter session_filter() {
        .native_session = priv::NativeSessionFds{.signals = kChannel, .opener = kChannel, .watch = kChannel}});
 }
 
-bool survives(const SeccompFilter& filter, const std::function<void()>& attempt) {
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    ::signal(SIGSYS, SIG_DFL);  // doctest catches it
-    if (!filter.enter()) ::_exit(2);
-    attempt();
-    ::_exit(0);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  if (WIFSIGNALED(status)) {
-    CHECK(WTERMSIG(status) == SIGSYS);
-    return false;
-  }
-  REQUIRE(WEXITSTATUS(status) == 0);
-  return true;
+End under(const SeccompFilter& filter, const std::function<void()>& attempt) {
+  return in_a_child([&] { return filter.enter().has_value(); }, attempt);
 }
 
 void look(const char* path, int flags) {
@@ -60,12 +44,12 @@ void look(const char* path, int flags) {
 TEST_CASE("paths of a session: it looks at descriptors") {
   struct stat status{};
   for (const auto& filter : {session_filter(), opener_filter(kChannel)})
-    CHECK(survives(filter, [&] { look_at_fd(STDIN_FILENO, status); }));
+    CHECK(under(filter, [&] { look_at_fd(STDIN_FILENO, status); }) == End::lived);
 }
 
 TEST_CASE("paths of a session: no process of it looks at a file by its name, by whatever flags") {
   for (const auto& filter : {session_filter(), opener_filter(kChannel)})
     for (const int flags : {0, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW})
       for (const char* path : {"/etc/shadow", policy::kAuditLog, ""})
-        CHECK_FALSE_MESSAGE(survives(filter, [&] { look(path, flags); }), std::string(path) << " " << flags);
+        CHECK_MESSAGE(under(filter, [&] { look(path, flags); }) == End::killed, std::string(path) << " " << flags);
 }

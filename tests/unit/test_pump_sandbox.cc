@@ -24,14 +24,13 @@
 
 #include "libumlnet/client/sandbox.h"
 #include "libumlnet/client/syscall_name.h"
+#include "tests/unit/in_a_child.h"
 #include "tests/unit/pump_fixture.h"
 
 using namespace pump_test;
 using namespace umlnet::client;
 
 namespace {
-
-enum class End { lived, killed };
 
 // What the sandbox is made for here: a TAP (/dev/null has its place), a stream, a stop, a capture into a pipe.
 struct Fds {
@@ -66,21 +65,7 @@ struct SharedViolation {
 
 End in_the_sandbox(const SandboxFds& fds, Violation& violation, const std::function<void()>& attempt) {
   violation.happened = 0;
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    if (!enter_sandbox(fds, violation)) ::_exit(2);
-    attempt();
-    ::_exit(0);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  if (WIFSIGNALED(status)) {
-    CHECK(WTERMSIG(status) == SIGSYS);
-    return End::killed;
-  }
-  REQUIRE(WEXITSTATUS(status) == 0);
-  return End::lived;
+  return in_a_child([&] { return enter_sandbox(fds, violation).has_value(); }, attempt);
 }
 
 #ifdef __x86_64__

@@ -8,12 +8,12 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <functional>
 
+#include "tests/unit/in_a_child.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/priv/tun.h"
 
@@ -23,34 +23,21 @@ namespace {
 
 constexpr int kTun = 100, kRtnetlink = 101, kReply = 102, kAudit = 103, kJournal = 104, kOther = 105, kCounters = 106;
 
-enum class End { lived, killed };
-
 // The child has /dev/null at all of the fds: what matters here is whether the kernel lets the call begin.
 End in_the_stage(const std::function<void()>& attempt, int counters = kCounters) {
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    ::signal(SIGSYS, SIG_DFL);  // doctest catches it
-    const int null = ::open("/dev/null", O_RDWR);
-    for (const int fd : {kTun, kRtnetlink, kReply, kAudit, kJournal, kOther, kCounters}) ::dup2(null, fd);
-    const priv::StageFds fds{.tuns = {kTun},
-                             .rtnetlink = kRtnetlink,
-                             .reply = kReply,
-                             .audit = kAudit,
-                             .counters = counters,
-                             .journal = kJournal};
-    if (!priv::stage_filter(fds).enter()) ::_exit(2);
-    attempt();
-    ::_exit(0);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  if (WIFSIGNALED(status)) {
-    CHECK(WTERMSIG(status) == SIGSYS);
-    return End::killed;
-  }
-  REQUIRE(WEXITSTATUS(status) == 0);
-  return End::lived;
+  return in_a_child(
+      [&] {
+        const int null = ::open("/dev/null", O_RDWR);
+        for (const int fd : {kTun, kRtnetlink, kReply, kAudit, kJournal, kOther, kCounters}) ::dup2(null, fd);
+        const priv::StageFds fds{.tuns = {kTun},
+                                 .rtnetlink = kRtnetlink,
+                                 .reply = kReply,
+                                 .audit = kAudit,
+                                 .counters = counters,
+                                 .journal = kJournal};
+        return priv::stage_filter(fds).enter().has_value();
+      },
+      attempt);
 }
 
 }  // namespace
