@@ -113,7 +113,7 @@ class Granted(BridgeCase):
                 request = (header + b"\xff" * 6 + mac + b"\x08\x06" + struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac
                            + socket.inet_aton("10.60.0.9") + bytes(6) + socket.inet_aton("10.60.0.1")).ljust(60, b"\0")
                 os.set_blocking(tap, False)
-                deadline = time.monotonic() + bridge.PATIENCE
+                deadline = time.monotonic() + world.PATIENCE
                 answered = b""
                 while not answered:
                     self.assertLess(time.monotonic(), deadline, "no answer")

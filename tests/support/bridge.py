@@ -6,7 +6,6 @@ import fcntl
 import os
 import socket
 import struct
-import time
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -14,7 +13,6 @@ from tests.support import caller, world
 
 TUNGETIFF = 0x800454D2
 IFF_TAP, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_VNET_HDR, IFF_PERSIST = 0x0002, 0x0100, 0x1000, 0x4000, 0x0800
-PATIENCE = 10  # seconds
 
 
 def ask(helper: Path | str, bridge: str = "br0", *options: str, user: int | None = None,
@@ -25,7 +23,7 @@ def ask(helper: Path | str, bridge: str = "br0", *options: str, user: int | None
         with theirs:
             done = caller.run(helper, *options, f"--fd={theirs.fileno()}", f"--br={bridge}", user=user, groups=groups,
                               pass_fds=[theirs.fileno()], **more)
-        ours.settimeout(PATIENCE)
+        ours.settimeout(world.PATIENCE)
         reply = caller.Reply(done.returncode, stderr=done.stderr.decode())
         assert done.stdout == b"", done
         reply.data, reply.fds, _, _ = socket.recv_fds(ours, 4096, 8)
@@ -51,11 +49,7 @@ def add_bridge(name: str = "br0", address: str | None = "10.60.0.1/24", mtu: int
         world.sh("ip", "link", "set", device, "up")
     if address is not None:
         world.sh("ip", "addr", "add", address, "dev", name)
-    # The kernel takes notice of a carrier a moment later, and says so in routes.
-    deadline = time.monotonic() + PATIENCE
-    while "NO-CARRIER" in world.sh("ip", "link", "show", name) or "linkdown" in str(world.routes() + world.routes("local")):
-        assert time.monotonic() < deadline, f"{name} has no carrier"
-        time.sleep(0.01)
+    world.wait_for_carrier(name)
 
 
 def ports() -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -21,6 +22,7 @@ POLICY = Path("/etc/umlnet/policy.json")
 LOG = Path("/var/log/umlnet/audit.jsonl")
 REFUSALS = LOG.with_suffix(".refusals")
 TUN = Path("/dev/net/tun")
+PATIENCE = 10  # seconds
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -173,6 +175,15 @@ def snapshot() -> dict[str, Any]:
     return state
 
 
+def wait_for_carrier(device: str) -> None:
+    """For the kernel takes notice of one a moment later, and says so in routes: a test that compares before with after
+    would take that for the helper's doing."""
+    deadline = time.monotonic() + PATIENCE
+    while "NO-CARRIER" in sh("ip", "link", "show", device) or "linkdown" in sh("ip", "route", "show", "table", "all", "dev", device):
+        assert time.monotonic() < deadline, f"{device} has no carrier"
+        time.sleep(0.01)
+
+
 class Lan:
     """A wire from here to a second host, which has a network of its own."""
 
@@ -182,6 +193,7 @@ class Lan:
         ip_batch(f"link add {name} type veth peer name eth0 netns {self.namespace}", f"addr add {address} dev {name}",
                  f"link set {name} up")
         ip_batch(f"addr add {peer_address} dev eth0", "link set eth0 up", "link set lo up", options=("-n", self.namespace))
+        wait_for_carrier(name)
 
     def run(self, *argv: str, check: bool = True) -> str:
         return sh("ip", "netns", "exec", self.namespace, *argv, check=check)
