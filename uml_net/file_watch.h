@@ -3,21 +3,30 @@
 
 #include <array>
 
-#include "libumlnet/core/error.h"
 #include "libumlnet/core/unique_fd.h"
 
 namespace umlnet {
 
 class FileWatch {
  public:
-  // To be called before the policy is read and the log is opened, with the identity that does so: whoever the process
-  // is later need not be allowed to look into their directories. A directory of the policy that is not there is not
-  // watched: then there is no policy, and only root is served. Code::kernel where the kernel gives no more watches.
-  static Result<FileWatch> begin();
+  // None: it sees nothing.
+  FileWatch() = default;
+  // To be called before the policy is read and the log is opened, with the effective uid that does so: whoever the
+  // process is later need not be allowed to look into their directories. None where the kernel gives no more watches:
+  // it counts them for each user, and this one is its caller's, who shall not use up what root's own programs need. So
+  // it is for a process without any capability (as_real_uid()). A directory of the policy that is not there is not
+  // watched: then there is no policy, and only root is served.
+  static FileWatch begin();
 
-  int fd() const { return fd_.get(); }
+  // What another process began, as that one's fd() and places() say.
+  using Places = std::array<int, 3>;
+  FileWatch(unique_fd fd, const Places& places) : fd_(std::move(fd)), places_(places) {}
 
-  // Whether a file of the policy was made, changed, renamed or deleted since begin(); then it stays so.
+  int fd() const { return fd_.get(); }  // -1: none
+  const Places& places() const { return places_; }
+
+  // Whether a file of the policy was made, changed, renamed or deleted since begin(), where it sees that; then it stays
+  // so.
   bool policy_has_changed();
 
   // Whether another file may lie at the audit log's path than did when this was asked before. Always, where its
@@ -25,12 +34,10 @@ class FileWatch {
   bool take_log_moves();
 
  private:
-  explicit FileWatch(unique_fd fd) : fd_(std::move(fd)) {}
   void take_events();
 
   unique_fd fd_;
-  std::array<int, 2> policy_ = {-1, -1};
-  int log_ = -1;
+  Places places_ = {-1, -1, -1};  // watch descriptors: the policy's two directories, and the log's
   bool policy_has_changed_ = false;
   bool log_has_moved_ = false;
 };

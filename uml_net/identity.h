@@ -1,6 +1,8 @@
 // The process becomes its caller, for good.
 #pragma once
 
+#include <functional>
+
 #include "libumlnet/core/error.h"
 #include "policy/caller.h"
 
@@ -11,5 +13,10 @@ namespace umlnet {
 // untraceable. What the kernel says of the caller is returned. Code::not_privileged where CAP_NET_ADMIN is not there,
 // in words that tell the administrator what to do.
 Result<policy::Caller> become_caller();
+
+// Calls `what` with the real uid in effect, which what the kernel counts for each user then counts against. False where
+// it is not called, or where there is no way back. For a process without any capability: otherwise the way back would
+// put what is permitted into effect.
+bool as_real_uid(const std::function<void()>& what);
 
 }  // namespace umlnet

@@ -42,6 +42,7 @@
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/read_host_state.h"
 #include "uml_net/reply.h"
+#include "uml_net/session_roots.h"
 #include "uml_net/startup.h"
 #include "uml_net/trusted_inputs.h"
 
@@ -232,18 +233,24 @@ std::vector<std::string> undo_session(priv::Outcome& opened, const Way& way) {
   return words;
 }
 
+// For a line that is written whether or not a new log can be had: where not, to the one that the session has.
+void follow_log(SessionRoots& roots, audit::Log& log) { [[maybe_unused]] const auto followed = roots.follow(log); }
+
 // The rest of an ethertap session: each control record takes the way of a request of its own.
-int hold_session(EthertapSession& session, Fulfilled& opened, const Way& way) {
+int hold_session(EthertapSession& session, Fulfilled& opened, SessionRoots& roots, audit::Log& log, const Way& way) {
   const IfName device = opened.outcome.tap->name;
   unsigned added = 0, removed = 0;
   const auto end = session.hold([&](const uml4::ControlRecord& record) -> std::string {
-    const auto request = uml4::request_of(record, device);
-    if (!request) {
-      way.trail.add_summaries(nullptr);
-      if (const auto recorded = way.trail.refused(request.error(), {}); !recorded) way.reply.remark(recorded.error());
-      return told(request.error());
-    }
+    auto prepared = roots.follow(log);
+    if (prepared) prepared = roots.check_policy();
     way.trail.add_summaries(nullptr);
+    const auto request = uml4::request_of(record, device);
+    if (!request || !prepared) {
+      const Error& error = request ? prepared.error() : request.error();
+      const auto recorded = request ? way.trail.refused(error, {}, *request) : way.trail.refused(error, {});
+      if (!recorded) way.reply.remark(recorded.error());
+      return told(error);
+    }
     const auto done = fulfil(*request, way);
     if (!done) return told(done.error());
     (std::holds_alternative<AddAddress>(*request) ? added : removed) += done->outcome.changes.empty() ? 0 : 1;
@@ -252,6 +259,7 @@ int hold_session(EthertapSession& session, Fulfilled& opened, const Way& way) {
   });
   const auto dropped = read_tx_dropped(way.socket, device.str());
   const auto undone = undo_session(opened.outcome, way);
+  follow_log(roots, log);
   priv::drop_net_admin();
   const auto summary = audit::summary_of(session.counters(), end.why, dropped, added, removed);
   if (const auto recorded = way.trail.ended(opened.grant, opened.outcome, summary, undone, end.error); !recorded)
@@ -262,22 +270,12 @@ int hold_session(EthertapSession& session, Fulfilled& opened, const Way& way) {
 // What a session of the native protocol works with besides.
 struct SessionWay {
   NativeSession& session;
+  SessionRoots& roots;
   audit::Log& log;
   std::vector<unique_fd>& tuns;  // those that are open for this request, and for the next
   std::vector<std::unique_ptr<Elsewhere>> elsewhere = {};
   audit::NativeSessionSummary summary = {};
 };
-
-// So many descriptors on /dev/net/tun, opened by the process that still may, and the audit log where a new one lies
-// there.
-Result<void> prepare(unsigned tuns, SessionWay& session) {
-  const auto log = session.session.opener().open(session.tuns, tuns, session.log.fd(), session.session.watch());
-  if (!log) return std::unexpected(log.error());
-  return *log ? session.log.move_to(**log) : Result<void>();
-}
-
-// For a line that is written whether or not a new log can be had: where not, to the one that the session has.
-void follow_log(SessionWay& session) { [[maybe_unused]] const auto followed = prepare(0, session); }
 
 // Lets go of the namespaces in which nothing of the session's is left: as long as it has a way into one, that one
 // lives.
@@ -330,7 +328,7 @@ Result<void> answer_record(Message& record, SessionWay& session, const Way& way,
   way.trail.add_summaries(nullptr);
   const auto request = native5::parse_record(record.bytes);
   if (!request) {
-    follow_log(session);
+    follow_log(session.roots, session.log);
     if (const auto recorded = way.trail.not_understood(request.error(), record.bytes); !recorded)
       way.reply.remark(recorded.error());
     refused(request.error());
@@ -338,14 +336,12 @@ Result<void> answer_record(Message& record, SessionWay& session, const Way& way,
   }
   const auto* open = std::get_if<OpenInterface>(&*request);
   const unsigned queues = open != nullptr ? open->queues : 0;
-  auto prepared = prepare(queues, session);
+  auto prepared = session.roots.prepare(session.log, session.tuns, queues);
   if (!prepared && prepared.error().errnum == EMFILE) {
     make_room(session, way);
-    prepared = prepare(queues, session);
+    prepared = session.roots.prepare(session.log, session.tuns, queues);
   }
-  if (prepared && session.session.watch().policy_has_changed())
-    prepared = fail(Code::denied, "the policy has changed since this session began",
-                    "Begin a new session for what is asked for from here on; what this one made stays until it ends.");
+  if (prepared) prepared = session.roots.check_policy();
   Elsewhere* there = nullptr;
   if (prepared && open != nullptr && open->netns) {
     auto reached = reach(*open->netns, queues, record, session, way, tuns);
@@ -398,7 +394,7 @@ int hold_native_session(const policy::Grant& opened, SessionWay& session, const 
     if (auto* end = std::get_if<NativeSession::End>(&next)) {
       session.summary.ended = end->why;
     } else if (const auto* strange = std::get_if<Error>(&next)) {
-      follow_log(session);
+      follow_log(session.roots, session.log);
       if (const auto recorded = way.trail.not_understood(*strange, {}); !recorded) way.reply.remark(recorded.error());
       way.reply.refuse(*strange);
       if (strange->errnum == EMFILE) make_room(session, way);
@@ -409,7 +405,7 @@ int hold_native_session(const policy::Grant& opened, SessionWay& session, const 
     keep_tuns(session, TrustedOpener::kAhead);  // a request that was refused took none
   }
   const auto undone = end_session(session, way);
-  follow_log(session);
+  follow_log(session.roots, session.log);
   priv::drop_net_admin();
   if (const auto recorded = way.trail.ended(opened, session.summary, undone, error); !recorded)
     return way.reply.give_up(recorded.error());
@@ -429,6 +425,10 @@ unsigned tuns_for(const Call& call) {
   return policy::counts_against_limits(*call.request) && !std::holds_alternative<AddAddress>(*call.request) ? 1 : 0;
 }
 
+bool is_session(const Request& request) {
+  return std::holds_alternative<OpenEthertap>(request) || std::holds_alternative<OpenSession>(request);
+}
+
 bool needs_attendant(const Request& request) {
   const auto* open = std::get_if<OpenInterface>(&request);
   return std::holds_alternative<OpenSession>(request) || (open != nullptr && (open->sealed || open->netns));
@@ -446,6 +446,7 @@ int answer(const Call& call, unique_fd& named, const policy::Caller& caller, Tru
   if (!fit) return no(fit.error());
   if (!policy) return no(policy.error());
   if (!inputs.tuns) return no(inputs.tuns.error());
+  if (roots && !*roots) return no(roots->error());
 
   // What the filter lets nobody make: the process that moves an ethertap session's frames, and the one that does for
   // the native protocol what needs no privilege.
@@ -456,9 +457,8 @@ int answer(const Call& call, unique_fd& named, const policy::Caller& caller, Tru
     ethertap.emplace(*std::move(prepared));
   }
   std::optional<NativeSession> session;
-  if (roots) {
-    if (!*roots) return no(roots->error());
-    auto prepared = NativeSession::prepare(**std::move(roots));
+  if (std::holds_alternative<OpenSession>(*call.request)) {
+    auto prepared = NativeSession::prepare();
     if (!prepared) return no(prepared.error());
     session.emplace(*std::move(prepared));
   }
@@ -498,9 +498,8 @@ int answer(const Call& call, unique_fd& named, const policy::Caller& caller, Tru
                      .attendant = attendant ? attendant->channel() : -1};
   for (const auto& tun : tuns) fds.tuns.push_back(tun.get());
   if (ethertap) fds.session = ethertap->fds();
-  if (session)
-    fds.native_session = {
-        .signals = session->signals(), .opener = session->opener().channel(), .watch = session->watch().fd()};
+  if (roots) fds.roots = (*roots)->fds();
+  fds.native_session = session.has_value();
   if (auto entered = priv::stage_filter(fds).enter(); !entered) return no(entered.error());
 
   priv::KernelEffects effects(tun_source, *socket);
@@ -523,9 +522,9 @@ int answer(const Call& call, unique_fd& named, const policy::Caller& caller, Tru
   if (!taken && is_taken_back_unheard(*call.request)) return reply.give_up(taken.error());
   if (!ethertap && !session) priv::drop_net_admin();
   if (const auto recorded = record_done(*done, way); !recorded) return reply.give_up(recorded.error());
-  if (ethertap) return hold_session(*ethertap, *done, way);
+  if (ethertap) return hold_session(*ethertap, *done, **roots, *inputs.log, way);
   if (session) {
-    SessionWay session_way{.session = *session, .log = *inputs.log, .tuns = tuns};
+    SessionWay session_way{.session = *session, .roots = **roots, .log = *inputs.log, .tuns = tuns};
     return hold_native_session(done->grant, session_way, way, tun_source);
   }
   return taken ? 0 : reply.give_up(taken.error());
@@ -548,7 +547,8 @@ int serve(Words arguments) {
 
   // 2. What needs the identity of the installation is opened with it.
   std::optional<Result<SessionRoots>> roots;
-  if (call.request && std::holds_alternative<OpenSession>(*call.request)) roots = SessionRoots::begin();
+  if (call.request && is_session(*call.request))
+    roots = SessionRoots::begin(std::holds_alternative<OpenSession>(*call.request));
   TrustedInputs inputs = open_trusted_inputs(tuns_for(call));
   const auto apart = inputs.log ? keep_words_out_of(inputs.log->fd()) : Result<void>();
 

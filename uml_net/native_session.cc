@@ -16,14 +16,6 @@
 
 namespace umlnet {
 
-Result<SessionRoots> SessionRoots::begin() {
-  auto watch = FileWatch::begin();
-  if (!watch) return std::unexpected(std::move(watch.error()));
-  auto opener = TrustedOpener::start();
-  if (!opener) return std::unexpected(std::move(opener.error()));
-  return SessionRoots{*std::move(watch), *std::move(opener)};
-}
-
 std::uint32_t session_group(const RequestId& id) {
   std::uint32_t number = 0;
   const std::string text = id.str();  // which begins with eight random hexadecimal digits
@@ -31,14 +23,14 @@ std::uint32_t session_group(const RequestId& id) {
   return number | 0x80000000U;
 }
 
-Result<NativeSession> NativeSession::prepare(SessionRoots roots) {
+Result<NativeSession> NativeSession::prepare() {
   if (!kind_of(STDOUT_FILENO).is_connected_unix(SOCK_SEQPACKET))
     return fail(Code::bad_channel,
                 "fd 1 is not a connected AF_UNIX sequenced-packet socket, so there is no way to take requests",
                 "A session's requests and answers are one packet each; see uml_net(8).");
   auto signals = hold_signals_back();
   if (!signals) return std::unexpected(std::move(signals.error()));
-  return NativeSession(*std::move(signals), std::move(roots));
+  return NativeSession(*std::move(signals));
 }
 
 std::variant<Message, Error, NativeSession::End> NativeSession::next() {

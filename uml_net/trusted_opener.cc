@@ -14,6 +14,7 @@
 #include "policy/location.h"
 #include "uml_net/audit_log.h"
 #include "uml_net/look_at_fd.h"
+#include "uml_net/policy_stamp.h"
 #include "uml_net/try_for.h"
 
 namespace umlnet {
@@ -35,6 +36,7 @@ struct Answer {
   int tun_error = 0;
   int log_error = 0;
   bool has_log = false;
+  bool has_policy_changed = false;
 };
 
 // The directories above it were looked at when the session began; only root can change what lies in them.
@@ -42,8 +44,8 @@ bool is_fit_to_be_the_log(const struct stat& status) {
   return S_ISREG(status.st_mode) && status.st_uid == 0 && status.st_nlink == 1 && (status.st_mode & S_IWOTH) == 0;
 }
 
-void answer(int channel, const Question& question) {
-  Answer answer;
+void answer(int channel, const Question& question, const PolicyStamp& policy) {
+  Answer answer{.has_policy_changed = !policy.is_current()};
   std::array<unique_fd, kMaxPassedFds> opened;
   std::array<int, kMaxPassedFds> fds{};
   std::size_t count = 0;
@@ -74,13 +76,38 @@ void answer(int channel, const Question& question) {
   [[maybe_unused]] const auto sent = send_with_fds(channel, {bytes.data(), bytes.size()}, std::span(fds).first(count));
 }
 
+// The first question, and its answer.
+struct Beginning {
+  bool watching;
+};
+struct Begun {
+  int error = 0;
+  FileWatch::Places places = {};
+};
+
+Result<PolicyStamp> begin(int channel, const Beginning& beginning) {
+  // The watch first: it and the stamp see what happens in between.
+  const auto watch = beginning.watching ? FileWatch::begin() : FileWatch();
+  auto stamp = PolicyStamp::take();
+  const Begun begun{.error = stamp ? 0 : stamp.error().errnum, .places = watch.places()};
+  const int fd = watch.fd();
+  const auto sent =
+      send_with_fds(channel, {reinterpret_cast<const char*>(&begun), sizeof begun}, std::span(&fd, fd >= 0 ? 1 : 0));
+  return sent ? std::move(stamp) : std::unexpected(sent.error());
+}
+
 void serve(int channel) {
-  if (!opener_filter(channel).enter()) return;
+  const auto first = next_question(channel);
+  Beginning beginning{};
+  if (!first || first->bytes.size() != sizeof beginning) return;
+  std::memcpy(&beginning, first->bytes.data(), sizeof beginning);
+  const auto policy = begin(channel, beginning);
+  if (!policy || !opener_filter(channel).enter()) return;
   while (const auto message = next_question(channel)) {
     Question question{};
     if (message->bytes.size() != sizeof question) return;
     std::memcpy(&question, message->bytes.data(), sizeof question);
-    answer(channel, question);
+    answer(channel, question, *policy);
   }
 }
 
@@ -93,6 +120,7 @@ SeccompFilter opener_filter(int channel) {
   filter.allow(SYS_openat, {at(kTun), Where::equals(2, kTunFlags)});
   filter.allow(SYS_openat, {at(kLog), Where::equals(2, kLogFlags)});
   filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel).allow(SYS_poll, {Where::equals(1, 1)});
+  PolicyStamp::allow(filter);
   filter.allow(SYS_fstat).allow(SYS_close).allow(SYS_brk).allow(SYS_exit_group).allow(SYS_restart_syscall);
 #ifdef UMLNET_SANITIZED
   // What the sanitizers' own run-time asks for. Not in a release build.
@@ -107,6 +135,17 @@ Result<TrustedOpener> TrustedOpener::start() {
   return TrustedOpener(*std::move(process));
 }
 
+Result<FileWatch> TrustedOpener::begin(bool watching) {
+  const Beginning beginning{.watching = watching};
+  auto message = process_.ask({reinterpret_cast<const char*>(&beginning), sizeof beginning});
+  if (!message) return std::unexpected(std::move(message.error()));
+  Begun begun;
+  if (message->bytes.size() != sizeof begun) return fail(Code::bug, "a strange answer about the policy");
+  std::memcpy(&begun, message->bytes.data(), sizeof begun);
+  if (begun.error != 0) return fail_errno(Code::kernel, begun.error, "cannot keep an eye on the policy");
+  return message->fds.empty() ? FileWatch() : FileWatch(std::move(message->fds[0]), begun.places);
+}
+
 Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct stat& log) {
   const Question question{.tuns = tuns, .log_device = log.st_dev, .log_inode = log.st_ino};
   std::array<char, sizeof question> bytes{};
@@ -116,6 +155,7 @@ Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct sta
   Answer answer;
   if (message->bytes.size() != sizeof answer) return fail(Code::bug, "a strange answer about /dev/net/tun");
   std::memcpy(&answer, message->bytes.data(), sizeof answer);
+  policy_has_changed_ = policy_has_changed_ || answer.has_policy_changed;
   if (answer.log_error != 0)
     return fail_errno(Code::audit, answer.log_error, std::string("cannot open the audit log ") + kLog + " again",
                       "Nothing is granted without a record.");

@@ -1,5 +1,5 @@
-// What a session needs opened time and again, long after its process became its caller: /dev/net/tun, which may be
-// root's alone, and the audit log, which may have been rotated.
+// What a session needs opened and looked at time and again, long after its process became its caller: /dev/net/tun,
+// which may be root's alone, the audit log, which may have been rotated, and the policy, which may have changed.
 #pragma once
 
 #include <sys/stat.h>
@@ -15,8 +15,8 @@
 
 namespace umlnet {
 
-// What that process may do: openat() of two paths, which stand in memory that nobody can write; messages on `channel`;
-// fstat, close, exit. Nothing else: no other path, no memory, no process.
+// What that process may do: openat() of four paths, which stand in memory that nobody can write, and reading the names
+// in the two that are directories; messages on `channel`; fstat, close, exit. Nothing else: no other path, no process.
 SeccompFilter opener_filter(int channel);
 
 class TrustedOpener {
@@ -26,6 +26,11 @@ class TrustedOpener {
   static Result<TrustedOpener> start();
 
   int channel() const { return process_.channel(); }
+
+  // To be called once, before anything else: that process takes note of the policy as it is now, and begins a watch, if
+  // `watching`, which spares a session of many requests most questions. Code::kernel where there are no descriptors
+  // left, and where the process is gone.
+  Result<FileWatch> begin(bool watching);
 
   // So many more descriptors than are wanted does open() open, for the requests to come.
   static constexpr unsigned kAhead = 4;
@@ -38,6 +43,9 @@ class TrustedOpener {
   // tells where the log that was the one in its place may be so no more. Whoever gets another one moves to it.
   Result<std::optional<unique_fd>> open(std::vector<unique_fd>& tuns, unsigned wanted, int log, FileWatch& watch);
 
+  // Whether a file of the policy was made, changed, renamed or deleted since begin(), as far as open() asked.
+  bool policy_has_changed() const { return policy_has_changed_; }
+
  private:
   explicit TrustedOpener(Assistant process) : process_(std::move(process)) {}
   struct Opened {
@@ -47,6 +55,7 @@ class TrustedOpener {
   Result<Opened> ask(unsigned tuns, const struct stat& log);
 
   Assistant process_;
+  bool policy_has_changed_ = false;
   bool has_log_in_place_ = false;  // since the last question, by what `watch` said before it
 };
 

@@ -88,7 +88,7 @@ def _soak() -> str:
         [f"{cycles['cycles']:,} devices made and closed by {cycles['callers']} callers",
          f"{cycles['seconds']:.0f} s; a cycle takes {cycles['cycle_ms']['p50']:.0f} ms (p99 {cycles['cycle_ms']['p99']:.0f})"],
         [f"{sessions['sessions']} ethertap sessions", f"opened in {sessions['opened_s']} s, closed in {sessions['closed_s']} s; "
-                                                      f"{sessions['resident_kib_of_both_processes']:,} KiB each"],
+                                                      f"{sessions['resident_kib_of_its_processes']:,} KiB each"],
         [f"{traffic['bytes'] / 1e9:.1f} GB through one session", f"{traffic['seconds']:.0f} s, {traffic['gbit_per_s']} Gbit/s; memory grown "
                                                                  f"by {traffic['grown_kib']} KiB"],
     ]

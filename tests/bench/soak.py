@@ -147,10 +147,10 @@ class Soak:
             assert session.process.stderr
             session.process.stderr.close()
         return {"sessions": count, "opened_s": round(opened, 1), "closed_s": round(time.monotonic() - started, 1),
-                "resident_kib_of_both_processes": max(memory)}
+                "resident_kib_of_its_processes": max(memory)}
 
     def traffic(self) -> dict[str, Any]:
-        """Through one ethertap session, from the guest to the host; what its two processes hold must not grow."""
+        """Through one ethertap session, from the guest to the host; what its processes hold must not grow."""
         wanted = self.count(TRAFFIC)
         with ethertap.Session(self.helper, "soak0", GATE, user=NOBODY) as session:
             pids = (session.process.pid, *session.children())

@@ -24,7 +24,7 @@ class ControlStream(HostileCase):
         return session
 
     def held(self, session: Session) -> list[set[str]]:
-        """What each of the two processes has open."""
+        """What each of the processes has open."""
         held: list[set[str]] = []
         for pid in (session.process.pid, *session.children()):
             held.append(set())
@@ -121,7 +121,7 @@ class ControlStream(HostileCase):
         self.addCleanup(os.close, bag[0])
         for how in INSTALLATIONS:
             with self.subTest(how), self.session(how) as session:
-                while len((before := self.held(session))[1]) != 3:  # the relay closes what it got from its parent
+                while len((before := self.held(session))[-1]) != 3:  # the relay closes what it got from its parent
                     self.assertIsNone(session.process.poll())
                 for number in range(20):
                     what = ADD if number % 2 == 0 else DELETE

@@ -118,10 +118,10 @@ class EverySystemCall(HostileCase):
                         self.assert_served(operation, self.helper)
 
     def test_killed_while_it_moves_frames(self) -> None:
-        """The other process of an ethertap session."""
-        for number in self.chosen("setuid", "ethertap", child=(1,)):
+        """The other process of an ethertap session that holds the device."""
+        for number in self.chosen("setuid", "ethertap", child=(2,)):
             with self.subTest(call=number):
-                self.killed("setuid", "ethertap", number, child=(1,))
+                self.killed("setuid", "ethertap", number, child=(2,))
                 self.assert_served("ethertap", self.helper)
 
     def test_what_a_session_starts_killed(self) -> None:

@@ -102,7 +102,7 @@ class Tracing(HostileCase):
             with Session(helper, "uml1", GATE, user=NOBODY) as session:
                 self.assertEqual(session.status, b"\1", session.text)
                 session.ask(ADD, FREE)
-                for name, pid in (("the controller", session.process.pid), ("the relay", *session.children())):
+                for name, pid in zip(("the controller", "the opener", "the relay"), (session.process.pid, *session.children()), strict=True):
                     with self.subTest(how, process=name):
                         self.assertEqual(as_nobody(lambda: intrude(pid)), [])
                 self.assertEqual(session.close(), 0)
@@ -145,11 +145,10 @@ class Tracing(HostileCase):
         """Its user may stop and end it, as a terminal does; the end undoes everything."""
         for how, helper in self.helpers.items():
             for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGKILL):
-                for which in ("controller", "relay"):
+                for which in ("controller", "opener", "relay"):
                     with self.subTest(how, signal=number.name, process=which):
                         with Session(helper, "uml1", GATE, user=NOBODY) as session:
-                            (relay,) = session.children()
-                            pid = session.process.pid if which == "controller" else relay
+                            pid = {"controller": session.process.pid, "opener": session.opener(), "relay": session.relay()}[which]
                             subprocess.run(["/bin/kill", f"-{int(number)}", str(pid)], check=True, **as_user(NOBODY))
                             with caller.tuntap_up(self.helper, GATE, user=None) as reply:
                                 self.assertEqual(reply.exit, 0)

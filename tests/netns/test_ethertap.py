@@ -1,6 +1,7 @@
 """`uml_net 4 ethertap DEV DATA_FD [GATE]`: the session's wire, its frames and its end, against a real kernel."""
 
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -77,20 +78,75 @@ class Ethertap(HostCase):
         self.assertEqual(result["changes"], ["tap7 gone"])
         self.assertGreater(result["duration_us"], 0)
 
-    def test_what_no_log_would_show_is_refused(self) -> None:
-        """A log that was rotated away and compressed has no name any more."""
+    def test_the_log_may_be_rotated_meanwhile(self) -> None:
         rotated = world.LOG.with_suffix(".jsonl.1")
-        with Session(HELPER, "tap7", GATE) as session:
+        granted = [("accept", "intent"), ("accept", "result")]
+
+        def rotate() -> None:
             world.LOG.rename(rotated)
             world.touch_log(world.LOG)
+            rotated.unlink()  # it may be compressed
+
+        with Session(HELPER, "tap7", GATE) as session:
+            while self.events() != granted:  # the reply comes before the second line
+                self.assertIsNone(session.process.poll())
+            for what, events in ((ADD, granted), (DELETE, granted), (2, [("reject", "result")])):
+                rotate()
+                session.ask(what, GUEST)
+                self.assertEqual(self.events(), events)
+            rotate()
+            self.assertEqual(session.close(), 0)
+        self.assertEqual(self.events(), [("exit", "result")])
+        self.assertEqual(world.snapshot(), self.before)
+
+    def test_what_no_log_would_show_is_refused(self) -> None:
+        with Session(HELPER, "tap7", GATE) as session:
             session.ask(ADD, GUEST)
-            self.assertEqual(len(rotated.read_text().splitlines()), 4)
-            rotated.unlink()
             routes = world.routes()
+            world.LOG.rename(world.LOG.with_suffix(".jsonl.1"))
             for what, address in ((ADD, "10.50.0.8"), (DELETE, GUEST)):
-                self.assertRegex(session.ask(what, address), r"^uml_net: the audit log .* was removed meanwhile")
+                self.assertRegex(session.ask(what, address), r"^uml_net: cannot open the audit log .* again: No such file")
             self.assertEqual(world.routes(), routes)
-            self.assertNotEqual(session.close(), 0)  # for want of the last line
+            world.touch_log(world.LOG)
+            self.assertIn("no longer routed", session.ask(DELETE, GUEST))
+            self.assertEqual(session.close(), 0)
+        self.assertEqual(world.snapshot(), self.before)
+
+    def test_a_killed_opener_ends_what_is_granted_and_not_the_session(self) -> None:
+        with Session(HELPER, "tap7", GATE) as session:
+            session.ask(ADD, GUEST)
+            os.kill(session.opener(), signal.SIGKILL)
+            routes = world.routes()
+            self.assertIn("does not answer: it is gone", session.ask(ADD, "10.50.0.8"))
+            self.assertEqual(world.routes(), routes)
+            session.data.send(PAD + arp(1, bytes(6), GATE))
+            self.assertEqual(len(session.frames(1, ARP)), 1)
+            self.assertEqual(session.close(), 0)
+        self.assertEqual(self.exit_line()["changes"], ["tap7 gone"])
+        self.assertEqual(world.snapshot(), self.before)
+
+    def test_it_goes_by_the_policy_that_it_began_with_and_no_other(self) -> None:
+        drop_ins = world.POLICY.with_name("policy.d")
+        drop_ins.mkdir()
+        self.addCleanup(shutil.rmtree, drop_ins)
+        changes = {
+            "replaced": lambda: world.write_policy({"version": 1, "rules": [{"name": "g", "users": [65534], "operations": ["ethertap"]}]}),
+            "changed in place": lambda: world.POLICY.write_text(world.POLICY.read_text() + "\n"),
+            "one more": lambda: (drop_ins / "10-more.json").write_text('{"version": 1, "rules": []}'),
+            "one less": lambda: (drop_ins / "10-more.json").unlink(),
+        }
+        for what, change in changes.items():
+            with self.subTest(what), Session(HELPER, "tap7", GATE) as session:
+                for name in (world.POLICY.with_name(".policy.json.swp"), drop_ins / "10-more.json~"):
+                    name.touch()  # as an editor does
+                self.assertIn("routed to tap7", session.ask(ADD, GUEST))
+                change()
+                routes = world.routes()
+                for again in (ADD, DELETE):
+                    self.assertIn("the policy has changed since this session began", session.ask(again, "10.50.0.8"))
+                self.assertEqual(world.routes(), routes)
+                self.assertEqual(world.audit_lines()[-1]["event"], "reject")
+                self.assertEqual(session.close(), 0)
         self.assertEqual(world.snapshot(), self.before)
 
     def test_records_split_and_joined_are_answered_in_order(self) -> None:
@@ -313,14 +369,14 @@ class Ethertap(HostCase):
 
     def test_a_stopped_relay_does_not_hold_up_the_end(self) -> None:
         with Session(HELPER, "tap7", GATE) as session:
-            os.kill(session.children()[0], signal.SIGSTOP)
+            os.kill(session.relay(), signal.SIGSTOP)
             self.assertEqual(session.close(), 0)
         self.assertEqual(world.snapshot(), self.before)
 
     def test_a_killed_relay_ends_the_session(self) -> None:
         with Session(HELPER, "tap7", GATE) as session:
             session.ask(ADD, GUEST)
-            os.kill(session.children()[0], signal.SIGKILL)
+            os.kill(session.relay(), signal.SIGKILL)
             self.assertEqual(session.wait(), 70)
         self.assertEqual(world.snapshot(), self.before)
         self.assertIn("relay process died", self.exit_line()["error"])
@@ -331,7 +387,7 @@ class Ethertap(HostCase):
         before = world.snapshot()
         with Session(HELPER, "tap7", "10.50.0.254") as session:
             session.ask(ADD, "10.50.0.7")
-            (relay,) = session.children()
+            relay = session.relay()
             os.kill(session.process.pid, signal.SIGKILL)
             session.wait()
             deadline = time.monotonic() + 10
@@ -357,7 +413,7 @@ class Ethertap(HostCase):
                                                      "gateways": [GATE], "guests": [GUEST], "devices": ["tap7"]}]})
         with Session(helper, "tap7", GATE, user=65534) as session:
             session.ask(ADD, GUEST)
-            (relay,) = session.children()
+            relay = session.relay()
             deadline = time.monotonic() + 10
             while status_of(relay)["Seccomp"] != "2":  # it may not have had its turn yet
                 self.assertLess(time.monotonic(), deadline)
@@ -386,18 +442,20 @@ class Ethertap(HostCase):
             session.data.send(PAD + arp(1, bytes(6), GATE))
             session.frames(1, ARP)
             session.close()
-        seen = {}
+        seen: dict[str, set[str]] = {}
         for path in trace.parent.glob(trace.name + ".*"):
             lines = path.read_text().splitlines()
             starts = [number for number, line in enumerate(lines) if line.startswith("seccomp(SECCOMP_SET_MODE_FILTER")]
             self.assertEqual(len(starts), 1)
             calls = {line.split("(")[0] for line in lines[starts[0] + 1:] if "(" in line and line[0].isalpha()}
-            seen["relay" if not any("execve(" in line for line in lines) else "controller"] = calls
+            who = "controller" if any("execve(" in line for line in lines) else "relay" if "writev" in calls else "opener"
+            seen[who] = calls
         self.assertLessEqual(seen["relay"], {"poll", "read", "writev", "sendto", "recvfrom", "exit_group", "restart_syscall"})
         self.assertGreaterEqual(seen["relay"], {"poll", "read", "writev", "sendto", "recvfrom"})
         self.assertIn("capset", seen["controller"])
         for call in ("open", "openat", "execve", "clone", "fork", "socket", "ptrace", "read"):
             self.assertNotIn(call, seen["controller"])
+        self.assertLessEqual(seen["opener"], {"openat", "getdents64", "fstat", "close", "recvmsg", "sendmsg", "poll", "brk", "exit_group"})
 
 
 if __name__ == "__main__":

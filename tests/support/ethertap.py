@@ -64,6 +64,12 @@ class Session:
     def children(self) -> list[int]:
         return children_of(self.process.pid)
 
+    def opener(self) -> int:
+        return self.children()[0]
+
+    def relay(self) -> int:
+        return self.children()[1]
+
     def close(self) -> int:
         """As a guest closes its interface."""
         for end in (self.data, self.control):

@@ -22,12 +22,12 @@ namespace {
 constexpr int kChannel = 100;
 
 SeccompFilter session_filter() {
-  return priv::stage_filter(
-      {.tuns = {},
-       .rtnetlink = kChannel,
-       .reply = kChannel,
-       .audit = kChannel,
-       .native_session = priv::NativeSessionFds{.signals = kChannel, .opener = kChannel, .watch = kChannel}});
+  return priv::stage_filter({.tuns = {},
+                             .rtnetlink = kChannel,
+                             .reply = kChannel,
+                             .audit = kChannel,
+                             .roots = priv::RootsFds{.opener = kChannel, .watch = kChannel},
+                             .native_session = true});
 }
 
 End under(const SeccompFilter& filter, const std::function<void()>& attempt) {

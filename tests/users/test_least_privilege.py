@@ -142,12 +142,12 @@ class LeastPrivilege(HostCase):
                 self.holds("`uml_net`", process.pid)
                 process.kill()
 
-    def test_both_processes_of_a_session(self) -> None:
+    def test_the_processes_of_an_ethertap_session(self) -> None:
         with ethertap.Session(world.helper_copy(HELPER, "setuid"), "tap7", GATE, user=NOBODY) as session:
             session.ask(ethertap.ADD, "10.50.0.7")
-            (relay,) = session.children()
             self.holds("`uml_net`, controller of a session", session.process.pid)
-            self.holds("`uml_net`, relay of a session", relay)
+            self.holds("`uml_net`, opener of a session", session.opener())
+            self.holds("`uml_net`, relay of a session", session.relay())
 
     def test_the_processes_of_a_native_session(self) -> None:
         """The opener keeps root's file access for the trusted files, and nothing else; the attendant is the caller."""

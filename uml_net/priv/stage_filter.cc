@@ -64,12 +64,15 @@ SeccompFilter stage_filter(const StageFds& fds) {
     filter.allow(SYS_kill, {is_relay, Where::equals_int(1, SIGKILL)});
     filter.allow(SYS_wait4, {is_relay});
   }
-  if (fds.native_session) {
-    const NativeSessionFds& session = *fds.native_session;
-    filter.allow(SYS_poll, {Where::equals_int(1, kNativeSessionPollFds)});
-    filter.allow_on_fd(SYS_recvmsg, fds.reply).allow_on_fd(SYS_read, session.watch);
-    filter.allow_on_fd(SYS_sendmsg, session.opener).allow_on_fd(SYS_recvmsg, session.opener);
+  if (fds.roots) {
+    const RootsFds& roots = *fds.roots;
+    filter.allow_on_fd(SYS_sendmsg, roots.opener).allow_on_fd(SYS_recvmsg, roots.opener);
+    filter.allow_on_fd(SYS_recvfrom, roots.opener).allow_on_fd(SYS_read, roots.watch);
     filter.allow(SYS_dup3, {Where::equals_int(1, static_cast<std::uint32_t>(fds.audit))});
+  }
+  if (fds.native_session) {
+    filter.allow(SYS_poll, {Where::equals_int(1, kNativeSessionPollFds)});
+    filter.allow_on_fd(SYS_recvmsg, fds.reply);
     filter.allow(SYS_sendto).allow(SYS_recvfrom);
     for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
     for (const auto request : kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});

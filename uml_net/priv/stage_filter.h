@@ -18,12 +18,10 @@ struct SessionFds {
   int watch;  // questions about the data socket's other end; -1 where there are none
 };
 
-// What a session of the native protocol works with besides: descriptors come and go, so that what is allowed on TAPs
-// and on rtnetlink sockets is allowed on any.
-struct NativeSessionFds {
-  int signals;  // polled only
-  int opener;   // questions to the process that opens /dev/net/tun
-  int watch;    // notices of changes of the policy and of where the audit log lies
+// By what a session of either kind goes by the administrator's files.
+struct RootsFds {
+  int opener;  // questions to the process that opens /dev/net/tun and the audit log
+  int watch;   // notices of changes of the policy and of where the audit log lies
 };
 
 // The fds that the stage works with. -1 where there is none.
@@ -37,7 +35,10 @@ struct StageFds {
   int elsewhere = -1;     // rtnetlink in the caller's other network namespace
   int attendant = -1;     // questions to the process that makes relays and reaches into namespaces
   std::optional<SessionFds> session = std::nullopt;
-  std::optional<NativeSessionFds> native_session = std::nullopt;
+  std::optional<RootsFds> roots = std::nullopt;
+  // A session of the native protocol: descriptors come and go, so that what is allowed on TAPs and on rtnetlink sockets
+  // is allowed on any.
+  bool native_session = false;
 };
 
 inline constexpr int kSessionPollFds = 3;
@@ -46,9 +47,9 @@ inline constexpr int kNativeSessionPollFds = 2;
 // What is allowed: memory, time and the end of the process; capset; the tun ioctls on `tuns`; datagrams on `rtnetlink`;
 // the reply on `reply`; lines and the repair of a torn line on `audit`, and a lock there or on `counters`; lines on
 // `journal` and on stderr; short sleeps. No open, no socket, no execve, no fork, no other ioctl, no file system. For a
-// session also: records and answers on `reply`, and to end and wait for the relay process. For a session of the native
-// protocol also: records on `reply`, to look at the audit log's path and put another file in its place, and to ask
-// whose a network namespace is.
+// session also: notices, and to put another file in the audit log's place. For an ethertap session also: records and
+// answers on `reply`, and to end and wait for the relay process. For a session of the native protocol also: records on
+// `reply`, and to ask whose a network namespace is.
 SeccompFilter stage_filter(const StageFds& fds);
 
 }  // namespace umlnet::priv
