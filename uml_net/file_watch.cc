@@ -35,10 +35,9 @@ FileWatch FileWatch::begin() {
   const auto add = [&](const std::string& directory, std::uint32_t what) {
     return ::inotify_add_watch(watch.fd_.get(), directory.c_str(), what | IN_ONLYDIR | IN_MASK_ADD);
   };
-  const std::array policy = {policy::kPolicyRoot, policy::kPolicyDirectory};
-  for (std::size_t i = 0; i < policy.size(); ++i) {
-    watch.places_[i] = add(policy[i], kChanges);
-    if (watch.places_[i] < 0 && errno != ENOENT) return {};
+  for (std::size_t i = 0; i < kPolicyDirectories.size(); ++i) {
+    watch.places_[i] = add(kPolicyDirectories[i], kChanges);
+    if (watch.places_[i] < 0 && (i == 0 || errno != ENOENT)) return {};
   }
   watch.places_[kLog] = add(directory_of(policy::kAuditLog), kMoves);
   return watch;
@@ -53,11 +52,11 @@ void FileWatch::take_events() {
       at += static_cast<ssize_t>(sizeof *event + event->len);
       const std::string_view name = event->len != 0 ? event->name : "";
       const bool lost = (event->mask & IN_Q_OVERFLOW) != 0;
-      const bool of_policy =
-          std::ranges::find(places_.begin(), places_.begin() + kLog, event->wd) != places_.begin() + kLog;
-      const bool of_log = event->wd == places_[kLog];
+      const auto place = static_cast<std::size_t>(std::ranges::find(places_, event->wd) - places_.begin());
       // Without a name: the directory itself.
-      if (lost || (of_policy && (name.empty() || is_of_the_policy(name)))) policy_has_changed_ = true;
+      const bool of_policy = place < kLog && (name.empty() || is_of_the_policy(place, name));
+      const bool of_log = event->wd == places_[kLog];
+      if (lost || of_policy) policy_has_changed_ = true;
       if (lost || (of_log && (event->mask & kMoves) != 0 && name == last_part(policy::kAuditLog)))
         log_has_moved_ = true;
       if (of_log && (event->mask & kEnds) != 0) places_[kLog] = -1;

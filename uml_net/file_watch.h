@@ -14,8 +14,8 @@ class FileWatch {
   // To be called before the policy is read and the log is opened, with the effective uid that does so: whoever the
   // process is later need not be allowed to look into their directories. None where the kernel gives no more watches:
   // it counts them for each user, and this one is its caller's, who shall not use up what root's own programs need. So
-  // it is for a process without any capability (as_real_uid()). A directory of the policy that is not there is not
-  // watched: then there is no policy, and only root is served.
+  // it is for a process without any capability (as_real_uid()). None as well where the policy's directory is not there
+  // or cannot be listed.
   static FileWatch begin();
 
   // What another process began, as that one's fd() and places() say.

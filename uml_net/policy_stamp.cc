@@ -6,83 +6,100 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <iterator>
+#include <string>
 
-#include "policy/location.h"
 #include "uml_net/look_at_fd.h"
 
 namespace umlnet {
 namespace {
 
-// The filter compares addresses, so each path is one object.
-constexpr const char* kDirectories[] = {policy::kPolicyRoot, policy::kPolicyDirectory};
 constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-
-bool is_same_time(const timespec& one, const timespec& other) {
-  return one.tv_sec == other.tv_sec && one.tv_nsec == other.tv_nsec;
-}
+constexpr int kTries = 10;  // while files come and go
 
 std::string_view last_part(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
+// Only the administrator chooses what goes in: it need not withstand anybody.
+std::uint64_t number_of(std::string_view name, std::uint64_t inode) {
+  return (std::hash<std::string_view>()(name) ^ inode) * 0x9e3779b97f4a7c15U;
+}
+
+bool is_the_same(const struct stat& one, const struct stat& other) {
+  return one.st_ctim.tv_sec == other.st_ctim.tv_sec && one.st_ctim.tv_nsec == other.st_ctim.tv_nsec &&
+         one.st_size == other.st_size;
+}
+
+std::unexpected<Error> fail_to_look(std::string_view path) {
+  const int number = errno;
+  return fail_errno(Code::kernel, number, "cannot keep an eye on " + std::string(path),
+                    number == EMFILE ? "Begin with a higher limit on open files (ulimit -n)." : "");
+}
+
 }  // namespace
 
-bool is_of_the_policy(std::string_view name) {
-  return name == last_part(policy::kPolicyDirectory) || (!name.starts_with('.') && name.ends_with(".json"));
+bool is_of_the_policy(std::size_t directory, std::string_view name) {
+  if (directory == 0) return name == last_part(policy::kPolicyFile) || name == last_part(policy::kPolicyDirectory);
+  return !name.starts_with('.') && name.ends_with(".json");
 }
 
-PolicyStamp::Names PolicyStamp::list(const char* directory) {
-  Names found;
-  const unique_fd fd(::open(directory, kFlags));
-  if (!fd && errno == ENOENT) return found;
-  alignas(dirent64) std::array<char, 2048> entries;
-  ssize_t size = -1;
-  while (fd && (size = ::getdents64(fd.get(), entries.data(), entries.size())) > 0)
-    for (ssize_t at = 0; at < size;) {
-      const auto* entry = reinterpret_cast<const dirent64*>(entries.data() + at);
-      at += entry->d_reclen;
-      if (is_of_the_policy(entry->d_name)) found.emplace_back(entry->d_name, entry->d_ino);
-    }
-  // No file has that name: what cannot be read through is never the same as before.
-  if (size < 0) found.emplace_back("/", static_cast<ino_t>(errno));
-  std::ranges::sort(found);
-  return found;
-}
-
-PolicyStamp::Names PolicyStamp::list() {
-  Names all;
-  for (const char* directory : kDirectories) std::ranges::move(list(directory), std::back_inserter(all));
+Result<PolicyStamp::Listing> PolicyStamp::list(const Each& each) {
+  Listing all;
+  for (std::size_t i = 0; i < kPolicyDirectories.size(); ++i) {
+    const char* directory = kPolicyDirectories[i];
+    const unique_fd fd(::open(directory, kFlags));
+    if (!fd && errno == ENOENT) continue;
+    struct stat status{};
+    if (!fd || !look_at_fd(fd.get(), status)) return fail_to_look(directory);
+    all.sum += number_of(directory, status.st_ino) + number_of("dev", status.st_dev) +
+               number_of("mode", status.st_mode) + number_of("uid", status.st_uid);
+    ++all.entries;
+    alignas(dirent64) std::array<char, 2048> entries;
+    ssize_t size = 0;
+    while ((size = ::getdents64(fd.get(), entries.data(), entries.size())) > 0)
+      for (ssize_t at = 0; at < size;) {
+        const auto* entry = reinterpret_cast<const dirent64*>(entries.data() + at);
+        at += entry->d_reclen;
+        if (!is_of_the_policy(i, entry->d_name)) continue;
+        all.sum += number_of(entry->d_name, entry->d_ino);
+        ++all.entries;
+        if (auto done = each(directory, entry->d_name); !done) return std::unexpected(std::move(done.error()));
+      }
+    if (size < 0) return fail_to_look(directory);
+  }
   return all;
 }
 
 Result<PolicyStamp> PolicyStamp::take() {
   PolicyStamp stamp;
-  for (const char* directory : kDirectories)
-    for (auto& [name, inode] : list(directory)) {
-      File file{unique_fd(::open((std::string(directory) + "/" + name).c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)), {}};
-      struct stat status{};
-      if (!file.fd || !look_at_fd(file.fd.get(), status))
-        return fail_errno(Code::kernel, errno, std::string("cannot keep an eye on ") + directory + "/" + name);
-      stamp.names_.emplace_back(std::move(name), inode);
-      if (S_ISDIR(status.st_mode)) continue;  // whatever lies in it is listed
-      file.changed = status.st_ctim;
-      stamp.files_.push_back(std::move(file));
-    }
+  Result<Listing> listing;
+  for (int tries = 0; tries < kTries; ++tries) {
+    stamp.files_.clear();
+    listing = list([&](const char* directory, const char* name) -> Result<void> {
+      const std::string path = std::string(directory) + "/" + name;
+      File file{unique_fd(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)), {}};
+      if (!file.fd || !look_at_fd(file.fd.get(), file.status)) return fail_to_look(path);
+      if (!S_ISDIR(file.status.st_mode)) stamp.files_.push_back(std::move(file));  // what lies in that is listed
+      return {};
+    });
+    if (listing || listing.error().errnum != ENOENT) break;
+  }
+  if (!listing) return std::unexpected(std::move(listing.error()));
+  stamp.listing_ = *listing;
   return stamp;
 }
 
-bool PolicyStamp::is_current() const {
-  const auto is_unchanged = [](const File& file) {
+Result<bool> PolicyStamp::is_current() const {
+  const auto now = list([](const char*, const char*) { return Result<void>(); });
+  if (!now) return std::unexpected(now.error());
+  return *now == listing_ && std::ranges::all_of(files_, [](const File& file) {
     struct stat status{};
-    return look_at_fd(file.fd.get(), status) && is_same_time(status.st_ctim, file.changed);
-  };
-  return list() == names_ && std::ranges::all_of(files_, is_unchanged);
+    return look_at_fd(file.fd.get(), status) && is_the_same(status, file.status);
+  });
 }
 
 void PolicyStamp::allow(SeccompFilter& filter) {
   using Where = SeccompFilter::Where;
-  for (const char* directory : kDirectories)
+  for (const char* directory : kPolicyDirectories)
     filter.allow(SYS_openat, {Where::equals(1, reinterpret_cast<std::uint64_t>(directory)), Where::equals(2, kFlags)});
   filter.allow(SYS_getdents64).allow(SYS_fstat).allow(SYS_close);
 }

@@ -1,45 +1,56 @@
 // Whether the files of the policy are still those that they were, for a session that began with them.
 #pragma once
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
-#include <string>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/unique_fd.h"
+#include "policy/location.h"
 
 namespace umlnet {
 
-// Whether a file of that name in one of the policy's directories is part of it, or the directory of drop-ins.
-bool is_of_the_policy(std::string_view name);
+inline constexpr std::array kPolicyDirectories = {policy::kPolicyRoot, policy::kPolicyDirectory};
+
+// Whether what has that name in kPolicyDirectories[directory] is part of the policy, the directory of drop-ins
+// included. What an editor puts beside a file as soon as somebody looks at it is none.
+bool is_of_the_policy(std::size_t directory, std::string_view name);
 
 class PolicyStamp {
  public:
   // Of the files as they are now, which it holds by descriptors that give no access to them (O_PATH). It needs to be
-  // allowed to look into their directories. Code::kernel where there are no descriptors left.
+  // allowed to look into their directories. Code::kernel where it is not, and where there are no descriptors left.
   static Result<PolicyStamp> take();
 
-  // False once one of them was changed, renamed or deleted, or another was made beside it. What an editor puts there
-  // as soon as somebody looks at a file is none.
-  bool is_current() const;
+  // False once one of them was changed, renamed or deleted, another was made, or one of the directories was put in
+  // another's place or is somebody else's. Code::kernel where there is no telling.
+  Result<bool> is_current() const;
 
   // What is_current() asks of the kernel: two directories, by their address in memory, read and closed; and fstat.
   static void allow(SeccompFilter& filter);
 
  private:
-  using Names = std::vector<std::pair<std::string, ino_t>>;
-  static Names list(const char* directory);
-  static Names list();
+  // A number for the names and what lies there, in whatever order the kernel tells them.
+  struct Listing {
+    std::uint64_t sum = 0;
+    std::size_t entries = 0;
+    bool operator==(const Listing&) const = default;
+  };
+  using Each = std::function<Result<void>(const char* directory, const char* name)>;
+  static Result<Listing> list(const Each& each);
 
   struct File {
     unique_fd fd;
-    timespec changed;
+    struct stat status;
   };
-  Names names_;
+  Listing listing_;
   std::vector<File> files_;
 };
 

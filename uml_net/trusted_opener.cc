@@ -1,6 +1,7 @@
 #include "uml_net/trusted_opener.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <iterator>
 
@@ -35,6 +37,7 @@ struct Question {
 struct Answer {
   int tun_error = 0;
   int log_error = 0;
+  int policy_error = 0;
   bool has_log = false;
   bool has_policy_changed = false;
 };
@@ -45,7 +48,11 @@ bool is_fit_to_be_the_log(const struct stat& status) {
 }
 
 void answer(int channel, const Question& question, const PolicyStamp& policy) {
-  Answer answer{.has_policy_changed = !policy.is_current()};
+  Answer answer;
+  if (const auto current = policy.is_current(); current)
+    answer.has_policy_changed = !*current;
+  else
+    answer.policy_error = current.error().errnum;
   std::array<unique_fd, kMaxPassedFds> opened;
   std::array<int, kMaxPassedFds> fds{};
   std::size_t count = 0;
@@ -71,23 +78,44 @@ void answer(int channel, const Question& question, const PolicyStamp& policy) {
     answer.has_log = true;
     add(log.release());
   }
-  std::array<char, sizeof answer> bytes{};
-  std::memcpy(bytes.data(), &answer, sizeof answer);
-  [[maybe_unused]] const auto sent = send_with_fds(channel, {bytes.data(), bytes.size()}, std::span(fds).first(count));
+  const std::string_view bytes(reinterpret_cast<const char*>(&answer), sizeof answer);
+  if (const auto sent = send_with_fds(channel, bytes, std::span(fds).first(count)); !sent && count != 0) {
+    // So many descriptors of this user are on their way already that the kernel takes no more.
+    answer.tun_error = answer.log_error = sent.error().errnum;
+    answer.has_log = false;
+    [[maybe_unused]] const auto told = send_with_fds(channel, bytes, {});
+  }
 }
 
 // The first question, and its answer.
 struct Beginning {
-  bool watching;
+  bool many;
 };
 struct Begun {
   int error = 0;
   FileWatch::Places places = {};
 };
 
+// What the process is ended by is its channel's end, and not a signal that was meant for the session, which asks it
+// once more for its last line.
+void hold_all_signals_back() {
+  sigset_t all;
+  sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+}
+
+// It holds a descriptor on each file of the policy.
+void take_all_descriptors() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 Result<PolicyStamp> begin(int channel, const Beginning& beginning) {
+  take_all_descriptors();
   // The watch first: it and the stamp see what happens in between.
-  const auto watch = beginning.watching ? FileWatch::begin() : FileWatch();
+  const auto watch = beginning.many ? FileWatch::begin() : FileWatch();
   auto stamp = PolicyStamp::take();
   const Begun begun{.error = stamp ? 0 : stamp.error().errnum, .places = watch.places()};
   const int fd = watch.fd();
@@ -97,12 +125,13 @@ Result<PolicyStamp> begin(int channel, const Beginning& beginning) {
 }
 
 void serve(int channel) {
+  hold_all_signals_back();
   const auto first = next_question(channel);
   Beginning beginning{};
   if (!first || first->bytes.size() != sizeof beginning) return;
   std::memcpy(&beginning, first->bytes.data(), sizeof beginning);
   const auto policy = begin(channel, beginning);
-  if (!policy || !opener_filter(channel).enter()) return;
+  if (!policy || !opener_filter(channel, beginning.many).enter()) return;
   while (const auto message = next_question(channel)) {
     Question question{};
     if (message->bytes.size() != sizeof question) return;
@@ -111,13 +140,18 @@ void serve(int channel) {
   }
 }
 
+std::unexpected<Error> fail_about_the_policy(int errnum) {
+  return fail_errno(Code::kernel, errnum, std::string("cannot keep an eye on the policy in ") + policy::kPolicyRoot,
+                    "A session needs to be allowed to list that directory, and a descriptor for each of its files.");
+}
+
 }  // namespace
 
-SeccompFilter opener_filter(int channel) {
+SeccompFilter opener_filter(int channel, bool opens_tun) {
   using Where = SeccompFilter::Where;
   const auto at = [](const char* path) { return Where::equals(1, reinterpret_cast<std::uint64_t>(path)); };
   SeccompFilter filter;
-  filter.allow(SYS_openat, {at(kTun), Where::equals(2, kTunFlags)});
+  if (opens_tun) filter.allow(SYS_openat, {at(kTun), Where::equals(2, kTunFlags)});
   filter.allow(SYS_openat, {at(kLog), Where::equals(2, kLogFlags)});
   filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel).allow(SYS_poll, {Where::equals(1, 1)});
   PolicyStamp::allow(filter);
@@ -130,19 +164,19 @@ SeccompFilter opener_filter(int channel) {
 }
 
 Result<TrustedOpener> TrustedOpener::start() {
-  auto process = Assistant::start("process that opens /dev/net/tun", serve);
+  auto process = Assistant::start("process that opens the session's files", serve);
   if (!process) return std::unexpected(std::move(process.error()));
   return TrustedOpener(*std::move(process));
 }
 
-Result<FileWatch> TrustedOpener::begin(bool watching) {
-  const Beginning beginning{.watching = watching};
+Result<FileWatch> TrustedOpener::begin(bool many) {
+  const Beginning beginning{.many = many};
   auto message = process_.ask({reinterpret_cast<const char*>(&beginning), sizeof beginning});
   if (!message) return std::unexpected(std::move(message.error()));
   Begun begun;
   if (message->bytes.size() != sizeof begun) return fail(Code::bug, "a strange answer about the policy");
   std::memcpy(&begun, message->bytes.data(), sizeof begun);
-  if (begun.error != 0) return fail_errno(Code::kernel, begun.error, "cannot keep an eye on the policy");
+  if (begun.error != 0) return fail_about_the_policy(begun.error);
   return message->fds.empty() ? FileWatch() : FileWatch(std::move(message->fds[0]), begun.places);
 }
 
@@ -155,6 +189,7 @@ Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct sta
   Answer answer;
   if (message->bytes.size() != sizeof answer) return fail(Code::bug, "a strange answer about /dev/net/tun");
   std::memcpy(&answer, message->bytes.data(), sizeof answer);
+  if (answer.policy_error != 0) return fail_about_the_policy(answer.policy_error);
   policy_has_changed_ = policy_has_changed_ || answer.has_policy_changed;
   if (answer.log_error != 0)
     return fail_errno(Code::audit, answer.log_error, std::string("cannot open the audit log ") + kLog + " again",

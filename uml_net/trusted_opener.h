@@ -15,9 +15,10 @@
 
 namespace umlnet {
 
-// What that process may do: openat() of four paths, which stand in memory that nobody can write, and reading the names
-// in the two that are directories; messages on `channel`; fstat, close, exit. Nothing else: no other path, no process.
-SeccompFilter opener_filter(int channel);
+// What that process may do: openat() of four paths, without /dev/net/tun three, which stand in memory that nobody can
+// write, and reading the names in the two that are directories; messages on `channel`; fstat, close, exit. Nothing
+// else: no other path, no process.
+SeccompFilter opener_filter(int channel, bool opens_tun);
 
 class TrustedOpener {
  public:
@@ -27,10 +28,10 @@ class TrustedOpener {
 
   int channel() const { return process_.channel(); }
 
-  // To be called once, before anything else: that process takes note of the policy as it is now, and begins a watch, if
-  // `watching`, which spares a session of many requests most questions. Code::kernel where there are no descriptors
-  // left, and where the process is gone.
-  Result<FileWatch> begin(bool watching);
+  // To be called once, before anything else: that process takes note of the policy as it is now. For a session of
+  // `many` requests it begins a watch, which spares it most questions, and opens /dev/net/tun later on; for another, it
+  // will not. Errors are those of PolicyStamp::take(), and Code::kernel where the process is gone.
+  Result<FileWatch> begin(bool many);
 
   // So many more descriptors than are wanted does open() open, for the requests to come.
   static constexpr unsigned kAhead = 4;
@@ -38,7 +39,8 @@ class TrustedOpener {
   // Adds to `tuns`, which are open on /dev/net/tun and not tied to a device, until they are `wanted` (64 at the most);
   // and has a look at the audit log, of which `log` (borrowed) is what this process writes to: where another file lies
   // in its place, that is the result; where none does, it is waited for as Log::open() does. Code::kernel or
-  // Code::audit where one of them cannot be had, and where the process that opens them is gone. That is asked only
+  // Code::audit where one of them cannot be had, where there is no telling whether the policy is still the same, and
+  // where the process that opens them is gone. That is asked only
   // where this process cannot do without: it then opens a few more than are wanted, for the next time, and `watch`
   // tells where the log that was the one in its place may be so no more. Whoever gets another one moves to it.
   Result<std::optional<unique_fd>> open(std::vector<unique_fd>& tuns, unsigned wanted, int log, FileWatch& watch);

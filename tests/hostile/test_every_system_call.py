@@ -118,11 +118,12 @@ class EverySystemCall(HostileCase):
                         self.assert_served(operation, self.helper)
 
     def test_killed_while_it_moves_frames(self) -> None:
-        """The other process of an ethertap session that holds the device."""
-        for number in self.chosen("setuid", "ethertap", child=(2,)):
-            with self.subTest(call=number):
-                self.killed("setuid", "ethertap", number, child=(2,))
-                self.assert_served("ethertap", self.helper)
+        """The process of an ethertap session that holds the device, and that which opens its files."""
+        for name, child in {"relay": (2,), "opener": (1,)}.items():
+            for number in self.chosen("setuid", "ethertap", child):
+                with self.subTest(process=name, call=number):
+                    self.killed("setuid", "ethertap", number, child)
+                    self.assert_served("ethertap", self.helper)
 
     def test_what_a_session_starts_killed(self) -> None:
         """The session goes on to its end, which its caller has sent already, and nothing is left of it."""

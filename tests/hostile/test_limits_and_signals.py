@@ -76,11 +76,11 @@ class Limits(HostileCase):
         self.assert_host_unchanged()
 
     def test_no_process_of_ones_own_more(self) -> None:
-        """A session needs one, whatever its protocol; the others none."""
+        """A session needs some, whatever its protocol; the others none."""
         for how, helper in self.helpers.items():
             with self.subTest(how):
                 self.assert_refused_whole(call(helper, "control", OPERATIONS["ethertap"].words,
-                                               preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "relay process", "ulimit -u")
+                                               preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "process that opens", "ulimit -u")
                 self.assert_refused_whole(call(helper, "session", OPERATIONS["session"].words,
                                                preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "process that opens", "ulimit -u")
                 for operation in ("up", "add", "del", "bridge", "open"):

@@ -125,20 +125,42 @@ class Ethertap(HostCase):
         self.assertEqual(self.exit_line()["changes"], ["tap7 gone"])
         self.assertEqual(world.snapshot(), self.before)
 
+    def test_a_signal_to_all_its_processes_is_for_the_session(self) -> None:
+        """As where a service is stopped, or the host: the last line still goes to the log that is there then."""
+        with Session(HELPER, "tap7", GATE) as session:
+            while self.events() != [("accept", "intent"), ("accept", "result")]:
+                self.assertIsNone(session.process.poll())
+            world.LOG.unlink()
+            world.touch_log(world.LOG)
+            for pid in (*session.children(), session.process.pid):
+                os.kill(pid, signal.SIGTERM)
+            self.assertEqual(session.wait(), 0)
+        self.assertEqual(self.exit_line()["changes"], ["tap7 gone"])
+        self.assertEqual(world.snapshot(), self.before)
+
     def test_it_goes_by_the_policy_that_it_began_with_and_no_other(self) -> None:
         drop_ins = world.POLICY.with_name("policy.d")
-        drop_ins.mkdir()
         self.addCleanup(shutil.rmtree, drop_ins)
+
+        def replace_all() -> None:
+            shutil.copytree(world.POLICY.parent, "/etc/another")
+            world.POLICY.parent.rename("/etc/former")
+            Path("/etc/another").rename(world.POLICY.parent)
+            shutil.rmtree("/etc/former")
+
         changes = {
+            "the directory of drop-ins": drop_ins.mkdir,
             "replaced": lambda: world.write_policy({"version": 1, "rules": [{"name": "g", "users": [65534], "operations": ["ethertap"]}]}),
             "changed in place": lambda: world.POLICY.write_text(world.POLICY.read_text() + "\n"),
             "one more": lambda: (drop_ins / "10-more.json").write_text('{"version": 1, "rules": []}'),
             "one less": lambda: (drop_ins / "10-more.json").unlink(),
+            "another directory": replace_all,
         }
         for what, change in changes.items():
             with self.subTest(what), Session(HELPER, "tap7", GATE) as session:
-                for name in (world.POLICY.with_name(".policy.json.swp"), drop_ins / "10-more.json~"):
-                    name.touch()  # as an editor does
+                for name in (".policy.json.swp", "policy.json~", "notes.json", "policy.d/.10-more.json"):
+                    if (world.POLICY.parent / name).parent.is_dir():
+                        (world.POLICY.parent / name).touch()  # as an editor does
                 self.assertIn("routed to tap7", session.ask(ADD, GUEST))
                 change()
                 routes = world.routes()

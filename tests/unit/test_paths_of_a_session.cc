@@ -12,6 +12,7 @@
 #include "policy/location.h"
 #include "tests/unit/in_a_child.h"
 #include "uml_net/look_at_fd.h"
+#include "uml_net/policy_stamp.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/trusted_opener.h"
 
@@ -43,13 +44,28 @@ void look(const char* path, int flags) {
 
 TEST_CASE("paths of a session: it looks at descriptors") {
   struct stat status{};
-  for (const auto& filter : {session_filter(), opener_filter(kChannel)})
+  for (const auto& filter : {session_filter(), opener_filter(kChannel, true)})
     CHECK(under(filter, [&] { look_at_fd(STDIN_FILENO, status); }) == End::lived);
 }
 
 TEST_CASE("paths of a session: no process of it looks at a file by its name, by whatever flags") {
-  for (const auto& filter : {session_filter(), opener_filter(kChannel)})
+  for (const auto& filter : {session_filter(), opener_filter(kChannel, true)})
     for (const int flags : {0, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW})
       for (const char* path : {"/etc/shadow", policy::kAuditLog, ""})
         CHECK_MESSAGE(under(filter, [&] { look(path, flags); }) == End::killed, std::string(path) << " " << flags);
+}
+
+TEST_CASE("paths of a session: what opens its files knows no other path, and a path by its place in memory alone") {
+  const auto stamp = PolicyStamp::take();
+  REQUIRE(stamp);
+  const std::string same_words = kPolicyDirectories[0];
+  for (const bool opens_tun : {true, false}) {
+    const auto filter = opener_filter(kChannel, opens_tun);
+    CHECK(under(filter, [&] { [[maybe_unused]] const auto current = stamp->is_current(); }) == End::lived);
+    for (const char* path : {"/etc/shadow", same_words.c_str(), "/dev/net/tun", policy::kPolicyFile})
+      for (const int flags : {O_RDONLY, O_RDWR | O_CLOEXEC, O_RDONLY | O_DIRECTORY | O_CLOEXEC, O_PATH | O_CLOEXEC})
+        CHECK_MESSAGE(under(filter, [&] { ::open(path, flags); }) == End::killed, path << " " << flags);
+    for (const int flags : {O_RDWR, O_WRONLY, O_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_CREAT})
+      CHECK_MESSAGE(under(filter, [&] { ::open(kPolicyDirectories[0], flags); }) == End::killed, flags);
+  }
 }

@@ -144,7 +144,8 @@ TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes o
   check(umlnet::relay_filter({.tap = 3, .data = 4, .controller = 5}));
   check(umlnet::sealed_relay_filter(3, 4));
   check(umlnet::attendant_filter(3));
-  check(umlnet::opener_filter(3));
+  check(umlnet::opener_filter(3, true));
+  check(umlnet::opener_filter(3, false));
 }
 
 TEST_CASE("seccomp filter: the filter of the pump is what libseccomp makes of it") {

@@ -96,6 +96,19 @@ class Callers:
                 follows(session)
             others.communicate()
 
+    def test_a_session_that_could_not_tell_whether_the_policy_changes(self: Any) -> None:
+        """Set-user-ID root it can tell."""
+        world.POLICY.parent.chmod(0o711)
+        self.addCleanup(world.POLICY.parent.chmod, 0o755)
+        self.assertTrue(self.open().ok)  # which reads the policy now
+        with native.Session(self.helper, user=NOBODY) as session:
+            if self.how == "setuid":
+                self.assertTrue(session.begun.ok, session.begun)
+            else:
+                self.assertEqual(session.begun.json["code"], "kernel", session.begun)
+                self.assertIn("cannot keep an eye on the policy in /etc/umlnet: Permission denied", session.begun.json["error"])
+                self.assertIn("to be allowed to list that directory", session.begun.json["advice"])
+
     def test_what_no_rule_grants(self: Any) -> None:
         before = world.snapshot()
         for options in (("device=tap7",), ("address=10.98.0.1",), ("address=10.0.0.1/8",), ("guest=10.50.0.1",),

@@ -20,7 +20,7 @@ struct SessionFds {
 
 // By what a session of either kind goes by the administrator's files.
 struct RootsFds {
-  int opener;  // questions to the process that opens /dev/net/tun and the audit log
+  int opener;  // questions to the process that opens the session's files
   int watch;   // notices of changes of the policy and of where the audit log lies
 };
 
