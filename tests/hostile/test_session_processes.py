@@ -158,12 +158,6 @@ class SessionProcesses(NativeCase):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
-    def wait_until(self, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + caller.TIMEOUT
-        while not holds():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.002)
-
     def wait_until_gone(self, pid: int) -> None:
         def is_gone() -> bool:
             try:

@@ -12,7 +12,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
 from tests.support import caller, world
 from tests.support.caller import TIMEOUT, Reply
@@ -296,6 +296,12 @@ class HostileCase(HostCase):
         self.happenings.any()
         self.files = list(_files())
         return state
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + TIMEOUT
+        while not holds():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.002)
 
     def assert_host_unchanged(self, thoroughly: bool = False) -> None:
         """At the end of each test thoroughly; before that, what the kernel says that nothing happened to is not compared."""
