@@ -5,13 +5,12 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 import unittest
-from typing import Callable, Iterator
+from typing import Iterator
 
 from tests.hostile.test_native import NativeCase
 from tests.hostile.test_tracing import as_nobody, intrude
-from tests.support import caller, native, world
+from tests.support import native, world
 from tests.support.hostile import FREE, GATE, INSTALLATIONS, NOBODY, POLICY, SOMEBODY, as_user
 from tests.support.process import children_of, status_of
 
