@@ -58,13 +58,16 @@ TEST_CASE("paths of a session: no process of it looks at a file by its name, by 
 TEST_CASE("paths of a session: what opens its files knows no other path, and a path by its place in memory alone") {
   const auto stamp = PolicyStamp::take();
   REQUIRE(stamp);
-  const std::string same_words = kPolicyDirectories[0];
+  // In memory of their own: equal words of a program may be one.
+  const std::string paths[] = {"/etc/shadow", "/dev/net/tun", kPolicyDirectories[0], policy::kPolicyFile,
+                               policy::kAuditLog};
   for (const bool opens_tun : {true, false}) {
     const auto filter = opener_filter(kChannel, opens_tun);
     CHECK(under(filter, [&] { [[maybe_unused]] const auto current = stamp->is_current(); }) == End::lived);
-    for (const char* path : {"/etc/shadow", same_words.c_str(), "/dev/net/tun", policy::kPolicyFile})
-      for (const int flags : {O_RDONLY, O_RDWR | O_CLOEXEC, O_RDONLY | O_DIRECTORY | O_CLOEXEC, O_PATH | O_CLOEXEC})
-        CHECK_MESSAGE(under(filter, [&] { ::open(path, flags); }) == End::killed, path << " " << flags);
+    for (const auto& path : paths)
+      for (const int flags : {O_RDONLY, O_RDWR | O_CLOEXEC, O_RDONLY | O_DIRECTORY | O_CLOEXEC, O_PATH | O_CLOEXEC,
+                              O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC})
+        CHECK_MESSAGE(under(filter, [&] { ::open(path.c_str(), flags); }) == End::killed, path << " " << flags);
     for (const int flags : {O_RDWR, O_WRONLY, O_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_CREAT})
       CHECK_MESSAGE(under(filter, [&] { ::open(kPolicyDirectories[0], flags); }) == End::killed, flags);
   }
