@@ -33,14 +33,15 @@ _ALL = {"operations": ["tuntap", "ethertap", "address", "bridge", "open"], "devi
 POLICY = {"version": 1, "rules": [{"name": "nobodys", "users": [NOBODY], **_ALL},
                                   {"name": "somebodys", "users": [SOMEBODY], **_ALL}]}
 
-# Without IPv6, so that the kernel does nothing of its own in the middle of a test.
+# Without IPv6 and the bridge's forward delay, so that the kernel does and says nothing of its own in the middle of a test:
+# it speaks of a port when that delay is over, whatever the port did meanwhile.
 HOSTS_NETWORK = f"""
 link add eth0 type veth peer name wire
 addr add {HOST}/24 dev eth0
 link set eth0 up
 link set wire up
 route add default via {ROUTER}
-link add br0 type bridge
+link add br0 type bridge forward_delay 0
 link add br0p address 52:54:00:aa:bb:01 type veth peer name br0q address 52:54:00:aa:bb:02
 link set br0p master br0
 link set br0 up
