@@ -4,9 +4,12 @@
 
 #include <sys/types.h>
 
+#include <cstring>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/fd_passing.h"
@@ -40,6 +43,22 @@ class Assistant {
   unique_fd channel_;
   bool given_up_ = false;
 };
+
+// What the two say to each other are objects of this one program: their bytes, and the object back; nothing where the
+// size is another's.
+template <class T>
+  requires std::is_trivially_copyable_v<T>
+std::string_view bytes_of(const T& object) {
+  return {reinterpret_cast<const char*>(&object), sizeof object};
+}
+template <class T>
+  requires std::is_trivially_copyable_v<T>
+std::optional<T> object_of(std::string_view bytes) {
+  if (bytes.size() != sizeof(T)) return std::nullopt;
+  T object;
+  std::memcpy(&object, bytes.data(), sizeof object);
+  return object;
+}
 
 // For the process's own side: the next question, waited for; nothing when the other side is gone.
 std::optional<Message> next_question(int channel);

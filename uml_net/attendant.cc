@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "libumlnet/core/close_fds.h"
 #include "uml_net/priv/network_namespace.h"
@@ -22,10 +21,7 @@ constexpr char kSeal = 's';
 constexpr char kNamespace = 'n';
 
 void answer(int channel, int error, int fd = -1) {
-  std::array<char, sizeof error> bytes{};
-  std::memcpy(bytes.data(), &error, sizeof error);
-  [[maybe_unused]] const auto sent =
-      send_with_fds(channel, {bytes.data(), bytes.size()}, std::span(&fd, error == 0 ? 1 : 0));
+  [[maybe_unused]] const auto sent = send_with_fds(channel, bytes_of(error), std::span(&fd, error == 0 ? 1 : 0));
 }
 
 [[noreturn]] void relay(int tap, int data) {
@@ -103,10 +99,9 @@ Result<Attendant> Attendant::start() {
 Result<unique_fd> Attendant::ask(char question, int fd, const std::string& doing) {
   auto message = process_.ask({&question, 1}, std::span(&fd, 1));
   if (!message) return std::unexpected(std::move(message.error()));
-  int error = 0;
-  if (message->bytes.size() != sizeof error) return fail(Code::bug, doing + ": a strange answer");
-  std::memcpy(&error, message->bytes.data(), sizeof error);
-  if (error != 0) return fail_errno(Code::kernel, error, doing);
+  const auto error = object_of<int>(message->bytes);
+  if (!error) return fail(Code::bug, doing + ": a strange answer");
+  if (*error != 0) return fail_errno(Code::kernel, *error, doing);
   if (message->fds.size() != 1) return fail(Code::bug, doing + ": a strange answer");
   return std::move(message->fds[0]);
 }

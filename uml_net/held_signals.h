@@ -10,4 +10,7 @@ namespace umlnet {
 // signals back. The result is readable once one came that asks for the end: SIGTERM, SIGINT, SIGHUP or SIGQUIT.
 Result<unique_fd> hold_signals_back();
 
+// Every signal that can be, and for good: for a process that something else ends. False with errno where it failed.
+bool block_all_signals();
+
 }  // namespace umlnet

@@ -29,12 +29,6 @@ bool is_the_same(const struct stat& one, const struct stat& other) {
          one.st_size == other.st_size;
 }
 
-std::unexpected<Error> fail_to_look(std::string_view path) {
-  const int number = errno;
-  return fail_errno(Code::kernel, number, "cannot keep an eye on " + std::string(path),
-                    number == EMFILE ? "Begin with a higher limit on open files (ulimit -n)." : "");
-}
-
 }  // namespace
 
 bool is_of_the_policy(std::size_t directory, std::string_view name) {
@@ -42,14 +36,14 @@ bool is_of_the_policy(std::size_t directory, std::string_view name) {
   return !name.starts_with('.') && name.ends_with(".json");
 }
 
-Result<PolicyStamp::Listing> PolicyStamp::list(const Each& each) {
+std::expected<PolicyStamp::Listing, int> PolicyStamp::list(const Each& each) {
   Listing all;
   for (std::size_t i = 0; i < kPolicyDirectories.size(); ++i) {
     const char* directory = kPolicyDirectories[i];
     const unique_fd fd(::open(directory, kFlags));
     if (!fd && errno == ENOENT) continue;
     struct stat status{};
-    if (!fd || !look_at_fd(fd.get(), status)) return fail_to_look(directory);
+    if (!fd || !look_at_fd(fd.get(), status)) return std::unexpected(errno);
     all.sum += number_of(directory, status.st_ino) + number_of("dev", status.st_dev) +
                number_of("mode", status.st_mode) + number_of("uid", status.st_uid);
     ++all.entries;
@@ -62,34 +56,34 @@ Result<PolicyStamp::Listing> PolicyStamp::list(const Each& each) {
         if (!is_of_the_policy(i, entry->d_name)) continue;
         all.sum += number_of(entry->d_name, entry->d_ino);
         ++all.entries;
-        if (auto done = each(directory, entry->d_name); !done) return std::unexpected(std::move(done.error()));
+        if (const int error = each(directory, entry->d_name); error != 0) return std::unexpected(error);
       }
-    if (size < 0) return fail_to_look(directory);
+    if (size < 0) return std::unexpected(errno);
   }
   return all;
 }
 
-Result<PolicyStamp> PolicyStamp::take() {
+std::expected<PolicyStamp, int> PolicyStamp::take() {
   PolicyStamp stamp;
-  Result<Listing> listing;
+  std::expected<Listing, int> listing;
   for (int tries = 0; tries < kTries; ++tries) {
     stamp.files_.clear();
-    listing = list([&](const char* directory, const char* name) -> Result<void> {
+    listing = list([&](const char* directory, const char* name) {
       const std::string path = std::string(directory) + "/" + name;
       File file{unique_fd(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)), {}};
-      if (!file.fd || !look_at_fd(file.fd.get(), file.status)) return fail_to_look(path);
+      if (!file.fd || !look_at_fd(file.fd.get(), file.status)) return errno;
       if (!S_ISDIR(file.status.st_mode)) stamp.files_.push_back(std::move(file));  // what lies in that is listed
-      return {};
+      return 0;
     });
-    if (listing || listing.error().errnum != ENOENT) break;
+    if (listing || listing.error() != ENOENT) break;
   }
-  if (!listing) return std::unexpected(std::move(listing.error()));
+  if (!listing) return std::unexpected(listing.error());
   stamp.listing_ = *listing;
   return stamp;
 }
 
-Result<bool> PolicyStamp::is_current() const {
-  const auto now = list([](const char*, const char*) { return Result<void>(); });
+std::expected<bool, int> PolicyStamp::is_current() const {
+  const auto now = list([](const char*, const char*) { return 0; });
   if (!now) return std::unexpected(now.error());
   return *now == listing_ && std::ranges::all_of(files_, [](const File& file) {
     struct stat status{};

@@ -9,12 +9,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
-#include <cstring>
 #include <iterator>
 
 #include "policy/location.h"
 #include "uml_net/audit_log.h"
+#include "uml_net/held_signals.h"
 #include "uml_net/look_at_fd.h"
 #include "uml_net/policy_stamp.h"
 #include "uml_net/try_for.h"
@@ -52,7 +51,7 @@ void answer(int channel, const Question& question, const PolicyStamp& policy) {
   if (const auto current = policy.is_current(); current)
     answer.has_policy_changed = !*current;
   else
-    answer.policy_error = current.error().errnum;
+    answer.policy_error = current.error();
   std::array<unique_fd, kMaxPassedFds> opened;
   std::array<int, kMaxPassedFds> fds{};
   std::size_t count = 0;
@@ -78,12 +77,11 @@ void answer(int channel, const Question& question, const PolicyStamp& policy) {
     answer.has_log = true;
     add(log.release());
   }
-  const std::string_view bytes(reinterpret_cast<const char*>(&answer), sizeof answer);
-  if (const auto sent = send_with_fds(channel, bytes, std::span(fds).first(count)); !sent && count != 0) {
+  if (const auto sent = send_with_fds(channel, bytes_of(answer), std::span(fds).first(count)); !sent && count != 0) {
     // So many descriptors of this user are on their way already that the kernel takes no more.
     answer.tun_error = answer.log_error = sent.error().errnum;
     answer.has_log = false;
-    [[maybe_unused]] const auto told = send_with_fds(channel, bytes, {});
+    [[maybe_unused]] const auto told = send_with_fds(channel, bytes_of(answer), {});
   }
 }
 
@@ -96,14 +94,6 @@ struct Begun {
   FileWatch::Places places = {};
 };
 
-// What the process is ended by is its channel's end, and not a signal that was meant for the session, which asks it
-// once more for its last line.
-void hold_all_signals_back() {
-  sigset_t all;
-  sigfillset(&all);
-  ::sigprocmask(SIG_SETMASK, &all, nullptr);
-}
-
 // It holds a descriptor on each file of the policy.
 void take_all_descriptors() {
   rlimit files{};
@@ -112,31 +102,29 @@ void take_all_descriptors() {
   ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
-Result<PolicyStamp> begin(int channel, const Beginning& beginning) {
+std::optional<PolicyStamp> begin(int channel, const Beginning& beginning) {
   take_all_descriptors();
   // The watch first: it and the stamp see what happens in between.
   const auto watch = beginning.many ? FileWatch::begin() : FileWatch();
   auto stamp = PolicyStamp::take();
-  const Begun begun{.error = stamp ? 0 : stamp.error().errnum, .places = watch.places()};
+  const Begun begun{.error = stamp ? 0 : stamp.error(), .places = watch.places()};
   const int fd = watch.fd();
-  const auto sent =
-      send_with_fds(channel, {reinterpret_cast<const char*>(&begun), sizeof begun}, std::span(&fd, fd >= 0 ? 1 : 0));
-  return sent ? std::move(stamp) : std::unexpected(sent.error());
+  const auto sent = send_with_fds(channel, bytes_of(begun), std::span(&fd, fd >= 0 ? 1 : 0));
+  return sent && stamp ? std::optional(*std::move(stamp)) : std::nullopt;
 }
 
 void serve(int channel) {
-  hold_all_signals_back();
+  // Its channel's end ends it, and not a signal that was meant for the session, which asks once more for its last line.
+  block_all_signals();
   const auto first = next_question(channel);
-  Beginning beginning{};
-  if (!first || first->bytes.size() != sizeof beginning) return;
-  std::memcpy(&beginning, first->bytes.data(), sizeof beginning);
-  const auto policy = begin(channel, beginning);
-  if (!policy || !opener_filter(channel, beginning.many).enter()) return;
+  const auto beginning = first ? object_of<Beginning>(first->bytes) : std::nullopt;
+  if (!beginning) return;
+  const auto policy = begin(channel, *beginning);
+  if (!policy || !opener_filter(channel, beginning->many).enter()) return;
   while (const auto message = next_question(channel)) {
-    Question question{};
-    if (message->bytes.size() != sizeof question) return;
-    std::memcpy(&question, message->bytes.data(), sizeof question);
-    answer(channel, question, *policy);
+    const auto question = object_of<Question>(message->bytes);
+    if (!question) return;
+    answer(channel, *question, *policy);
   }
 }
 
@@ -171,24 +159,21 @@ Result<TrustedOpener> TrustedOpener::start() {
 
 Result<FileWatch> TrustedOpener::begin(bool many) {
   const Beginning beginning{.many = many};
-  auto message = process_.ask({reinterpret_cast<const char*>(&beginning), sizeof beginning});
+  auto message = process_.ask(bytes_of(beginning));
   if (!message) return std::unexpected(std::move(message.error()));
-  Begun begun;
-  if (message->bytes.size() != sizeof begun) return fail(Code::bug, "a strange answer about the policy");
-  std::memcpy(&begun, message->bytes.data(), sizeof begun);
-  if (begun.error != 0) return fail_about_the_policy(begun.error);
-  return message->fds.empty() ? FileWatch() : FileWatch(std::move(message->fds[0]), begun.places);
+  const auto begun = object_of<Begun>(message->bytes);
+  if (!begun) return fail(Code::bug, "a strange answer about the policy");
+  if (begun->error != 0) return fail_about_the_policy(begun->error);
+  return message->fds.empty() ? FileWatch() : FileWatch(std::move(message->fds[0]), begun->places);
 }
 
 Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct stat& log) {
   const Question question{.tuns = tuns, .log_device = log.st_dev, .log_inode = log.st_ino};
-  std::array<char, sizeof question> bytes{};
-  std::memcpy(bytes.data(), &question, sizeof question);
-  auto message = process_.ask({bytes.data(), bytes.size()});
+  auto message = process_.ask(bytes_of(question));
   if (!message) return std::unexpected(std::move(message.error()));
-  Answer answer;
-  if (message->bytes.size() != sizeof answer) return fail(Code::bug, "a strange answer about /dev/net/tun");
-  std::memcpy(&answer, message->bytes.data(), sizeof answer);
+  const auto said = object_of<Answer>(message->bytes);
+  if (!said) return fail(Code::bug, "a strange answer about /dev/net/tun");
+  const Answer& answer = *said;
   if (answer.policy_error != 0) return fail_about_the_policy(answer.policy_error);
   policy_has_changed_ = policy_has_changed_ || answer.has_policy_changed;
   if (answer.log_error != 0)

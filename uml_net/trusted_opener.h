@@ -30,7 +30,7 @@ class TrustedOpener {
 
   // To be called once, before anything else: that process takes note of the policy as it is now. For a session of
   // `many` requests it begins a watch, which spares it most questions, and opens /dev/net/tun later on; for another, it
-  // will not. Errors are those of PolicyStamp::take(), and Code::kernel where the process is gone.
+  // will not. Code::kernel where PolicyStamp::take() fails, and where the process is gone.
   Result<FileWatch> begin(bool many);
 
   // So many more descriptors than are wanted does open() open, for the requests to come.
@@ -40,9 +40,9 @@ class TrustedOpener {
   // and has a look at the audit log, of which `log` (borrowed) is what this process writes to: where another file lies
   // in its place, that is the result; where none does, it is waited for as Log::open() does. Code::kernel or
   // Code::audit where one of them cannot be had, where there is no telling whether the policy is still the same, and
-  // where the process that opens them is gone. That is asked only
-  // where this process cannot do without: it then opens a few more than are wanted, for the next time, and `watch`
-  // tells where the log that was the one in its place may be so no more. Whoever gets another one moves to it.
+  // where the process that opens them is gone. That is asked only where this process cannot do without: it then opens a
+  // few more than are wanted, for the next time, and `watch` tells where the log that was the one in its place may be
+  // so no more. Whoever gets another one moves to it.
   Result<std::optional<unique_fd>> open(std::vector<unique_fd>& tuns, unsigned wanted, int log, FileWatch& watch);
 
   // Whether a file of the policy was made, changed, renamed or deleted since begin(), as far as open() asked.
