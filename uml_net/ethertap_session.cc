@@ -74,10 +74,7 @@ Result<EthertapSession> EthertapSession::prepare(const unique_fd& data, int numb
 }
 
 priv::SessionFds EthertapSession::fds() const {
-  return {.signals = signals_.get(),
-          .relay = relay_.channel(),
-          .relay_pid = relay_.pid(),
-          .watch = watch_ ? watch_->fd() : -1};
+  return {.relay = relay_.channel(), .relay_pid = relay_.pid(), .watch = watch_ ? watch_->fd() : -1};
 }
 
 EthertapSession::End EthertapSession::hold(const std::function<std::string(const uml4::ControlRecord&)>& answer) {

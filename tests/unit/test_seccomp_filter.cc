@@ -130,7 +130,7 @@ TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes o
                                     .reply = 1,
                                     .audit = 4,
                                     .journal = 6,
-                                    .session = umlnet::priv::SessionFds{7, 8, 4711, 9},
+                                    .session = umlnet::priv::SessionFds{8, 4711, 9},
                                     .roots = umlnet::priv::RootsFds{10, 11}}));
   check(umlnet::priv::stage_filter(
       {.tuns = {3, 4}, .rtnetlink = 5, .reply = 1, .audit = 6, .journal = 7, .elsewhere = 8, .attendant = 9}));

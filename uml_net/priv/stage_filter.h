@@ -12,8 +12,7 @@ namespace umlnet::priv {
 
 // What an ethertap session works with besides.
 struct SessionFds {
-  int signals;  // polled only
-  int relay;    // the channel to the relay process
+  int relay;  // the channel to the relay process
   pid_t relay_pid;
   int watch;  // questions about the data socket's other end; -1 where there are none
 };
