@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 import socket
-import time
 import unittest
 from pathlib import Path
 from typing import Iterator, Sequence
@@ -100,10 +99,7 @@ class EverySystemCall(HostileCase):
                 stepper.next_call()
             stepper.kill()
         # The other process of a session hears of it, and takes a moment to end.
-        deadline = time.monotonic() + caller.TIMEOUT
-        while "uml1:" in Path("/proc/net/dev").read_text():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.002)
+        self.wait_until(lambda: "uml1:" not in Path("/proc/net/dev").read_text())
 
     def installations(self, operation: str) -> tuple[str, ...]:
         return INSTALLATIONS if THOROUGH or operation == "up" else INSTALLATIONS[:1]
