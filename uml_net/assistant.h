@@ -4,7 +4,6 @@
 
 #include <sys/types.h>
 
-#include <cstring>
 #include <functional>
 #include <optional>
 #include <span>
@@ -56,7 +55,7 @@ template <class T>
 std::optional<T> object_of(std::string_view bytes) {
   if (bytes.size() != sizeof(T)) return std::nullopt;
   T object;
-  std::memcpy(&object, bytes.data(), sizeof object);
+  bytes.copy(reinterpret_cast<char*>(&object), sizeof object);
   return object;
 }
 
