@@ -34,7 +34,7 @@ case $privilege in
     chmod 4750 "$helper"
     install -d -m 0750 "$log_dir"
     for file in "$audit_log" "$refusals"; do [ -e "$file" ] || install -m 0640 /dev/null "$file"; done
-    say "$helper is set-user-ID root; members of the group $group may run it: adduser USER $group"
+    say "$helper is set-user-ID root; members of the group $group may run it: usermod -aG $group USER"
     ;;
   filecap)
     chown "root:$group" "$helper"

@@ -148,7 +148,7 @@ Finding examine_access(const Examination& examination) {
     return problem(who + " has joined the group " + group + " since this session began, which does not have it yet",
                    "log in again, or newgrp " + group);
   return problem("only members of the group " + group + " may start it, and " + who + " is none",
-                 "adduser " + (viewer.user ? *viewer.user : "USER") + " " + group + ", and log in again");
+                 "usermod -aG " + group + " " + (viewer.user ? *viewer.user : "USER") + ", and log in again");
 }
 
 Finding examine_version(const Examination& examination) {

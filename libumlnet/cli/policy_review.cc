@@ -199,7 +199,7 @@ class Review {
           name != nullptr && group.id && !memberships_.has_members(static_cast<gid_t>(*group.id)))
         warn("nobody", rule, "groups", *name,
              "the group " + quoted(*name) +
-                 " has no members in /etc/group and is no user's own; to add one: adduser USER " + *name);
+                 " has no members in /etc/group and is no user's own; to add one: usermod -aG " + *name + " USER");
   }
 
   void look_at_patterns(const Rule& rule) {

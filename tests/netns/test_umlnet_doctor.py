@@ -144,7 +144,7 @@ class TheHelper(DoctorCase):
     def test_for_members_of_a_group_only(self) -> None:
         os.chown(self.helper, 0, 4999)
         self.helper.chmod(0o4750)
-        self.assertIn("adduser nobody 4999", self.assert_finds("access", "problem", "only members of the group 4999", user=NOBODY))
+        self.assertIn("usermod -aG 4999 nobody", self.assert_finds("access", "problem", "only members of the group 4999", user=NOBODY))
         self.assert_finds("version", "cannot-tell", "may not start", user=NOBODY)
         with open("/etc/group", "a") as group:
             group.write("umlguests:x:4999:nobody\n")

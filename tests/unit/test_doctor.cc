@@ -206,7 +206,7 @@ TEST_CASE("doctor: the helper") {
          host.executable = false;
          host.who.user = "bob";
        },
-       Health::problem, "only members of the group umlnet", "adduser bob umlnet"},
+       Health::problem, "only members of the group umlnet", "usermod -aG umlnet bob"},
       {"access", [](auto& host) { host.executable = false; }, Health::problem, "since this session began",
        "newgrp umlnet"},
       {"access",
