@@ -9,6 +9,7 @@
 
 #include "libumlnet/core/strict_json.h"
 #include "policy/load.h"
+#include "tests/unit/source_root.h"
 
 namespace umlnet::policy {
 namespace {
