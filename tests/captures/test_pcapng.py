@@ -7,7 +7,7 @@ import unittest
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = ROOT / os.environ.get("UMLNET_BUILD", "build") / "tests" / "captures" / "sample"
+SAMPLE = ROOT / os.environ.get("UMLNET_BUILD", "build-tests") / "tests" / "captures" / "sample"
 
 
 class Pcapng(unittest.TestCase):

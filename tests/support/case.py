@@ -14,7 +14,7 @@ from tests.support import world
 
 ROOT = Path(__file__).resolve().parents[2]
 FILLER = b'{"filler":true}\n'  # what a test may put into the log itself
-HELPER = Path(os.environ.get("UMLNET_HELPER", ROOT / "build" / "uml_net" / "uml_net"))
+HELPER = Path(os.environ.get("UMLNET_HELPER", ROOT / "build-tests" / "uml_net" / "uml_net"))
 
 
 AUDIT_LINE = jsonschema.Draft202012Validator(json.loads((ROOT / "policy" / "audit.schema.json").read_text()))

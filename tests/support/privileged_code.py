@@ -42,7 +42,7 @@ def text_bytes(path: Path) -> int:
 
 
 def main() -> None:
-    build = ROOT / (sys.argv[1] if len(sys.argv) > 1 else "build")
+    build = ROOT / (sys.argv[1] if len(sys.argv) > 1 else "build-tests")
     files = {source: path for room, library in ROOMS.items() for source, path in objects(build, room, library).items()}
     known = {source: symbols(path) for source, path in files.items()}
     where = {name: source for source, (defined, _) in known.items() for name in defined}

@@ -12,7 +12,7 @@ from tests.support.console import ConsoleGuest
 
 QEMU = "/usr/bin/qemu-system-x86_64"
 ROOT = Path(__file__).resolve().parents[2]
-KERNEL = Path(os.environ.get("UMLNET_GUEST_KERNEL", ROOT / "build" / "guest-kernel"))
+KERNEL = Path(os.environ.get("UMLNET_GUEST_KERNEL", ROOT / "build-tests" / "guest-kernel"))
 # Each after those that it depends on.
 MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "failover",
            "net_failover", "virtio_net")

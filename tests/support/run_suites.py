@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / os.environ.get("UMLNET_BUILD", "build")
+BUILD = ROOT / os.environ.get("UMLNET_BUILD", "build-tests")
 # In an order in which the files that take long begin early.
 SUITES = ("unit", "lint", "rooms", "hostile", "users", "netns", "captures", "abi", "guests")
 # Seconds for one file of tests, which takes some ten by day.
