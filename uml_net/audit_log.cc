@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 
 #include "uml_net/look_at_fd.h"
 #include "uml_net/priv/capability.h"

@@ -1,5 +1,7 @@
 #include "uml_net/audit_trail.h"
 
+#include <algorithm>
+
 #include "libumlnet/core/plain_text.h"
 
 namespace umlnet::audit {

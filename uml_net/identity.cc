@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
+#include <system_error>
 
 #include "libumlnet/core/unique_fd.h"
 #include "uml_net/priv/capability.h"

@@ -2,6 +2,7 @@
 #include <sysexits.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdio>
 
 #include "libumlnet/cli/network.h"

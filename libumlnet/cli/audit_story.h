@@ -1,6 +1,7 @@
 // All that one id left in the audit log, told in order.
 #pragma once
 
+#include <cstddef>
 #include <cstdio>
 #include <set>
 #include <string>

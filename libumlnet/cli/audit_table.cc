@@ -1,6 +1,7 @@
 #include "libumlnet/cli/audit_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libumlnet/cli/audit_words.h"
 #include "libumlnet/cli/terminal.h"

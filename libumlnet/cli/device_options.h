@@ -3,6 +3,8 @@
 
 #include <getopt.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>

@@ -3,6 +3,7 @@
 #include <sysexits.h>
 
 #include <array>
+#include <string_view>
 
 #include "libumlnet/cli/fd_end.h"
 #include "libumlnet/cli/network.h"

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <string_view>
+#include <utility>
 
 #include "libumlnet/cli/subcommand.h"
 

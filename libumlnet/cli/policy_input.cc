@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <system_error>
 
 #include "policy/policy_files.h"
 #include "policy/trusted_file.h"

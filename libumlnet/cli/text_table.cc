@@ -1,6 +1,7 @@
 #include "libumlnet/cli/text_table.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace umlnet::cli {
 namespace {

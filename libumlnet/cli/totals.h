@@ -1,6 +1,7 @@
 // What a pump has done, when it is over.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "umlnet/umlnet.h"

@@ -1,6 +1,8 @@
 #include "libumlnet/client/failure.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <utility>
 
 namespace umlnet::client {
 namespace {

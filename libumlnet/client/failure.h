@@ -1,7 +1,9 @@
 // How the client library says that something did not work, before it becomes the C ABI's umlnet_error.
 #pragma once
 
+#include <exception>
 #include <expected>
+#include <new>
 #include <string>
 
 #include "libumlnet/core/error.h"

@@ -1,6 +1,7 @@
 // One run of uml_net, from its start to its end, and what it says on the way.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 

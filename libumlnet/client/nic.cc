@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "libumlnet/client/setup.h"

@@ -1,6 +1,7 @@
 #include "libumlnet/core/device_tag.h"
 
 #include <charconv>
+#include <system_error>
 
 #include "libumlnet/core/timestamp.h"
 

@@ -1,6 +1,7 @@
 // One message with file descriptors on an AF_UNIX socket (SCM_RIGHTS, unix(7)).
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>

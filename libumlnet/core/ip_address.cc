@@ -1,6 +1,7 @@
 #include "libumlnet/core/ip_address.h"
 
 #include <charconv>
+#include <system_error>
 
 namespace umlnet {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <span>
+#include <system_error>
 
 namespace umlnet {
 namespace {

@@ -1,5 +1,7 @@
 #include "libumlnet/core/request_id.h"
 
+#include <cstddef>
+
 namespace umlnet {
 namespace {
 

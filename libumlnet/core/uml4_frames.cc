@@ -1,5 +1,6 @@
 #include "libumlnet/core/uml4_frames.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace umlnet::uml4 {

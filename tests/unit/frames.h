@@ -1,6 +1,7 @@
 // Frames for tests, and checksums by the book.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <utility>
+
 #include "libumlnet/core/checksum_offload.h"
 #include "tests/unit/frames.h"
 

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <string>
 
 #include "libumlnet/cli/firewall_rules.h"

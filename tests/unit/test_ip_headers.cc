@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <utility>
+
 #include "libumlnet/core/ip_headers.h"
 #include "tests/unit/frames.h"
 

@@ -1,6 +1,7 @@
 // virtio-net headers on their way through a pump: passed on, changed in length, or finished in software.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "libumlnet/core/internet_checksum.h"

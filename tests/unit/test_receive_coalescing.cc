@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <random>
+#include <utility>
 
 #include "libumlnet/core/checksum_offload.h"
 #include "libumlnet/core/internet_checksum.h"

@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 
 #include <cstring>
+#include <utility>
 
 #include "libumlnet/core/rtnetlink.h"
 #include "rtnetlink_records.h"

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <cstddef>
 #include <optional>
 
 #include "libumlnet/client/watched_process.h"

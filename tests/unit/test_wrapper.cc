@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <deque>
 #include <new>
+#include <type_traits>
 #include <vector>
 
 #include "libumlnet/core/unique_fd.h"

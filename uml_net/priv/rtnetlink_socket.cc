@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <optional>
 
 #include "uml_net/priv/capability.h"
