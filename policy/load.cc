@@ -26,7 +26,7 @@ std::string rule_label(const JsonValue& value, std::size_t index) {
   const auto* object = std::get_if<JsonObject>(&value.data);
   const auto* member = object != nullptr ? find(*object, "name") : nullptr;
   const auto* name = member != nullptr ? as_string(member->value) : nullptr;
-  return "rule " + (name != nullptr ? quoted(*name) : "no. " + std::to_string(index + 1));
+  return "rule " + (name != nullptr ? in_quotes(*name) : "no. " + std::to_string(index + 1));
 }
 
 class Loader {

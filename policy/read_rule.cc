@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "libumlnet/core/native5_arguments.h"
+#include "libumlnet/core/plain_text.h"
 
 namespace umlnet::policy {
 namespace {
@@ -36,7 +37,7 @@ Read<std::vector<Item>> list_of_strings(const JsonValue& value, std::string_view
     const auto* text = as_string(element);
     if (text == nullptr) return fault(element, shown(element) + " is not a string; write an array of strings" + as_in);
     auto item = read_item(*text);
-    if (!item) return fault(element, quoted(*text) + " " + item.error());
+    if (!item) return fault(element, in_quotes(*text) + " " + item.error());
     items.push_back(*std::move(item));
   }
   return items;
@@ -105,10 +106,10 @@ enum class AccountKind { user, group };
 std::optional<std::string> fault_in_account_name(const std::string& name) {
   if (name.empty()) return "an empty string is not a name";
   if (std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }))
-    return quoted(name) + " is a number; write it without quotes";
+    return in_quotes(name) + " is a number; write it without quotes";
   const auto forbidden = [](char c) { return c <= ' ' || c > '~' || c == ':' || c == ',' || c == '*'; };
   if (name.size() > kMaxAccountName || std::ranges::any_of(name, forbidden))
-    return quoted(name) +
+    return in_quotes(name) +
            " is not the name of one account: names are printable ASCII without space, \":\", \",\" and \"*\"; write "
            "the number instead";
   return std::nullopt;
@@ -131,7 +132,7 @@ Read<Principal> read_principal(const JsonValue& value, AccountKind kind, Effect 
   if (auto words = fault_in_account_name(*name)) return fault(value, *std::move(words));
   const auto id = is_user ? accounts.uid_of(*name) : accounts.gid_of(*name);
   if (!id && effect == Effect::deny)
-    return fault(value, quoted(*name) + " is not in " + (is_user ? "/etc/passwd" : "/etc/group") +
+    return fault(value, in_quotes(*name) + " is not in " + (is_user ? "/etc/passwd" : "/etc/group") +
                             ", so this deny rule would miss whom it means; write the number, or take it out");
   return Principal{*name, id};
 }

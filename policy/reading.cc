@@ -6,21 +6,13 @@
 
 namespace umlnet::policy {
 
-namespace {
-
-constexpr std::size_t kShown = 64;  // bytes of a value that a message repeats
-
-}  // namespace
-
-std::string quoted(std::string_view text) { return "\"" + escaped(text, kShown) + "\""; }
-
 std::string shown(const JsonValue& value) {
   struct Visitor {
     std::string operator()(std::nullptr_t) const { return "null"; }
     std::string operator()(bool is_true) const { return is_true ? "true" : "false"; }
     std::string operator()(std::uint64_t number) const { return std::to_string(number); }
     std::string operator()(const JsonOtherNumber& number) const { return number.text; }
-    std::string operator()(const std::string& text) const { return quoted(text); }
+    std::string operator()(const std::string& text) const { return in_quotes(text); }
     std::string operator()(const JsonArray&) const { return "an array"; }
     std::string operator()(const JsonObject&) const { return "an object"; }
   };
@@ -54,15 +46,15 @@ Read<void> read_comment(const JsonValue& value) {
 }
 
 std::unexpected<JsonFault> in_key(std::string_view key, const JsonFault& inner) {
-  return std::unexpected(JsonFault{inner.line, "key " + quoted(key) + ": " + inner.what});
+  return std::unexpected(JsonFault{inner.line, "key " + in_quotes(key) + ": " + inner.what});
 }
 
 std::unexpected<JsonFault> unknown_key(const JsonMember& member, std::string_view owner,
                                        std::span<const std::string_view> names) {
   std::string all;
   for (const std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
-  return fault(member.line, "key " + quoted(member.key) + ": there is no such key; the keys of " + std::string(owner) +
-                                " are " + all);
+  return fault(member.line, "key " + in_quotes(member.key) + ": there is no such key; the keys of " +
+                                std::string(owner) + " are " + all);
 }
 
 }  // namespace umlnet::policy

@@ -18,9 +18,6 @@ using Read = std::expected<T, JsonFault>;
 inline auto fault(unsigned line, std::string what) { return std::unexpected(JsonFault{line, std::move(what)}); }
 inline auto fault(const JsonValue& value, std::string what) { return fault(value.line, std::move(what)); }
 
-// `text` in quotes, escaped, and cut where it is long.
-std::string quoted(std::string_view text);
-
 // The value as a message repeats it.
 std::string shown(const JsonValue& value);
 

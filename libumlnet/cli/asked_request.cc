@@ -13,17 +13,15 @@
 namespace umlnet::cli {
 namespace {
 
-std::string quoted(const std::string& word) { return "\"" + escaped(word, 64) + "\""; }
-
 Outcome<Ipv4> read_address(const std::string& option, const std::string& word) {
   if (const auto address = Ipv4::parse(word)) return *address;
-  return misuse(option + " " + quoted(word) + " is not an IPv4 address");
+  return misuse(option + " " + in_quotes(word) + " is not an IPv4 address");
 }
 
 Outcome<Ipv4Mask> read_mask(const std::string& option, const std::string& word) {
   if (const auto length = number(word, 32); length && !word.empty()) return Ipv4Mask(*length);
   if (const auto mask = Ipv4Mask::parse(word)) return *mask;
-  return misuse(option + " " + quoted(word) + " is neither a netmask nor its length, as in 255.255.255.0 or 24");
+  return misuse(option + " " + in_quotes(word) + " is neither a netmask nor its length, as in 255.255.255.0 or 24");
 }
 
 // What an operation names.
@@ -62,7 +60,8 @@ Outcome<Request> native_request_of(const AskedWords& words) {
 Outcome<Request> request_of(const AskedWords& words) {
   if (words.operation == "open" || words.operation == "remove" || words.operation == "session")
     return native_request_of(words);
-  if (!words.native.empty()) return misuse("one operation at a time: " + quoted(words.native.front()) + " is too much");
+  if (!words.native.empty())
+    return misuse("one operation at a time: " + in_quotes(words.native.front()) + " is too much");
   std::optional<Ipv4> gateway;
   if (words.gateway) {
     const auto parsed = read_address("--gateway", *words.gateway);
@@ -70,7 +69,7 @@ Outcome<Request> request_of(const AskedWords& words) {
     gateway = *parsed;
   }
   const auto device = words.device ? IfName::parse(*words.device) : std::nullopt;
-  if (words.device && !device) return misuse("--device " + quoted(*words.device) + " is not a device name");
+  if (words.device && !device) return misuse("--device " + in_quotes(*words.device) + " is not a device name");
 
   if (words.operation == "tuntap") {
     if (const auto fit = only(words, {.gateway = true}); !fit) return std::unexpected(fit.error());
@@ -96,12 +95,12 @@ Outcome<Request> request_of(const AskedWords& words) {
   if (words.operation == "bridge") {
     if (const auto fit = only(words, {.bridge = true}); !fit) return std::unexpected(fit.error());
     const auto bridge = IfName::parse(*words.bridge);
-    if (!bridge) return misuse("--bridge " + quoted(*words.bridge) + " is not the name of a bridge");
+    if (!bridge) return misuse("--bridge " + in_quotes(*words.bridge) + " is not the name of a bridge");
     return MakeBridgedTap{.bridge = *bridge, .virtio_headers = false};
   }
   if (words.operation.empty())
     return misuse("say what is asked for: tuntap, ethertap, address, bridge, open, remove or session");
-  return misuse(quoted(words.operation) +
+  return misuse(in_quotes(words.operation) +
                 " is not an operation: it is tuntap, ethertap, address, bridge, open, remove or session");
 }
 

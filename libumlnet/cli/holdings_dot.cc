@@ -26,7 +26,7 @@ constexpr const char* kLanLook = R"(fillcolor="#fef3c7", color="#f59e0b", penwid
 constexpr const char* kLeftoverLook = R"(fillcolor="#fee2e2", color="#ef4444", style="rounded,filled,dashed")";
 
 // For a string in quotes.
-std::string quoted(const std::string& text) {
+std::string dot_string(const std::string& text) {
   std::string out = "\"";
   for (const char c : printable(text)) {
     if (c == '"' || c == '\\') out += '\\';
@@ -59,11 +59,11 @@ std::string two_lines(const std::string& first, const std::string& second) {
 }
 
 std::string node(const std::string& name, const std::string& label, const char* look) {
-  return "  " + quoted(name) + " [label=" + label + ", " + look + "];\n";
+  return "  " + dot_string(name) + " [label=" + label + ", " + look + "];\n";
 }
 
 std::string edge(const std::string& from, const std::string& to, const std::string& more = "") {
-  return "  " + quoted(from) + " -> " + quoted(to) + (more.empty() ? "" : " [" + more + "]") + ";\n";
+  return "  " + dot_string(from) + " -> " + dot_string(to) + (more.empty() ? "" : " [" + more + "]") + ";\n";
 }
 
 std::string row(const std::string& what, const std::string& value) {
@@ -107,7 +107,7 @@ std::string of_lan(const std::string& name) { return "lan " + name; }
 
 std::string holdings_dot(const Holdings& holdings, const std::string& title, Microseconds now, Zone zone) {
   std::string text = kFrame;
-  text += "  label=" + quoted(title) + ";\n\n";
+  text += "  label=" + dot_string(title) + ";\n\n";
 
   std::set<uid_t> users;
   for (const auto& device : holdings.devices) users.insert(device.uid);
@@ -122,7 +122,7 @@ std::string holdings_dot(const Holdings& holdings, const std::string& title, Mic
     if (!device.bridge.empty()) text += edge(name, of_lan(device.bridge), "label=\"bridged\"");
     for (const auto& guest : device.guests) {
       const std::string address = "guest " + guest.address;
-      text += node(address, quoted(guest.address), kGuestLook);
+      text += node(address, dot_string(guest.address), kGuestLook);
       text += edge(name, address);
       for (const auto& lan : guest.lans) {
         // A LAN may be another guest's device, whose node is there already.

@@ -136,8 +136,6 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
   return options;
 }
 
-std::string quoted(const std::string& word) { return "\"" + escaped(word, 64) + "\""; }
-
 bool is_number(const std::string& word) {
   return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; });
 }
@@ -146,7 +144,8 @@ Outcome<std::vector<gid_t>> named_groups(const std::vector<std::string>& words, 
   std::vector<gid_t> groups;
   for (const auto& word : words) {
     const auto gid = is_number(word) ? number(word, kNoGroup - 1) : known.accounts.gid_of(word);
-    if (!gid) return trouble(EX_NOUSER, "there is no group " + quoted(word) + " in /etc/group; a number always works");
+    if (!gid)
+      return trouble(EX_NOUSER, "there is no group " + in_quotes(word) + " in /etc/group; a number always works");
     groups.push_back(*gid);
   }
   return groups;
@@ -158,7 +157,8 @@ Outcome<Caller> caller_of(const Options& options, const KnownAccounts& known) {
     const auto uid =
         is_number(*options.user) ? number(*options.user, kNoGroup - 1) : known.accounts.uid_of(*options.user);
     if (!uid)
-      return trouble(EX_NOUSER, "there is no user " + quoted(*options.user) + " in /etc/passwd; a number always works");
+      return trouble(EX_NOUSER,
+                     "there is no user " + in_quotes(*options.user) + " in /etc/passwd; a number always works");
     caller.uid = *uid;
     const auto name = is_number(*options.user) ? known.accounts.name_of(*uid) : options.user;
     caller.gid = name ? known.memberships.primary_group_of(*name).value_or(kNoGroup) : kNoGroup;

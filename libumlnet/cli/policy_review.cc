@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "libumlnet/core/plain_text.h"
+
 namespace umlnet::cli {
 namespace {
 
@@ -20,8 +22,6 @@ using policy::Rule;
 // Those that rules can name (libumlnet/core/request.h).
 constexpr std::array kOperations = {Operation::tuntap, Operation::ethertap, Operation::address, Operation::bridge,
                                     Operation::open};
-
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 std::string named(Operation operation) { return std::string(operation_name(operation)); }
 
@@ -190,7 +190,7 @@ class Review {
     const auto look = [&](const std::vector<Principal>& principals, const char* key, const char* file) {
       for (const auto& one : principals)
         if (const auto* name = std::get_if<std::string>(&one.written); name != nullptr && !one.id)
-          warn("nobody", rule, key, *name, quoted(*name) + " is not in " + file + ", so it stands for nobody");
+          warn("nobody", rule, key, *name, in_quotes(*name) + " is not in " + file + ", so it stands for nobody");
     };
     look(rule.users, "users", "/etc/passwd");
     look(rule.groups, "groups", "/etc/group");
@@ -198,7 +198,7 @@ class Review {
       if (const auto* name = std::get_if<std::string>(&group.written);
           name != nullptr && group.id && !memberships_.has_members(static_cast<gid_t>(*group.id)))
         warn("nobody", rule, "groups", *name,
-             "the group " + quoted(*name) +
+             "the group " + in_quotes(*name) +
                  " has no members in /etc/group and is no user's own; to add one: usermod -aG " + *name + " USER");
   }
 
@@ -206,7 +206,7 @@ class Review {
     for (const auto& pattern : rule.devices.value_or(std::vector<DevicePattern>{}))
       if (!pattern.example())
         warn("no-such-name", rule, "devices", pattern.str(),
-             quoted(pattern.str()) + " matches no name that a device can have");
+             in_quotes(pattern.str()) + " matches no name that a device can have");
   }
 
   // What stands in the way of a rule: itself, or others.
@@ -234,10 +234,10 @@ class Review {
     if (auto why = why_inert(rule, operation)) return why;
     for (const auto& other : policy_.rules)
       if (denies_all(other, rule, operation))
-        return "the deny rule " + quoted(other.name) + " matches all that it would grant";
+        return "the deny rule " + in_quotes(other.name) + " matches all that it would grant";
     for (std::size_t i = 0; i < index; ++i)
       if (hides(policy_.rules[i], rule, operation))
-        return "the rule " + quoted(policy_.rules[i].name) + ", which comes first, grants all of it";
+        return "the rule " + in_quotes(policy_.rules[i].name) + ", which comes first, grants all of it";
     return std::nullopt;
   }
 

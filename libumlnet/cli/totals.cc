@@ -6,7 +6,7 @@
 namespace umlnet::cli {
 namespace {
 
-std::string quoted(const std::string& text) {
+std::string json_string(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -65,11 +65,11 @@ std::string as_json(const Totals& totals) {
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.3f", totals.seconds);
   std::string out =
-      "{\"a\":" + quoted(totals.a) + ",\"b\":" + quoted(totals.b) + ",\"ended\":\"" + name_of(totals.ended) +
+      "{\"a\":" + json_string(totals.a) + ",\"b\":" + json_string(totals.b) + ",\"ended\":\"" + name_of(totals.ended) +
       "\",\"seconds\":" + seconds + ",\"a_to_b\":" + as_json(totals.counters.a_to_b) +
       ",\"b_to_a\":" + as_json(totals.counters.b_to_a) + ",\"captured\":" + std::to_string(totals.counters.captured) +
       ",\"not_captured\":" + std::to_string(totals.counters.not_captured);
-  if (!totals.error.empty()) out += ",\"error\":" + quoted(totals.error);
+  if (!totals.error.empty()) out += ",\"error\":" + json_string(totals.error);
   return out + "}";
 }
 

@@ -22,8 +22,6 @@ std::vector<std::string_view> split(std::string_view text) {
   }
 }
 
-std::string quoted(std::string_view text) { return "\"" + escaped(text, 64) + "\""; }
-
 std::string known_transports() {
   std::string names;
   for (std::size_t i = 0; const TransportKind* kind = transport_number(i); ++i)
@@ -49,30 +47,32 @@ umlnet_setup Setup::as_c() const {
 
 Outcome<Setup> parse_setup(std::string_view text) {
   const auto wrong = [&](const std::string& why) {
-    return failed(UMLNET_INVALID, "the setup string " + quoted(text) + ": " + why);
+    return failed(UMLNET_INVALID, "the setup string " + in_quotes(text) + ": " + why);
   };
   const auto fields = split(text);
   const auto field = [&](std::size_t i) { return i < fields.size() ? fields[i] : std::string_view{}; };
 
   const TransportKind* kind = find_transport(fields[0]);
-  if (kind == nullptr) return wrong(quoted(fields[0]) + " is no transport; known are " + known_transports());
+  if (kind == nullptr) return wrong(in_quotes(fields[0]) + " is no transport; known are " + known_transports());
   const std::string form = kind->name + (kind->needs_device ? ",DEV[,MAC[,GATE]]" : "[,DEV[,MAC[,GATE]]]");
   if (fields.size() > kMostFields) return wrong("it has too many fields; the form is " + form);
 
   Setup setup{.transport = kind->name, .device = {}, .mac = {}, .gateway = {}};
   if (!field(1).empty()) {
     setup.device = IfName::parse(field(1));
-    if (!setup.device) return wrong(quoted(field(1)) + " is not a device name (1 to 15 letters, digits and the like)");
+    if (!setup.device)
+      return wrong(in_quotes(field(1)) + " is not a device name (1 to 15 letters, digits and the like)");
   } else if (kind->needs_device) {
     return wrong("the device name is missing; the form is " + form);
   }
   if (!field(2).empty()) {
     setup.mac = MacAddress::parse(field(2));
-    if (!setup.mac) return wrong(quoted(field(2)) + " is not the MAC address of an interface, as in fe:fd:0:0:0:1");
+    if (!setup.mac) return wrong(in_quotes(field(2)) + " is not the MAC address of an interface, as in fe:fd:0:0:0:1");
   }
   if (!field(3).empty()) {
     setup.gateway = Ipv4::parse(field(3));
-    if (!setup.gateway) return wrong("the gateway " + quoted(field(3)) + " is not an IPv4 address, as in 10.0.0.254");
+    if (!setup.gateway)
+      return wrong("the gateway " + in_quotes(field(3)) + " is not an IPv4 address, as in 10.0.0.254");
   }
   return setup;
 }

@@ -16,7 +16,7 @@ using Words = std::span<const std::string_view>;
 
 constexpr std::string_view kDeviceNames = "A name has 1 to 15 printable characters, without space, '/', ':' and '%'.";
 
-std::string quoted(std::string_view word) { return "\"" + escaped(word, 40) + "\""; }
+constexpr std::size_t kShown = 40;  // bytes of a word that a message repeats
 
 std::optional<unsigned> parse_number(std::string_view text) {
   unsigned number = 0;
@@ -159,7 +159,8 @@ Result<void> read_option(std::string_view word, std::vector<std::string_view>& s
         return read(name, word.substr(equals + 1), reader);
       }
   }
-  return fail(Code::usage, quoted(word) + " is no option of \"open\"", "The options are " + all_options() + ".");
+  return fail(Code::usage, in_quotes(word, kShown) + " is no option of \"open\"",
+              "The options are " + all_options() + ".");
 }
 
 // What options ask of each other.
@@ -221,7 +222,7 @@ Result<Request> parse_remove(Words words) {
   if (words.size() != 1 || !words[0].starts_with(kDevice))
     return fail(Code::usage,
                 "\"remove\" takes one word, device=NAME, and got " +
-                    (words.size() == 1 ? quoted(words[0]) : std::to_string(words.size())),
+                    (words.size() == 1 ? in_quotes(words[0], kShown) : std::to_string(words.size())),
                 "Name the device to delete.");
   const auto name = words[0].substr(kDevice.size());
   const auto device = IfName::parse(name);
@@ -233,7 +234,7 @@ Result<Request> parse_request(Words words, ParseFd parse_fd) {
   const auto verb = words.empty() ? std::string_view() : words.front();
   if (verb == "open") return parse_open(words.subspan(1), parse_fd);
   if (verb == "remove") return parse_remove(words.subspan(1));
-  return fail(Code::usage, quoted(verb) + " is no request of the native protocol",
+  return fail(Code::usage, in_quotes(verb, kShown) + " is no request of the native protocol",
               "Known are: open [OPTION...]; remove device=NAME; and session, as the first.");
 }
 

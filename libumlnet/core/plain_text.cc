@@ -29,6 +29,8 @@ std::string escaped(std::string_view bytes, std::size_t limit) {
   return text;
 }
 
+std::string in_quotes(std::string_view bytes, std::size_t limit) { return "\"" + escaped(bytes, limit) + "\""; }
+
 std::string printable(std::string_view bytes) {
   std::string text;
   for (const char c : bytes) {

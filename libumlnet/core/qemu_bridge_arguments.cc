@@ -20,7 +20,7 @@ constexpr std::string_view kForManagers =
 
 bool is_own(std::string_view word) { return word == kVnet || word.starts_with(kSocket) || word.starts_with(kBridge); }
 
-std::string quoted(std::string_view word) { return "\"" + escaped(word, 40) + "\""; }
+constexpr std::size_t kShown = 40;  // bytes of a word that a message repeats
 
 struct Options {
   std::optional<std::string_view> socket, bridge;
@@ -37,7 +37,7 @@ Result<Options> parse_options(Words arguments) {
     else if (word.starts_with(kBridge))
       options.bridge = word.substr(kBridge.size());
     else
-      return fail(Code::usage, quoted(word) + " is no option of the bridge helper's protocol",
+      return fail(Code::usage, in_quotes(word, kShown) + " is no option of the bridge helper's protocol",
                   "The options are --use-vnet, --fd=N and --br=BRIDGE.");
   }
   if (!options.socket)
@@ -70,7 +70,7 @@ Call parse_call(Words arguments) {
         fail(Code::bad_value, "--fd=" + escaped(*options->socket, 40) + " is not the number of an inherited descriptor",
              "It is a decimal number from 3 on: 0, 1 and 2 have other uses.");
   else if (!bridge)
-    call.request = fail(Code::bad_value, quoted(*options->bridge) + " is not the name of a bridge",
+    call.request = fail(Code::bad_value, in_quotes(*options->bridge, kShown) + " is not the name of a bridge",
                         "A name has 1 to 15 printable characters, without space, '/', ':' and '%': name another with "
                         "br=BRIDGE.");
   else

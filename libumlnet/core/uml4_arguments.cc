@@ -13,11 +13,11 @@ using Words = std::span<const std::string_view>;
 constexpr std::string_view kDeviceNames =
     "A device name has 1 to 15 printable characters, without space, '/', ':' and '%'.";
 
-std::string quoted(std::string_view word) { return "\"" + escaped(word, 40) + "\""; }
+constexpr std::size_t kShown = 40;  // bytes of a word that a message repeats
 
 Result<Ipv4> parse_address(std::string_view what, std::string_view word) {
   if (const auto address = Ipv4::parse(word)) return *address;
-  return fail(Code::bad_value, std::string(what) + " " + quoted(word) + " is not an IPv4 address",
+  return fail(Code::bad_value, std::string(what) + " " + in_quotes(word, kShown) + " is not an IPv4 address",
               "Write four decimal numbers with dots between them, as in 10.99.0.254.");
 }
 
@@ -37,25 +37,28 @@ Result<Request> parse_address_change(Words rest) {
     return fail(Code::usage, "\"4 add\" and \"4 del\" take a device, an address and a netmask, and got " +
                                  std::to_string(rest.size()) + " words");
   const auto device = IfName::parse(rest[0]);
-  if (!device) return fail(Code::bad_value, quoted(rest[0]) + " is not a device name", std::string(kDeviceNames));
+  if (!device)
+    return fail(Code::bad_value, in_quotes(rest[0], kShown) + " is not a device name", std::string(kDeviceNames));
   const auto address = parse_address("the guest's address", rest[1]);
   if (!address) return std::unexpected(address.error());
   const auto netmask = Ipv4Mask::parse(rest[2]);
   if (!netmask)
-    return fail(Code::bad_value, "the netmask " + quoted(rest[2]) + " is not an IPv4 netmask",
+    return fail(Code::bad_value, "the netmask " + in_quotes(rest[2], kShown) + " is not an IPv4 netmask",
                 "Write it as in 255.255.255.0: one bits on the left, zero bits on the right.");
   return AddOrDelete{.device = *device, .address = *address, .netmask = *netmask};
 }
 
 Result<int> parse_data_fd(std::string_view word) {
   if (const auto fd = parse_fd_number(word)) return *fd;
-  return fail(Code::bad_value, "the data socket " + quoted(word) + " is not the number of an inherited descriptor",
+  return fail(Code::bad_value,
+              "the data socket " + in_quotes(word, kShown) + " is not the number of an inherited descriptor",
               "Write a decimal number from 3 on: 0, 1 and 2 have other uses.");
 }
 
 Result<Request> parse_ethertap(Words rest) {
   const auto device = IfName::parse(rest[0]);
-  if (!device) return fail(Code::bad_value, quoted(rest[0]) + " is not a device name", std::string(kDeviceNames));
+  if (!device)
+    return fail(Code::bad_value, in_quotes(rest[0], kShown) + " is not a device name", std::string(kDeviceNames));
   OpenEthertap request{.device = *device, .gateway = std::nullopt};
   if (rest.size() > 2) {
     const auto gateway = parse_address("the gateway", rest[2]);

@@ -103,6 +103,8 @@ TEST_CASE("bytes from outside come out as printable ASCII") {
   CHECK(escaped("a\"b\\c\n\x01\x7f\xff", 100) == "a\\\"b\\\\c\\x0a\\x01\\x7f\\xff");
   CHECK(escaped("abcdef", 3) == "abc...");
   CHECK(escaped("abc", 3) == "abc");
+  CHECK(in_quotes("a\"b\n") == "\"a\\\"b\\x0a\"");
+  CHECK(in_quotes(std::string("abcdef"), 3) == "\"abc...\"");
 }
 
 TEST_CASE("an error says what, the kernel's word for why, and what to do") {
