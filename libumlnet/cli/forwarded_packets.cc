@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <initializer_list>
 #include <set>
 #include <vector>
 
@@ -65,7 +66,8 @@ struct Firewall {
 
 Firewall ask_firewall(const HostView& host) {
   Firewall firewall;
-  const auto ask = [&](const std::string& name, const std::vector<std::string>& words) -> std::optional<std::string> {
+  const auto ask = [&](const std::string& name,
+                       std::initializer_list<const char*> words) -> std::optional<std::string> {
     const auto path = host.find_program(name);
     if (!path) return std::nullopt;
     std::vector<std::string> command = {*path};
