@@ -11,6 +11,7 @@
 #include <cerrno>
 
 #include "libumlnet/core/close_fds.h"
+#include "libumlnet/core/system_calls.h"
 #include "uml_net/priv/network_namespace.h"
 #include "uml_net/sealed_relay.h"
 
@@ -67,14 +68,14 @@ void serve(int channel) {
 
 SeccompFilter attendant_filter(int channel) {
   using Where = SeccompFilter::Where;
-  constexpr int kRelaying[] = {SYS_poll, SYS_read, SYS_write, SYS_sendto, SYS_recvfrom};
+  constexpr int kRelaying[] = {SYS_read, SYS_write, SYS_sendto, SYS_recvfrom};
   constexpr int kProcesses[] = {
       SYS_clone,       SYS_set_robust_list, SYS_setsid,    SYS_rt_sigprocmask,  SYS_rt_sigaction, SYS_getpid,
       SYS_gettid,      SYS_exit_group,      SYS_exit,      SYS_restart_syscall, SYS_futex,        SYS_rt_sigreturn,
       SYS_close_range, SYS_close,           SYS_prlimit64, SYS_prctl,           SYS_seccomp,      SYS_setrlimit};
   constexpr int kMemory[] = {SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise};
   SeccompFilter filter;
-  filter.allow_each(kRelaying).allow_each(kProcesses).allow_each(kMemory);
+  filter.allow_poll().allow_each(kRelaying).allow_each(kProcesses).allow_each(kMemory);
   filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
   filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel);
   filter.allow(SYS_socketpair, {Where::equals(0, AF_UNIX)}).allow(SYS_fcntl, {Where::equals(1, F_SETFL)});
@@ -84,7 +85,7 @@ SeccompFilter attendant_filter(int channel) {
   for (const auto request : priv::kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals(1, request)});
 #ifdef UMLNET_SANITIZED
   for (const int call :
-       {SYS_mmap, SYS_mprotect, SYS_sigaltstack, SYS_openat, SYS_readlink, SYS_sched_yield, SYS_getrandom})
+       {SYS_mmap, SYS_mprotect, SYS_sigaltstack, SYS_openat, kSysReadlink, SYS_sched_yield, SYS_getrandom})
     filter.allow(call);  // what the sanitizers' own run-time asks for. Not in a release build.
 #endif
   return filter;

@@ -45,7 +45,7 @@ constexpr int kFds = 3;
 SeccompFilter relay_filter(const RelayFds& fds) {
   using Where = SeccompFilter::Where;
   SeccompFilter filter;
-  filter.allow(SYS_poll, {Where::equals(1, kFds)});
+  filter.allow_poll({Where::equals(1, kFds)});
   filter.allow_on_fd(SYS_read, fds.tap).allow_on_fd(SYS_writev, fds.tap);
   filter.allow_on_fd(SYS_sendto, fds.data).allow_on_fd(SYS_recvfrom, fds.data);
   filter.allow_on_fd(SYS_read, fds.controller);

@@ -77,7 +77,7 @@ void relay_sealed(int tap, int data) {
 SeccompFilter sealed_relay_filter(int tap, int data) {
   using Where = SeccompFilter::Where;
   SeccompFilter filter;
-  filter.allow(SYS_poll, {Where::equals(1, kFds)});
+  filter.allow_poll({Where::equals(1, kFds)});
   filter.allow_on_fd(SYS_read, tap).allow_on_fd(SYS_write, tap);
   filter.allow_on_fd(SYS_sendto, data).allow_on_fd(SYS_recvfrom, data);
   filter.allow(SYS_exit_group).allow(SYS_restart_syscall);

@@ -141,7 +141,7 @@ SeccompFilter opener_filter(int channel, bool opens_tun) {
   SeccompFilter filter;
   if (opens_tun) filter.allow(SYS_openat, {at(kTun), Where::equals(2, kTunFlags)});
   filter.allow(SYS_openat, {at(kLog), Where::equals(2, kLogFlags)});
-  filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel).allow(SYS_poll, {Where::equals(1, 1)});
+  filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel).allow_poll({Where::equals(1, 1)});
   PolicyStamp::allow(filter);
   filter.allow(SYS_fstat).allow(SYS_close).allow(SYS_brk).allow(SYS_exit_group).allow(SYS_restart_syscall);
 #ifdef UMLNET_SANITIZED

@@ -22,12 +22,6 @@ namespace {
 
 using Where = SeccompFilter::Where;
 
-#ifdef SYS_poll
-constexpr int kPoll = SYS_poll;
-#else
-constexpr int kPoll = SYS_ppoll;
-#endif
-
 // The system call that dies_of_a_system_call() ends with: the filter kills on it.
 constexpr int kDeath = SYS_rt_sigreturn;
 
@@ -159,7 +153,7 @@ Outcome<void> lower_limits(const SandboxFds& fds) {
 SeccompFilter pump_filter(const SandboxFds& fds) {
   SeccompFilter filter(SeccompFilter::Otherwise::trap);
   filter.kill_on(kDeath);
-  filter.allow(kPoll, {Where::equals(1, fds.count())});
+  filter.allow_poll({Where::equals(1, fds.count())});
   allow_end(filter, fds.a);
   allow_end(filter, fds.b);
   filter.allow_on_fd(SYS_read, fds.stop);
@@ -171,7 +165,7 @@ SeccompFilter pump_filter(const SandboxFds& fds) {
     case CaptureKind::socket: filter.allow_on_fd(SYS_sendto, fds.capture); break;
   }
   if (fds.capture_kind == CaptureKind::pipe || fds.capture_kind == CaptureKind::socket)
-    filter.allow(kPoll, {Where::equals(1, 1)});
+    filter.allow_poll({Where::equals(1, 1)});
   filter.allow(SYS_clock_gettime).allow(SYS_sched_yield);
   filter.allow(SYS_exit_group).allow(SYS_restart_syscall);
 #ifdef UMLNET_SANITIZED

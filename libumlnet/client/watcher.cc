@@ -1,7 +1,6 @@
 #include "libumlnet/client/watcher.h"
 
 #include <fcntl.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
@@ -17,6 +16,7 @@
 #include <cstdint>
 
 #include "libumlnet/client/raw_syscall.h"
+#include "libumlnet/core/system_calls.h"
 
 // Its stack is none that the sanitizers know. The stack protector's value is in the memory of the thread that started
 // the watcher, which may be gone, unmapped, before the watcher is.
@@ -73,19 +73,13 @@ UMLNET_BARE void give_up_everything(int program) {
   for (auto& part : none) part.effective = part.permitted = part.inheritable = 0;
   raw_syscall(SYS_capset, raw(&header), raw(none));
   raw_syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1);
-#if defined(__x86_64__) || defined(__aarch64__)
-#ifdef __x86_64__
-  constexpr std::uint32_t kArchitecture = AUDIT_ARCH_X86_64;
-#else
-  constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
-#endif
   constexpr std::uint16_t kLoad = BPF_LD | BPF_W | BPF_ABS, kIfEqual = BPF_JMP | BPF_JEQ | BPF_K,
                           kReturn = BPF_RET | BPF_K;
-  constexpr std::uint32_t kFirstArgument = offsetof(seccomp_data, args);  // its low half: both are little endian
+  constexpr std::uint32_t kFirstArgument = offsetof(seccomp_data, args);  // its low half: little endian only
   // Jumps are counted from the line behind them: to the last but one, which lets through, and the last, which does not.
   sock_filter lines[] = {
       {kLoad, 0, 0, offsetof(seccomp_data, arch)},
-      {kIfEqual, 0, 11, kArchitecture},
+      {kIfEqual, 0, 11, kAuditArch},
       {kLoad, 0, 0, offsetof(seccomp_data, nr)},
       {kIfEqual, 8, 0, SYS_ppoll},
       {kIfEqual, 7, 0, SYS_wait4},
@@ -103,7 +97,6 @@ UMLNET_BARE void give_up_everything(int program) {
   filter.len = sizeof lines / sizeof *lines;
   filter.filter = lines;
   raw_syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, raw(&filter));
-#endif
 }
 
 UMLNET_BARE int become_the_program(void* argument) {

@@ -1,6 +1,5 @@
 #include "libumlnet/core/seccomp_filter.h"
 
-#include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -17,21 +16,16 @@
 #include <string>
 #include <utility>
 
+#include "libumlnet/core/system_calls.h"
+
 namespace umlnet {
 namespace {
 
 using Program = std::vector<sock_filter>;
 
-#if defined(__x86_64__)
-constexpr std::uint32_t kArchitecture = AUDIT_ARCH_X86_64;
+#ifdef __x86_64__
 // From here on the numbers are those of the x32 table, under the same architecture.
 constexpr std::uint32_t kOtherTable = 0x40000000;  // __X32_SYSCALL_BIT
-#elif defined(__aarch64__)
-constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
-#elif defined(__riscv) && __riscv_xlen == 64
-constexpr std::uint32_t kArchitecture = AUDIT_ARCH_RISCV64;
-#else
-#error "name this machine's AUDIT_ARCH_* (linux/audit.h) here"
 #endif
 static_assert(std::endian::native == std::endian::little, "an argument's low half comes first");
 
@@ -208,6 +202,18 @@ SeccompFilter& SeccompFilter::allow_on_fd(int syscall, int fd) {
   return *this;
 }
 
+SeccompFilter& SeccompFilter::allow_poll(std::initializer_list<Where> conditions) {
+  if (conditions.size() >= kMostConditions) throw std::length_error("too many conditions for poll()");
+  if (std::ranges::any_of(conditions, [](const Where& where) { return where.argument > 1; }))
+    throw std::invalid_argument("a condition on an argument that poll(2) and ppoll(2) do not share");
+  allow(kSysPoll, conditions);
+  if (kPollIsPpoll) {
+    Rule& rule = rules_.back();
+    rule.places[rule.number++] = Where::equals(3, 0);  // the signal mask stays
+  }
+  return *this;
+}
+
 SeccompFilter& SeccompFilter::kill_on(int syscall) {
   killing_.push_back(syscall);
   return *this;
@@ -224,7 +230,7 @@ Program SeccompFilter::program() const {
   known = assembler.compare(kIfAtLeast, kOtherTable, assembler.end_with(SECCOMP_RET_KILL_PROCESS), known);
 #endif
   known = assembler.load(offsetof(seccomp_data, nr));
-  assembler.compare(kIfEqual, kArchitecture, known, kill);
+  assembler.compare(kIfEqual, kAuditArch, known, kill);
   assembler.load(offsetof(seccomp_data, arch));
   return assembler.take();
 }

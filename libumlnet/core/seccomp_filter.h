@@ -51,6 +51,11 @@ class SeccompFilter {
   // Allows a system call whose first argument is `fd`; passed over where `fd` is negative.
   SeccompFilter& allow_on_fd(int syscall, int fd);
 
+  // Allows the system call that poll() makes here (kSysPoll of system_calls.h), where all of the conditions hold. They
+  // are kMostConditions - 1 at most (std::length_error), and about the first two arguments: the pollfds and how many
+  // there are (std::invalid_argument). The timeout may be any. Where the call is ppoll(2), it cannot set a signal mask.
+  SeccompFilter& allow_poll(std::initializer_list<Where> conditions = {});
+
   // A system call that kills the process at once, with any arguments, where others trap.
   SeccompFilter& kill_on(int syscall);
 

@@ -24,6 +24,7 @@
 
 #include "libumlnet/client/sandbox.h"
 #include "libumlnet/client/syscall_name.h"
+#include "libumlnet/core/system_calls.h"
 #include "tests/unit/in_a_child.h"
 #include "tests/unit/pump_fixture.h"
 
@@ -155,7 +156,7 @@ TEST_CASE("sandbox: anything else kills, and the system call is known") {
       {"recvmmsg on the stream", SYS_recvmmsg, [&] { ::recvmmsg(stream, &messages, 1, MSG_DONTWAIT, nullptr); }},
       {"writev, where no frames are joined", SYS_writev, [&] { ::writev(tap, &part, 1); }},
       {"ioctl on the TAP", SYS_ioctl, [&] { ::ioctl(tap, 0x400454cb /* TUNSETPERSIST */, 1); }},
-      {"poll on more", SYS_poll,
+      {"poll on more", umlnet::kSysPoll,
        [] {
          std::array<pollfd, 5> polls{};
          ::poll(polls.data(), polls.size(), 0);
@@ -163,7 +164,10 @@ TEST_CASE("sandbox: anything else kills, and the system call is known") {
       {"executable memory", SYS_mprotect, [&] { ::mprotect(violation.memory, 4096, PROT_READ | PROT_EXEC); }},
       {"socket", SYS_socket, [] { ::socket(AF_INET, SOCK_DGRAM, 0); }},
       {"execve", SYS_execve, [] { ::execl("/bin/true", "true", nullptr); }},
+#ifdef SYS_fork
       {"fork", SYS_fork, [] { ::syscall(SYS_fork); }},
+#endif
+      {"clone", SYS_clone, [] { ::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }},
       {"clone3", SYS_clone3, [] { ::syscall(SYS_clone3, 0, 0); }},
       {"ptrace", SYS_ptrace, [] { ::syscall(SYS_ptrace, 0, 0, 0, 0); }},
       {"kill", SYS_kill, [] { ::kill(1, 0); }},

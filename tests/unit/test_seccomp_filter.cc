@@ -14,10 +14,12 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <stdexcept>
 #include <string>
 
 #include "libumlnet/client/sandbox.h"
 #include "libumlnet/core/seccomp_filter.h"
+#include "libumlnet/core/system_calls.h"
 #include "uml_net/attendant.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/relay_process.h"
@@ -30,6 +32,8 @@ using Program = std::vector<sock_filter>;
 
 namespace {
 
+using umlnet::kAuditArch;
+constexpr std::uint32_t kAnotherArch = kAuditArch == AUDIT_ARCH_I386 ? AUDIT_ARCH_X86_64 : AUDIT_ARCH_I386;
 constexpr std::uint32_t kStuck = 0xdeadbeef;  // no SECCOMP_RET_*
 
 // Classic BPF as seccomp has it: what libseccomp and this project use of it.
@@ -98,15 +102,15 @@ void check(const SeccompFilter& filter) {
   const std::vector<std::uint64_t> pool(values.begin(), values.end());
   const auto any = [&] { return pool[random() % pool.size()] ^ (random() % 8 == 0 ? std::uint64_t{1} << 32 : 0); };
   for (int number = 0; number < 600; ++number)
-    for (const std::uint32_t arch : std::initializer_list<std::uint32_t>{AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, 0})
+    for (const std::uint32_t arch : std::initializer_list<std::uint32_t>{kAuditArch, kAnotherArch, 0})
       compare(
           {.nr = number, .arch = arch, .instruction_pointer = 0, .args = {any(), any(), any(), any(), any(), any()}});
   // Not -1, which a tracer sets to have a call passed over: libseccomp lets it trap, and here it kills.
   for (const int number : {-2, 0x3fffffff, 0x40000000, 0x40000001, 0x7fffffff})
-    compare({.nr = number, .arch = AUDIT_ARCH_X86_64, .instruction_pointer = 0, .args = {}});
+    compare({.nr = number, .arch = kAuditArch, .instruction_pointer = 0, .args = {}});
   for (const auto& rule : filter.rules())
     for (int tries = 0; tries < 500; ++tries) {
-      seccomp_data data{.nr = rule.syscall, .arch = AUDIT_ARCH_X86_64, .instruction_pointer = 0, .args = {}};
+      seccomp_data data{.nr = rule.syscall, .arch = kAuditArch, .instruction_pointer = 0, .args = {}};
       for (auto& argument : data.args) argument = any();
       // Most of them as the rule wants them, so that each condition decides now and then.
       for (const auto& where : rule.conditions())
@@ -173,8 +177,35 @@ TEST_CASE("seccomp filter: conditions on both halves of an argument, several way
   traps.allow(SYS_read).kill_on(SYS_rt_sigreturn);
   check(traps);
 
-  const seccomp_data read{.nr = SYS_read, .arch = AUDIT_ARCH_X86_64, .instruction_pointer = 0, .args = {}};
+  const seccomp_data read{.nr = SYS_read, .arch = kAuditArch, .instruction_pointer = 0, .args = {}};
   CHECK(run(SeccompFilter().program(), read) == SECCOMP_RET_KILL_PROCESS);
+}
+
+TEST_CASE("seccomp filter: poll() may wait for the fds of the conditions, for any time, and cannot set a signal mask") {
+  SeccompFilter filter;
+  filter.allow_poll({Where::equals(0, 0), Where::equals_int(1, 0)}).allow_poll({Where::equals_int(1, 2)});
+  check(filter);
+  const auto program = filter.program();
+  const auto poll = [&](std::uint64_t fds, std::uint64_t count, std::uint64_t timeout, std::uint64_t mask) {
+    return run(program, {.nr = umlnet::kSysPoll,
+                         .arch = kAuditArch,
+                         .instruction_pointer = 0,
+                         .args = {fds, count, timeout, mask, 0, 0}});
+  };
+  CHECK(poll(0, 0, 1, 0) == SECCOMP_RET_ALLOW);
+  CHECK(poll(4096, 0, 1, 0) == SECCOMP_RET_KILL_PROCESS);
+  CHECK(poll(4096, 1, 1, 0) == SECCOMP_RET_KILL_PROCESS);
+  CHECK(poll(4096, 2, ~std::uint64_t{0}, 0) == SECCOMP_RET_ALLOW);
+  CHECK(poll(4096, 2, 8192, 0) == SECCOMP_RET_ALLOW);
+  // poll(2) has no fourth argument: whatever the register holds is allowed.
+  CHECK(poll(4096, 2, 0, 12288) == (umlnet::kPollIsPpoll ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ALLOW));
+  if (!umlnet::kPollIsPpoll)
+    CHECK(run(program, {.nr = SYS_ppoll, .arch = kAuditArch, .instruction_pointer = 0, .args = {}}) ==
+          SECCOMP_RET_KILL_PROCESS);
+
+  CHECK_THROWS_AS(filter.allow_poll({Where::equals_int(2, 0)}), std::invalid_argument);
+  CHECK_THROWS_AS(filter.allow_poll({Where::equals(0, 0), Where::equals(0, 0), Where::equals(1, 0)}),
+                  std::length_error);
 }
 
 TEST_CASE("seccomp filter: more system calls than a short jump reaches over") {

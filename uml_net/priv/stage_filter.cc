@@ -8,6 +8,7 @@
 
 #include <csignal>
 
+#include "libumlnet/core/system_calls.h"
 #include "uml_net/priv/network_namespace.h"
 #include "uml_net/priv/tun.h"
 
@@ -24,7 +25,7 @@ constexpr int kTime[] = {SYS_clock_gettime, SYS_futex};
 #ifdef UMLNET_SANITIZED
 // What the sanitizers' own run-time asks for. Not in a release build.
 constexpr int kSanitizer[] = {SYS_mmap,     SYS_mprotect,    SYS_sigaltstack, SYS_getpid, SYS_gettid, SYS_rt_sigaction,
-                              SYS_readlink, SYS_sched_yield, SYS_openat,      SYS_read,   SYS_prctl,  SYS_getrandom};
+                              kSysReadlink, SYS_sched_yield, SYS_openat,      SYS_read,   SYS_prctl,  SYS_getrandom};
 #endif
 
 }  // namespace
@@ -41,8 +42,8 @@ SeccompFilter stage_filter(const StageFds& fds) {
   filter.allow_on_fd(SYS_sendto, fds.rtnetlink).allow_on_fd(SYS_recvfrom, fds.rtnetlink);
   filter.allow_on_fd(SYS_sendmsg, fds.reply);
   for (const int fd : {fds.reply, STDERR_FILENO}) filter.allow_on_fd(SYS_write, fd).allow_on_fd(SYS_pwritev2, fd);
-  filter.allow(SYS_poll, {Where::equals_int(1, 1)});                       // on one fd: the reply's
-  filter.allow(SYS_poll, {Where::equals(0, 0), Where::equals_int(1, 0)});  // on nothing: a short sleep
+  filter.allow_poll({Where::equals_int(1, 1)});                       // on one fd: the reply's
+  filter.allow_poll({Where::equals(0, 0), Where::equals_int(1, 0)});  // on nothing: a short sleep
   filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_lseek, fds.audit).allow_on_fd(SYS_pwrite64, fds.audit);
   filter.allow_on_fd(SYS_fstat, fds.audit);
   for (const int flags : {O_NONBLOCK, O_NONBLOCK | O_APPEND})
@@ -56,7 +57,7 @@ SeccompFilter stage_filter(const StageFds& fds) {
   filter.allow_on_fd(SYS_sendto, fds.journal);
   if (fds.session) {
     const SessionFds& session = *fds.session;
-    filter.allow(SYS_poll, {Where::equals_int(1, kSessionPollFds)});
+    filter.allow_poll({Where::equals_int(1, kSessionPollFds)});
     filter.allow_on_fd(SYS_recvfrom, fds.reply).allow_on_fd(SYS_sendto, fds.reply);
     filter.allow_on_fd(SYS_recvfrom, session.relay).allow_on_fd(SYS_sendto, session.relay);
     filter.allow_on_fd(SYS_recvfrom, session.watch).allow_on_fd(SYS_sendto, session.watch);
@@ -71,7 +72,7 @@ SeccompFilter stage_filter(const StageFds& fds) {
     filter.allow(SYS_dup3, {Where::equals_int(1, static_cast<std::uint32_t>(fds.audit))});
   }
   if (fds.native_session) {
-    filter.allow(SYS_poll, {Where::equals_int(1, kNativeSessionPollFds)});
+    filter.allow_poll({Where::equals_int(1, kNativeSessionPollFds)});
     filter.allow_on_fd(SYS_recvmsg, fds.reply);
     filter.allow(SYS_sendto).allow(SYS_recvfrom);
     for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
