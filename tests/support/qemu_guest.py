@@ -7,15 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any, Sequence
 
-from tests.support import initrd
+from tests.support import guest_modules, initrd
 from tests.support.console import ConsoleGuest
 
 QEMU = "/usr/bin/qemu-system-x86_64"
 ROOT = Path(__file__).resolve().parents[2]
 KERNEL = Path(os.environ.get("UMLNET_GUEST_KERNEL", ROOT / "build-tests" / "guest-kernel"))
-# Each after those that it depends on.
-MODULES = ("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "failover",
-           "net_failover", "virtio_net")
 
 
 class QemuGuest(ConsoleGuest):
@@ -37,9 +34,11 @@ class QemuGuest(ConsoleGuest):
                 "-global", "virtio-net-pci.romfile=", *self.words]
 
     def prepare(self) -> dict[str, str]:
-        if not (KERNEL / "vmlinuz").is_file():
-            raise FileNotFoundError(f"no kernel for the guest: tests/support/guest-kernel {KERNEL} fetches one")
+        try:
+            guest_modules.check(KERNEL)
+        except guest_modules.Unusable as error:
+            raise FileNotFoundError(f"{error}; tests/support/guest-kernel {KERNEL} fetches a kernel") from None
         # A copy, because the guest's user need not be able to enter the project's directory.
         shutil.copyfile(KERNEL / "vmlinuz", self.directory / "vmlinuz")
-        initrd.build(self.directory / "initrd", [KERNEL / "modules" / f"{module}.ko" for module in MODULES])
+        initrd.build(self.directory / "initrd", guest_modules.modules_in(KERNEL))
         return {}
