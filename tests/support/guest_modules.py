@@ -97,15 +97,16 @@ class ModuleTree:
 
 def only(what: str, paths: list[Path]) -> Path:
     if len(paths) != 1:
-        raise Unusable(f"the kernel packages have {len(paths)} of {what}, not one: {', '.join(map(str, paths))}")
+        raise Unusable(f"expected one of {what} in the kernel packages, found {len(paths)}: {', '.join(map(str, paths))}")
     return paths[0]
 
 
 def take(unpacked: Path, directory: Path) -> None:
-    vmlinuz = only("boot/vmlinuz-RELEASE", list(unpacked.glob("boot/vmlinuz-*")))
+    # Debian 14 has the kernel beside its modules.
+    vmlinuz = only("kernels", [*unpacked.glob("boot/vmlinuz-*"), *unpacked.glob("usr/lib/modules/*/vmlinuz")])
     release = release_of(vmlinuz)
     trees = [path for path in (unpacked / "lib/modules" / release, unpacked / "usr/lib/modules" / release) if path.is_dir()]
-    tree = ModuleTree(only(f"lib/modules/{release}", trees))
+    tree = ModuleTree(only(f"directories of modules for {release}", trees))
     modules = tree.load_order(WANTED)
     (directory / "modules").mkdir(parents=True)
     directory.chmod(0o755)
