@@ -5,10 +5,14 @@ import unittest
 
 from tests.support import world
 from tests.support.case import HELPER, HostCase
-from tests.support.guest import UmlGuest, soon
+from tests.support.guest import UmlGuest, require_transport, soon
 
 
 class Ethertap(HostCase):
+    def setUp(self) -> None:
+        require_transport("ethertap")
+        super().setUp()
+
     def test_on_the_network_down_and_up_again_and_halted(self) -> None:
         before = world.snapshot()
         with UmlGuest(HELPER, "eth0=ethertap,tap7,,10.99.0.254") as guest:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import tempfile
 import time
+import unittest
 from pathlib import Path
 from typing import Any, Callable, Sequence
 
@@ -15,6 +17,28 @@ from tests.support.console import ConsoleGuest
 LINUX = "/usr/bin/linux.uml"
 PATIENCE = 15  # seconds, for what follows the guest's doing
 _shim: Path | None = None
+
+
+@functools.cache
+def version() -> str:
+    return subprocess.run([LINUX, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@functools.cache
+def _configuration() -> list[str]:
+    """The lines of the .config that linux.uml was built from."""
+    return subprocess.run([LINUX, "--showconfig"], capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+def has_transport(name: str) -> bool:
+    """Newer kernels have lost the old transports (tuntap, ethertap) and have only vector."""
+    return f"CONFIG_UML_NET_{name.upper()}=y" in _configuration()
+
+
+def require_transport(name: str) -> None:
+    """Skips the test that calls this where linux.uml does not have the transport."""
+    if not has_transport(name):
+        raise unittest.SkipTest(f"linux.uml {version()} has no {name} transport")
 
 
 def soon(condition: Callable[[], bool]) -> bool:
