@@ -1,6 +1,8 @@
 """What the machine can say about the text of the project: formatting, manual pages, schemas, dangling names."""
 
+import fnmatch
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,9 +14,26 @@ import jsonschema
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def project_files() -> list[str]:
+    """What git tracks. Without git or a repository: all files but those in build directories and hidden ones."""
+    try:
+        # The checkout may belong to another user, which git refuses otherwise.
+        done = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode == 0 and done.stdout:
+            return done.stdout.rstrip("\0").split("\0")
+    except FileNotFoundError:
+        pass
+    found = []
+    for directory, folders, files in os.walk(ROOT):
+        folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith((".", "build"))]
+        found += [str(Path(directory, name).relative_to(ROOT)) for name in files if not name.startswith(".")]
+    return sorted(found)
+
+
 def tracked(*patterns: str) -> list[str]:
-    done = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
-    return done.stdout.split()
+    """The files that match one of the patterns, whose * also stands for slashes."""
+    found = [name for name in project_files() if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
+    return [name for name in found if (ROOT / name).is_file()]
 
 
 class Lint(unittest.TestCase):
