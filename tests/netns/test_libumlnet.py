@@ -17,6 +17,7 @@ from typing import Callable, Iterator
 
 from tests.support import libumlnet, world
 from tests.support.case import HELPER, HostCase
+from tests.support.process import children_of, command_line, processes_here, status_of
 from tests.support.pump import TUN_F_CSUM, Tap
 from tests.support.libumlnet import AGAIN, CLOSED, INVALID, NO_HELPER, OK, PROTOCOL, REFUSED, STATE, TIMEOUT, Failed, Nic
 
@@ -230,7 +231,7 @@ class Tuntap(HostProgram):
     def test_helpers_that_go_wrong(self) -> None:
         answer = "import os, socket, sys; s = socket.socket(fileno=1);"
         python = "#!/usr/bin/python3\n" + answer
-        nap = f"60.{os.getpid()}"  # nobody else's
+        nap = f"60.{os.getpid()}"
         cases = {
             "hangs": (f"#!/bin/sh\nexec sleep {nap}\n", TIMEOUT, "did not finish in time, and has been killed"),
             "hangs with its reply sent": (python + "socket.send_fds(s, [b'tap0'.ljust(16, b'\\0') + b'x\\0'], [0]);import time;time.sleep(60)",
@@ -248,8 +249,7 @@ class Tuntap(HostProgram):
             with self.subTest(name), self.unnoticed():
                 with Nic("tuntap", self.fake(script, f"helper{number}"), timeout_ms=700 if code == TIMEOUT else 0) as nic:
                     self.fails(code, nic.open, words)
-        self.assertNotIn(f"sleep\0{nap}", "".join(path.read_text() for path in Path("/proc").glob("[0-9]*/cmdline")
-                                                  if os.access(path, os.R_OK)))
+        self.assertNotIn(["sleep", nap], [command_line(pid) for pid in processes_here()])
 
     def test_what_a_helper_gets(self) -> None:
         """Three descriptors, a clean environment, default signals, none blocked: whatever the host program has."""
@@ -453,9 +453,8 @@ class Ethertap(HostProgram):
         nic = self.nic(f"ethertap,tap7,,{GATE}")
         nic.add(GUEST)
         nic.open()
-        (pid,) = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cmdline")
-                  if path.read_bytes().startswith(os.fsencode(HELPER) + b"\0004\0ethertap")
-                  and (path.parent / "task" / path.parent.name / "children").read_text()]
+        (pid,) = [pid for pid in processes_here()
+                  if command_line(pid)[:3] == [str(HELPER), "4", "ethertap"] and children_of(pid)]
         os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while (code := nic.read()[0]) != CLOSED and time.monotonic() < deadline:
@@ -486,9 +485,8 @@ class Ethertap(HostProgram):
         """It works on memory that the host program writes to, also once that has no privilege any more."""
         nic = self.nic(f"ethertap,tap7,,{GATE}")
         nic.open()
-        (watcher,) = [path.parent for path in Path("/proc").glob("[0-9]*/stat")
-                      if path.read_text().rsplit(") ", 1)[1].split()[1] == str(os.getpid())]
-        status = dict(line.split(":\t", 1) for line in (watcher / "status").read_text().splitlines())
+        (watcher,) = children_of(os.getpid())
+        status = status_of(watcher)
         self.assertEqual((status["Seccomp"], status["NoNewPrivs"]), ("2", "1"))
         self.assertEqual({int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")}, {0})
         nic.close()
@@ -500,13 +498,13 @@ class Ethertap(HostProgram):
         nic.open()
         # It is on this process's own memory, so it sees what is mapped here afterwards.
         import mmap
-        watcher = [path for path in Path("/proc").glob("[0-9]*/stat") if path.read_text().rsplit(") ", 1)[1].split()[1] == str(os.getpid())]
-        self.assertEqual(len(watcher), 1)
+        (pid,) = children_of(os.getpid())
+        watcher = Path(f"/proc/{pid}")
         later = mmap.mmap(-1, 1 << 20)
-        self.assertEqual((watcher[0].parent / "maps").read_text().count("\n"), Path("/proc/self/maps").read_text().count("\n"))
+        self.assertEqual((watcher / "maps").read_text().count("\n"), Path("/proc/self/maps").read_text().count("\n"))
         later.close()
-        self.assertEqual(len(os.listdir(watcher[0].parent / "fd")), 2)  # its channel, and the program's pidfd
-        status = dict(line.split(":\t", 1) for line in (watcher[0].parent / "status").read_text().splitlines())
+        self.assertEqual(len(os.listdir(watcher / "fd")), 2)  # its channel, and the program's pidfd
+        status = status_of(pid)
         self.assertEqual(int(status["SigBlk"], 16), 0xFFFFFFFFFFFFFFFF & ~(1 << 8) & ~(1 << 18))  # all but KILL and STOP
 
 

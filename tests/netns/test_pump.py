@@ -21,7 +21,7 @@ from tests.support import libumlnet, world
 from tests.support.case import HELPER, HostCase
 from tests.support.libumlnet import Failed
 from tests.support.ethertap import ADD, Session
-from tests.support.process import capabilities, status_of
+from tests.support.process import capabilities, command_line, processes_here, status_of
 from tests.support.pump import (A_GONE, B_GONE, CSUM, DGRAM, ECN, ETHERTAP, PROGRAM, STOPPED, STREAM, TSO4, TSO6,
                                 TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6, TUN_F_TSO_ECN, Direction, End, Pump, Tap, end, inside, pair)
 
@@ -45,14 +45,7 @@ def soon(condition, what: str = "", seconds: float = 10) -> None:  # type: ignor
 
 def pump_processes() -> list[int]:
     """Of this process and of the watchers that it started."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if (entry / "cmdline").read_bytes() == b"umlnet-pump\0" and "State:\tZ" not in (entry / "status").read_text():
-                    if os.readlink(entry / "ns/net") == os.readlink("/proc/self/ns/net"):
-                        found.append(int(entry.name))
-    return found
+    return [pid for pid in processes_here() if command_line(pid) == ["umlnet-pump"]]
 
 
 class PumpCase(HostCase):

@@ -21,8 +21,32 @@ def status_of(pid: int | str) -> dict[str, str]:
 
 
 def children_of(pid: int) -> list[int]:
-    """In the order in which it made them."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Those of all its threads, and of each thread in the order in which it made them."""
+    return [int(child) for thread in sorted(Path(f"/proc/{pid}/task").iterdir(), key=lambda path: int(path.name))
+            for child in (thread / "children").read_text().split()]
+
+
+def processes_here() -> list[int]:
+    """The processes in this process's network namespace. Each test makes one, so these are its own, whatever became of
+    their parents. Other suites run at the same time, and their processes come and go."""
+    here = os.readlink("/proc/self/ns/net")
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if os.readlink(entry / "ns/net") == here and status_of(int(entry.name))["State"][0] not in "ZX":
+                    found.append(int(entry.name))
+            except OSError:
+                pass  # it has ended
+    return found
+
+
+def command_line(pid: int) -> list[str]:
+    """Empty if the process has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
 
 
 def session_members(leader: int) -> list[int]:

@@ -183,12 +183,9 @@ class LeastPrivilege(HostCase):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         with ours, theirs, Pump(end(1, reply.fds[0]), end(DGRAM, theirs.fileno())) as pump:
             pump.start()
-            mine = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/stat")
-                    if path.read_text().rsplit(") ", 1)[1].split()[1] == str(os.getpid())]
-            (watcher,) = [pid for pid in mine if Path(f"/proc/{pid}/exe").resolve() == Path("/proc/self/exe").resolve()]
-            children = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/stat")
-                        if path.read_text().rsplit(") ", 1)[1].split()[1] == str(watcher)]
-            (process,) = children
+            (watcher,) = [pid for pid in children_of(os.getpid())
+                          if Path(f"/proc/{pid}/exe").resolve() == Path("/proc/self/exe").resolve()]
+            (process,) = children_of(watcher)
             self.holds("`umlnet-pump`", process)
             self.holds("watcher of libumlnet", watcher)
 
