@@ -1,7 +1,6 @@
 """libumlnet asks the real helper in the native protocol, in a host program that is this one and in one of an ordinary
 user."""
 
-import contextlib
 import errno
 import json
 import os
@@ -15,12 +14,12 @@ import unittest
 from pathlib import Path
 
 from tests.netns.test_libumlnet import HostProgram
-from tests.support import libumlnet, world
+from tests.support import libumlnet, userns, world
 from tests.support.bridge import add_bridge, flags_of, ports
 from tests.support.case import HELPER, ROOT
 from tests.support.guest import soon
 from tests.support.libumlnet import CLOSED, REFUSED, SYSTEM, Device, Session
-from tests.support.process import status_of
+from tests.support.process import command_line, processes_here, status_of
 from tests.support.pump import Pump, end, pair
 from tests.support.responder import Responder
 
@@ -43,13 +42,8 @@ def devices() -> set[str]:
 
 def first_session_process() -> int:
     """The one that was started; others of a session are its children."""
-    here = os.readlink("/proc/self/ns/net")  # another test beside this one has sessions, too
-    found = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            if (process / "cmdline").read_bytes().endswith(b"uml_net\0005\0session\0") and \
-                    os.readlink(process / "ns/net") == here:
-                found.add(int(process.name))
+    found = {pid for pid in processes_here() if command_line(pid)[-2:] == ["5", "session"]
+             and command_line(pid)[-3].endswith("uml_net")}
     (first,) = [pid for pid in found if int(status_of(pid)["PPid"]) not in found]
     return first
 
@@ -113,6 +107,7 @@ class OneCall(Client):
                              (b"br0", 1, VNET_HDR))
 
     def test_in_a_network_namespace(self) -> None:
+        userns.require(os.getuid())
         with subprocess.Popen(["unshare", "--user", "--map-root-user", "--net", "sh", "-c", "echo; read x"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
             assert program.stdout

@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from tests.support import caller, world
+from tests.support import caller, userns, world
 from tests.support.case import FILLER, HELPER, HostCase
 from tests.support.cli import installed
 
@@ -162,9 +162,12 @@ class TheHelper(DoctorCase):
 
     def test_sessions_that_gain_no_privilege(self) -> None:
         for argv, state, words in ((("setpriv", "--no-new-privs"), "problem", "no_new_privs"),
-                                   (("setpriv", "--bounding-set=-net_admin"), "problem", "CAP_NET_ADMIN is out of reach"),
-                                   (("unshare", "-Ur"), "warning", "user namespace")):
+                                   (("setpriv", "--bounding-set=-net_admin"), "problem", "CAP_NET_ADMIN is out of reach")):
             self.assert_finds("confinement", state, words, prefix=argv)
+
+    def test_a_session_in_a_user_namespace(self) -> None:
+        userns.require(os.getuid())
+        self.assert_finds("confinement", "warning", "user namespace", prefix=("unshare", "-Ur"))
 
 
 class WhatTheHelperOpens(DoctorCase):
