@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.support import caller, world
-from tests.support.guest import UmlGuest
+from tests.support import caller, place, world
+from tests.support.guest import UmlGuest, has_transport, version
 
 HELPER = Path(os.environ["UMLNET_HELPER"])
 USER, STRANGER = 65534, 65533
+GATE, ADDRESS = "10.50.0.254", "10.50.0.7"
 POLICY = {
     "version": 1,
     "rules": [
@@ -21,8 +22,8 @@ POLICY = {
             "name": "demo-guests",
             "users": [USER],
             "operations": ["tuntap", "address"],
-            "gateways": ["10.50.0.254"],
-            "guests": ["10.50.0.7"],
+            "gateways": [GATE],
+            "guests": [ADDRESS],
             "lan": ["eth0"],
         }
     ],
@@ -66,7 +67,63 @@ def audit_sentence(line: dict[str, Any]) -> str:
     return f"{line['time'][11:23]}  {line['event']:<6} {line['stage']:<6}  uid {who['uid']:<5}  {asked:<28}  {outcome}"
 
 
+class OwnCalls:
+    """The guest's kernel calls uml_net itself, by its tuntap transport."""
+
+    title = f"uid {USER} boots an unmodified User-Mode Linux kernel, which calls the set-user-ID uml_net by itself"
+
+    def __init__(self, helper: Path) -> None:
+        self.guest = UmlGuest(helper, f"eth0=tuntap,,,{GATE}", user=USER, on_output=Console())
+
+    def announce(self) -> None:
+        pass
+
+    def configure(self) -> str:
+        """Gives the guest its address, and returns what uml_net said."""
+        self.guest.check(f"uname -sr; ip link set eth0 up; ip addr add {ADDRESS}/24 dev eth0")
+        title("What uml_net told the guest, in its kernel log")
+        return self.guest.check("dmesg | grep -e tap0")
+
+    def take_down(self) -> None:
+        self.guest.check("ip link set eth0 down")
+
+
+class CallsForTheGuest:
+    """The guest's user calls uml_net, and the guest gets the open TAP by its vector transport."""
+
+    title = f"uid {USER} gets a TAP from the set-user-ID uml_net, and boots an unmodified User-Mode Linux kernel on it"
+
+    def __init__(self, helper: Path) -> None:
+        self.helper = helper
+        self.tap = caller.tuntap_up(helper, GATE, user=USER)
+        if not self.tap.fds:
+            raise RuntimeError(f"no TAP for the guest: {self.tap.text}{self.tap.stderr}")
+        self.guest = UmlGuest(None, f"vec0:transport=fd,fd={self.tap.fds[0]},vec=0", user=USER, on_output=Console(),
+                              pass_fds=self.tap.fds)
+
+    def announce(self) -> None:
+        print(f"linux.uml {version()} has no tuntap transport and cannot call uml_net itself, so this demo calls uml_net as "
+              f"uid {USER} and passes the TAP to the guest's vector transport.")
+
+    def call(self, what: str) -> str:
+        reply = caller.framed(self.helper, "4", what, self.tap.name, ADDRESS, "255.255.255.0", user=USER)
+        return reply.text + reply.stderr
+
+    def configure(self) -> str:
+        self.tap.close()
+        self.guest.check(f"uname -sr; ip link set vec0 up; ip addr add {ADDRESS}/24 dev vec0")
+        title("What uml_net told the guest's user")
+        said = self.tap.text + self.call("add")
+        print(said.rstrip())
+        return said
+
+    def take_down(self) -> None:
+        self.guest.check("ip link set vec0 down")
+        print(self.call("del").rstrip())
+
+
 def main() -> int:
+    place.move_to("tests.support.demo")
     check = Checks()
     world.enter()
     world.fresh_network()
@@ -80,13 +137,12 @@ def main() -> int:
         print(f"policy: {json.dumps(POLICY['rules'][0])}")
         before = world.snapshot()
 
-        title(f"uid {USER} boots an unmodified User-Mode Linux kernel, which calls the set-user-ID uml_net by itself")
-        guest = UmlGuest(helper, "eth0=tuntap,,,10.50.0.254", user=USER, on_output=Console())
-        print("$ " + " ".join(guest.command), flush=True)
-        with guest:
-            guest.check("uname -sr; ip link set eth0 up; ip addr add 10.50.0.7/24 dev eth0")
-            title("What uml_net told the guest, in its kernel log")
-            log = guest.check("dmesg | grep -e tap0")
+        way = OwnCalls(helper) if has_transport("tuntap") else CallsForTheGuest(helper)
+        title(way.title)
+        way.announce()
+        print("$ " + " ".join(way.guest.command), flush=True)
+        with way.guest as guest:
+            log = way.configure()
             check("the guest has its interface", "tap0 up with 10.50.0.254/32" in log and "10.50.0.7 routed to tap0" in log)
 
             title("The guest pings the host, and the second host on the LAN")
@@ -114,7 +170,7 @@ def main() -> int:
             check("refused, the guest stays on the network", meddled.exit != 0 and world.ping("10.50.0.7"))
 
             title("The guest halts")
-            guest.check("ip link set eth0 down")
+            way.take_down()
             guest.halt()
         deadline = time.monotonic() + 10
         while (left := world.snapshot()) != before and time.monotonic() < deadline:

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import place
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("UMLNET_BUILD", "build-tests")
 # In an order in which the files that take long begin early.
@@ -118,6 +120,7 @@ def modules_of(wanted: str) -> list[str]:
 
 
 def main() -> int:
+    place.move_to("tests.support.run_suites", sys.argv[1:])
     heed_signals_again()
     modules = [module for wanted in (sys.argv[1:] or SUITES) for module in modules_of(wanted)]
     total = Count()

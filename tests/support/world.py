@@ -11,10 +11,11 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWNET = 0x40000000
+MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 1 << 18
 
@@ -23,6 +24,7 @@ LOG = Path("/var/log/umlnet/audit.jsonl")
 REFUSALS = LOG.with_suffix(".refusals")
 TUN = Path("/dev/net/tun")
 PATIENCE = 10  # seconds
+NOBODY = 65534
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -49,26 +51,81 @@ def _unshare(flags: int) -> None:
         raise OSError(number, f"unshare({flags:#x}): {os.strerror(number)} (the tests need root)")
 
 
+def mount(source: str | None, target: Path | str, flags: int) -> None:
+    if _libc.mount(source.encode() if source else None, os.fsencode(target), None, flags, None) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"cannot mount {source or 'with other flags'}: {os.strerror(number)}", str(target))
+
+
+def own_mounts() -> None:
+    """Moves this process into a mount namespace of its own. What it mounts there, the host does not see."""
+    _unshare(CLONE_NEWNS)
+    mount(None, "/", MS_REC | MS_PRIVATE)
+
+
 def mount_tmpfs(path: Path, mode: str = "0755") -> None:
     path.mkdir(parents=True, exist_ok=True)
     sh("mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", str(path))
+
+
+def is_system_account(number: str) -> bool:
+    """By user or group id: below 1000, or nobody and nogroup."""
+    return number.isdigit() and (int(number) < 1000 or int(number) == NOBODY)
+
+
+def remove_ordinary_accounts(etc: Path) -> None:
+    """Leaves the system's users and groups in these account files, and nothing outside the files to look accounts up in."""
+    def rewrite(name: str, keep: Callable[[list[str]], list[str] | None]) -> None:
+        path = etc / name
+        if path.is_file():
+            lines = [keep(line.split(":")) for line in path.read_text().splitlines()]
+            # In place, for owner and mode stay.
+            path.write_text("".join(":".join(fields) + "\n" for fields in lines if fields is not None))
+
+    users: set[str] = set()
+    groups: set[str] = set()
+
+    def keep_numbered(names: set[str]) -> Callable[[list[str]], list[str] | None]:
+        def keep(fields: list[str]) -> list[str] | None:
+            if len(fields) < 3 or not is_system_account(fields[2]):
+                return None
+            names.add(fields[0])
+            return fields
+        return keep
+
+    rewrite("passwd", keep_numbered(users))
+    rewrite("group", keep_numbered(groups))
+    rewrite("shadow", lambda fields: fields if fields[0] in users else None)
+    for name in ("subuid", "subgid"):
+        rewrite(name, lambda fields: fields if fields[0] in users else None)
+    # Each of these ends in a list of members.
+    rewrite("group", lambda fields: [*fields[:3], ",".join(name for name in fields[-1].split(",") if name in users)])
+    rewrite("gshadow", lambda fields: [*fields[:3], ",".join(name for name in fields[-1].split(",") if name in users)]
+            if fields[0] in groups else None)
+    databases = ("passwd", "group", "shadow", "gshadow", "initgroups", "subid")
+    switch = etc / "nsswitch.conf"
+    others = switch.read_text().splitlines() if switch.is_file() else []
+    kept = [line for line in others if line.partition(":")[0].strip() not in databases]
+    switch.write_text("\n".join([*kept, *(f"{name}: files" for name in ("passwd", "group", "shadow", "gshadow"))]) + "\n")
+    switch.chmod(0o644)
+    if Path("/run/nscd").is_dir():  # with the socket of a daemon that would answer from the host's files
+        mount_tmpfs(Path("/run/nscd"))
 
 
 def enter(tun_mode: int = 0o600) -> None:
     """Moves this process, for good, into a mount namespace in which tests can write what they like.
 
     /etc is a copy, so that the helper finds a chain of root's directories above its policy, whatever the machine has
-    installed there. /dev/net/tun is a device node with the wanted mode: machines differ in it, tests must not.
+    installed there. It has no ordinary users or groups, so that tests can add theirs. /dev/net/tun is a device node with the wanted mode: machines differ in it, tests must not.
     """
     if not TUN.exists():
         raise RuntimeError("no /dev/net/tun here: load the tun module")
-    _unshare(CLONE_NEWNS)
-    if _libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None) != 0:
-        raise OSError(ctypes.get_errno(), "cannot make the mounts private")
+    own_mounts()
     with tempfile.TemporaryDirectory() as staging:
         mount_tmpfs(Path(staging))
         sh("cp", "-a", "/etc/.", staging)
         sh("mount", "--move", staging, "/etc")
+    remove_ordinary_accounts(Path("/etc"))
     shutil.rmtree("/etc/umlnet", ignore_errors=True)
     POLICY.parent.mkdir(mode=0o755)
     mount_tmpfs(Path("/var/log"))
