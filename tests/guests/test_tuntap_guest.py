@@ -100,9 +100,9 @@ class Guests(HostCase):
         return added.text
 
     def take_down(self, guest: UmlGuest, address: str) -> None:
-        guest.check("ip link set eth0 down")
         if not self.by_themselves:
             self.assertEqual(caller.framed(HELPER, "4", "del", "tap0", address, MASK).exit, 0)
+        guest.check("ip link set eth0 down")  # the vector transport also closes the TAP
 
     def test_an_open_tap_of_a_guest_that_another_program_starts(self) -> None:
         before = world.snapshot()
@@ -139,8 +139,6 @@ class Guests(HostCase):
             self.assertIn("10.50.0.7 routed to tap0, published on eth0", said)
             self.take_down(guest, "10.50.0.7")
             self.assertFalse(lan.ping("10.50.0.7"))
-            if not self.by_themselves:
-                guest.halt()  # an open TAP stays as long as its guest
             self.assertTrue(soon(lambda: world.snapshot() == before))
 
     def test_what_a_killed_guest_leaves_is_gone_with_the_next_request_of_anybody(self) -> None:

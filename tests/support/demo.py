@@ -98,6 +98,7 @@ class CallsForTheGuest:
         self.tap = caller.tuntap_up(helper, GATE, user=USER)
         if not self.tap.fds:
             raise RuntimeError(f"no TAP for the guest: {self.tap.text}{self.tap.stderr}")
+        self.said = self.tap.text
         self.guest = UmlGuest(None, f"vec0:transport=fd,fd={self.tap.fds[0]},vec=0", user=USER, on_output=Console(),
                               pass_fds=self.tap.fds)
 
@@ -113,13 +114,13 @@ class CallsForTheGuest:
         self.tap.close()
         self.guest.check(f"uname -sr; ip link set vec0 up; ip addr add {ADDRESS}/24 dev vec0")
         title("What uml_net told the guest's user")
-        said = self.tap.text + self.call("add")
+        said = self.said + self.call("add")
         print(said.rstrip())
         return said
 
     def take_down(self) -> None:
-        self.guest.check("ip link set vec0 down")
         print(self.call("del").rstrip())
+        self.guest.check("ip link set vec0 down")  # closes the TAP
 
 
 def main() -> int:
