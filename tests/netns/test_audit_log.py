@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import tempfile
 import time
 import unittest
 from collections import Counter
@@ -36,6 +37,17 @@ def let_time_pass(windows: int = 1) -> None:
     for at in range(0, len(words), 8):
         if words[at:at + 8] != bytes(8):
             words[at + 3] = (words[at + 3] - windows) % 256
+    with world.REFUSALS.open("r+b") as file:
+        file.write(words)
+
+
+def stop_time() -> None:
+    """The counters look as in the window after this one, which the helper takes for the current one: the clock does not end
+    it for ten seconds."""
+    words = bytearray(world.REFUSALS.read_bytes())
+    for at in range(0, len(words), 8):
+        if words[at:at + 8] != bytes(8):
+            words[at + 3] = (int(time.time() // WINDOW) + 1) % 256
     with world.REFUSALS.open("r+b") as file:
         file.write(words)
 
@@ -174,12 +186,18 @@ class Floods(AuditCase):
         self.assertEqual(self.ask_in_vain().exit, 77)
 
     def test_limits_of_the_callers_own_do_not_get_it_out_of_being_counted(self) -> None:
+        # On a slow machine a window may end within the flood, or within the calls below.
         self.flood(2 * LINES)
-        let_time_pass(-1)  # for longer than this test lasts
-        before = world.LOG.read_bytes()
+        for _ in range(2 * LINES):
+            before = world.LOG.read_bytes()
+            stop_time()
+            self.ask_in_vain()
+            if world.LOG.read_bytes() == before:
+                break
         limits = [f"--nofile={number}" for number in range(3, 10)]
         limits += [f"--as={size}" for size in range(4_000_000, 8_000_000, 100_000)]
         for limit in limits:
+            stop_time()
             done = caller.run("/usr/bin/prlimit", limit, str(self.helper), "4", "add", "tap0", "10.99.0.1", MASK,
                               user=SOMEBODY)
             self.assertNotEqual(done.returncode, 0)
@@ -305,7 +323,12 @@ class Journald(AuditCase):
     def test_a_real_journald_has_what_the_log_has(self) -> None:
         world.mount_tmpfs(Path("/run/log"))
         self.addCleanup(world.sh, "umount", "/run/log")
-        journald = subprocess.Popen(["/lib/systemd/systemd-journald"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if not Path("/sys/fs/cgroup/cgroup.controllers").exists() and not Path("/sys/fs/cgroup/systemd").exists():
+            # Newer ones do not start without control groups, which a container may not have.
+            world.sh("mount", "-t", "cgroup2", "cgroup2", "/sys/fs/cgroup")
+            self.addCleanup(world.sh, "umount", "/sys/fs/cgroup")
+        said = self.enterContext(tempfile.TemporaryFile("w+"))
+        journald = subprocess.Popen(["/lib/systemd/systemd-journald"], stdout=said, stderr=said)
         try:
             deadline = time.monotonic() + 30
             while not JOURNAL.exists():
@@ -314,6 +337,9 @@ class Journald(AuditCase):
             self.use()
             lines = world.LOG.read_text().splitlines()
             while len(entries := self.entries()) < len(lines):
+                if journald.poll() is not None:
+                    said.seek(0)
+                    self.fail(f"systemd-journald ended with status {journald.returncode}: {said.read()}")
                 self.assertLess(time.monotonic(), deadline, entries)
                 time.sleep(0.05)
         finally:
