@@ -6,6 +6,7 @@ import struct
 import subprocess
 import tempfile
 import unittest
+from pathlib import Path
 
 from tests.support import caller, world
 from tests.support.case import HELPER, HostCase
@@ -90,7 +91,7 @@ class Address(HostCase):
         self.assertEqual({**world.snapshot(), "proxy": {}}, {**whole, "proxy": {}})
 
     def test_forwarding_and_proxy_entries_of_the_administrators_stay(self) -> None:
-        world.sh("sysctl", "-qw", "net.ipv4.conf.eth0.forwarding=1")
+        Path("/proc/sys/net/ipv4/conf/eth0/forwarding").write_text("1")
         world.sh("ip", "neigh", "add", "proxy", "10.50.0.8", "dev", "eth0")
         before = world.snapshot()
         for address in ("10.50.0.7", "10.50.0.8"):
@@ -101,7 +102,7 @@ class Address(HostCase):
 
     def test_forwarding_turned_on_for_the_whole_host_meanwhile_stays_on(self) -> None:
         self.assertEqual(self.call("add", "tap0", "10.50.0.7", MASK).exit, 0)
-        world.sh("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
         self.assertEqual(self.call("del", "tap0", "10.50.0.7", MASK).exit, 0)
         self.assertEqual((world.setting("eth0", "forwarding"), world.setting("tap0", "forwarding")), (1, 1))
 
