@@ -119,7 +119,8 @@ class Examples(HostCase):
             for size in (56, 1400):
                 self.assertTrue(world.ping(GUEST, size))
             self.assertIn("inet6 fd00:99::1/64", world.sh("ip", "-6", "addr", "show", "dev", "tap0"))
-            self.assertIn("bpf", world.sh("tc", "filter", "show", "dev", "tap0", "ingress"))
+            # tc of iproute2 7.3 names the filter, and then fails: its instructions are larger than the buffer.
+            self.assertIn("bpf", world.sh("tc", "filter", "show", "dev", "tap0", "ingress", check=False))
             self.assertEqual(running.end(), 0, running.said)
         self.assert_as_before()
         self.assertEqual(self.operations(), [("open", "")])
