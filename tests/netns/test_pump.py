@@ -21,6 +21,7 @@ from tests.support import libumlnet, world
 from tests.support.case import HELPER, HostCase
 from tests.support.libumlnet import Failed
 from tests.support.ethertap import ADD, Session
+from tests.support.cli import installed
 from tests.support.process import capabilities, command_line, processes_here, status_of
 from tests.support.pump import (A_GONE, B_GONE, CSUM, DGRAM, ECN, ETHERTAP, PROGRAM, STOPPED, STREAM, TSO4, TSO6,
                                 TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6, TUN_F_TSO_ECN, Direction, End, Pump, Tap, end, inside, pair)
@@ -365,6 +366,7 @@ class Process(PumpCase):
         ours, theirs = self.sockets(socket.SOCK_DGRAM)
         other, others = self.sockets(socket.SOCK_STREAM)
         report, reported = os.pipe()
+        _, program = installed()
         child = os.fork()
         if child == 0:
             status = 1
@@ -374,7 +376,7 @@ class Process(PumpCase):
                 os.setgroups([])
                 os.setresgid(65534, 65534, 65534)
                 os.setresuid(65534, 65534, 65534)
-                pump = Pump(end(DGRAM, theirs.fileno()), end(STREAM, others.fileno())).start()
+                pump = Pump(end(DGRAM, theirs.fileno()), end(STREAM, others.fileno()), program=program).start()
                 os.write(reported, b"1")
                 status = pump.wait()
             os._exit(10 + status)

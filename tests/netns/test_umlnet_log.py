@@ -47,7 +47,7 @@ class LogCase(HostCase):
     def rows(self, *words: str, **more: Any) -> list[list[str]]:
         """Without heading: time, id, user, outcome, what."""
         lines = [each for each in self.log(*words, **more).splitlines() if re.match(r"\d\d:\d\d:\d\d  ", each)]
-        return [re.split(r"  +", each, 4) for each in lines]
+        return [re.split(r"  +", each, maxsplit=4) for each in lines]
 
 
 class OfTheHelper(LogCase):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -33,7 +32,7 @@ def installed() -> tuple[Path, Path]:
         copy = target / "libumlnet" / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         if not copy.exists():
-            shutil.copy(BUILD / "libumlnet" / name, copy)
+            world.copy_program(BUILD / "libumlnet" / name, copy)
     return target / "libumlnet/cli/umlnet", target / "libumlnet/client/umlnet-pump"
 
 

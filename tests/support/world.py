@@ -280,6 +280,13 @@ def test_bin() -> Path:
     return directory
 
 
+def copy_program(source: Path, target: Path) -> Path:
+    """So that everybody can run it, whatever root's umask was when it was built."""
+    shutil.copyfile(source, target)
+    target.chmod(0o755)
+    return target
+
+
 def helper_copy(binary: Path, how: str, group: int = 0) -> Path:
     """The helper as an administrator installs it: `setuid` (4755 root) or `filecap` (2755 and cap_net_admin=p)."""
     copy = test_bin() / how / "uml_net"
