@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Callable
 
 from tests.support import abi
 from tests.support.run_suites import BUILD
@@ -66,18 +67,26 @@ class Abi(unittest.TestCase):
             abi.describe(self.promised)
         return abi.describe(self.scratch / "new.abi", self.include, self.map)
 
+    def with_the_promise(self, compare: Callable[[], abi.Comparison]) -> abi.Comparison:
+        """Skips the test where this system's abidiff cannot read the recorded ABI."""
+        try:
+            return compare()
+        except abi.OtherFormat as reason:
+            self.skipTest(str(reason))
+
     def test_header_and_map_are_what_was_promised(self) -> None:
-        comparison = abi.check(self.describe())
+        comparison = self.with_the_promise(lambda: abi.check(self.describe()))
         self.assertTrue(comparison.same, comparison.report + "\nIf this is meant, tests/support/abi.py says what to do.")
 
     def test_the_library_is_what_was_promised(self) -> None:
         promised = abi.symbols(abi.BASELINE)
         self.assertGreater(len(promised), 20)
         self.assertEqual(abi.library_symbols(LIBRARY), promised)
-        comparison = abi.compare(abi.BASELINE, abi.describe_library(self.scratch / "library.abi", LIBRARY))
-        self.assertTrue(comparison.same, comparison.report)
         needed = subprocess.run(["readelf", "-d", LIBRARY], capture_output=True, text=True, check=True).stdout
         self.assertIn(f"Library soname: [{abi.SONAME}]", needed)
+        described = abi.describe_library(self.scratch / "library.abi", LIBRARY)
+        comparison = self.with_the_promise(lambda: abi.compare(abi.BASELINE, described))
+        self.assertTrue(comparison.same, comparison.report)
 
     def test_each_kind_of_change_is_noticed(self) -> None:
         originals = self.header.read_text(), self.map.read_text()

@@ -20,6 +20,8 @@ LIBRARIES = ("libcap.so.2", "libseccomp.so.2", "libstdc++.so.6", "libgcc_s.so.1"
 PR_SET_NO_NEW_PRIVS, PR_SET_SECUREBITS = 38, 28
 READ_IMPLIES_EXEC, ADDR_NO_RANDOMIZE = 0x0400000, 0x0040000
 AS_NOBODY = ("/usr/bin/setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+# pivot_root(8) is not on every system.
+PIVOT_ROOT = 'import ctypes; assert ctypes.CDLL(None).pivot_root(b".", b"old") == 0'
 FORGED_ROOT = """
 set -e
 mount -t tmpfs -o mode=755 none {root}
@@ -35,7 +37,7 @@ printf '%s' '{policy}' >{root}/etc/umlnet/policy.json
 : >{root}/var/log/umlnet/audit.refusals
 chmod 600 {root}/var/log/umlnet/*
 cd {root}
-/usr/sbin/pivot_root . old
+/usr/bin/python3 -c '{pivot_root}'
 exec "$@"
 """
 
@@ -240,7 +242,7 @@ class WorldsOfTheCallersOwn(EnvironmentCase):
         log = world.LOG.read_bytes()
         root = self.den / "root"
         root.mkdir()
-        script = FORGED_ROOT.format(root=root, policy=self.POLICY)
+        script = FORGED_ROOT.format(root=root, policy=self.POLICY, pivot_root=PIVOT_ROOT)
         for how, helper in self.helpers.items():
             for operation in OPERATIONS:
                 with self.subTest(how, operation=operation):

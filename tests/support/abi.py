@@ -82,6 +82,10 @@ def library_symbols(library: Path) -> dict[str, str]:
     return {name: version for name, _, version in names}
 
 
+class OtherFormat(Exception):
+    """Of a description by another version of libabigail, which the installed abidiff cannot compare with its own."""
+
+
 @dataclass
 class Comparison:
     report: str  # "" where the two are the same
@@ -95,7 +99,12 @@ class Comparison:
 def compare(old: Path, new: Path, *more: str) -> Comparison:
     """Two descriptions. `more` are options of abidiff."""
     # "Harmless" is what it calls a `const` that came or went.
-    done = _run("abidiff", "--harmless", *more, old, new, allowed=(0, 4, 8, 12))
+    done = _run("abidiff", "--harmless", *more, old, new, allowed=(0, 1, 4, 8, 12))
+    if "incompatible format version" in done.stdout + done.stderr:
+        version = _run("abidiff", "--version").stdout.strip()
+        raise OtherFormat(f"{version} does not read the format of {old.name}, which an older libabigail wrote")
+    if done.returncode == 1:
+        raise RuntimeError(f"abidiff {old} {new}: exit 1\n{done.stdout}{done.stderr}")
     if done.returncode == 0:
         return Comparison("")
     counts = re.findall(r"(\d+) (?:removed|changed)\b", done.stdout, re.IGNORECASE)
