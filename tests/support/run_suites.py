@@ -86,7 +86,7 @@ def run_file(module: str) -> Count:
     total = int(ran[1]) if ran else 0
     detail = {key: int(value) for key, value in re.findall(r"(failures|errors|skipped)=(\d+)", done.stderr)}
     # The first line of a test's description is on a line of its own.
-    skips = re.findall(r"^ *(test_\w+).*?(?:\n.*?)? \.\.\. skipped (.+)$", done.stderr, re.MULTILINE)
+    skips = re.findall(r"^ *(test_\w+) \([^()\n]*\)(?:\n(?!test_).*?| .*?)? \.\.\. skipped (.+)$", done.stderr, re.MULTILINE)
     for name, why in skips:
         print(f"  skipped: {name}: {why}")
     count = Count(failed=detail.get("failures", 0) + detail.get("errors", 0), skipped=detail.get("skipped", 0))
