@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from tests.bench.stopwatch import NOBODY, Contender, compiled, installed, paired, time_them
-from tests.support import world
+from tests.support import cli, world
 from tests.support.case import HELPER
 
 TUNSETIFF, TUNSETOWNER = 0x400454CA, 0x400454CC
@@ -68,7 +68,7 @@ class Bench:
         script = f"ip tuntap add dev b{{n}} mode tap && ip addr add {GATE}/32 dev b{{n}} && ip link set b{{n}} up"
         every.append(Contender("ip, from sh", "exit", ["/bin/sh", "-c", script.replace("{n}", "0")],
                                ["/sbin/ip", "link", "delete", "b0"], uid=0))
-        every.append(Contender("umlnet ls", "exit", [str(HELPER.parents[1] / "libumlnet" / "cli" / "umlnet"), "ls"]))
+        every.append(Contender("umlnet ls", "exit", [str(cli.installed()[0]), "ls"]))
         return [one for one in every if one.name in names or (not names and one.name != "umlnet ls")]
 
 
