@@ -12,7 +12,7 @@ from typing import Any
 from tests.support import caller, place, world
 from tests.support.guest import UmlGuest, has_transport, version
 
-HELPER = Path(os.environ["UMLNET_HELPER"])
+HELPER = place.ROOT / os.environ["UMLNET_BUILD"] / "uml_net" / "uml_net"
 USER, STRANGER = 65534, 65533
 GATE, ADDRESS = "10.50.0.254", "10.50.0.7"
 POLICY = {

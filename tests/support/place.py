@@ -45,7 +45,7 @@ def move_to(module: str, words: Sequence[str] = ()) -> None:
     set_environment()
     if ROOT == PLACE:
         return
-    build = ROOT / os.environ.get("UMLNET_BUILD", "build")
+    build = ROOT / os.environ.get("UMLNET_BUILD", "build-tests")
     binds = {PLACE: ROOT}
     if build.resolve().is_relative_to(ROOT):
         os.environ["UMLNET_BUILD"] = str(build.resolve().relative_to(ROOT))
