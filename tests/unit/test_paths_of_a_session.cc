@@ -11,6 +11,7 @@
 
 #include "policy/location.h"
 #include "tests/unit/in_a_child.h"
+#include "tests/unit/qemu_user.h"
 #include "uml_net/look_at_fd.h"
 #include "uml_net/policy_stamp.h"
 #include "uml_net/priv/stage_filter.h"
@@ -43,12 +44,14 @@ void look(const char* path, int flags) {
 }  // namespace
 
 TEST_CASE("paths of a session: it looks at descriptors") {
+  if (skip_without_seccomp()) return;
   struct stat status{};
   for (const auto& filter : {session_filter(), opener_filter(kChannel, true)})
     CHECK(under(filter, [&] { look_at_fd(STDIN_FILENO, status); }) == End::lived);
 }
 
 TEST_CASE("paths of a session: no process of it looks at a file by its name, by whatever flags") {
+  if (skip_without_seccomp()) return;
   for (const auto& filter : {session_filter(), opener_filter(kChannel, true)})
     for (const int flags : {0, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW})
       for (const char* path : {"/etc/shadow", policy::kAuditLog, ""})
@@ -56,6 +59,7 @@ TEST_CASE("paths of a session: no process of it looks at a file by its name, by 
 }
 
 TEST_CASE("paths of a session: what opens its files knows no other path, and a path by its place in memory alone") {
+  if (skip_without_seccomp()) return;
   const auto stamp = PolicyStamp::take();
   REQUIRE(stamp);
   // In memory of their own: equal words of a program may be one.

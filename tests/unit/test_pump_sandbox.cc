@@ -27,6 +27,7 @@
 #include "libumlnet/core/system_calls.h"
 #include "tests/unit/in_a_child.h"
 #include "tests/unit/pump_fixture.h"
+#include "tests/unit/qemu_user.h"
 
 using namespace pump_test;
 using namespace umlnet::client;
@@ -93,6 +94,7 @@ bool has_32_bit_calls() {
 }  // namespace
 
 TEST_CASE("sandbox: what pumping needs is let through") {
+  if (skip_without_seccomp()) return;
   const Fds fds;
   const SharedViolation violation;
   char byte = 0;
@@ -124,6 +126,7 @@ TEST_CASE("sandbox: what pumping needs is let through") {
 }
 
 TEST_CASE("sandbox: anything else kills, and the system call is known") {
+  if (skip_without_seccomp()) return;
   const Fds fds;
   const SharedViolation violation;
   char byte = 0;
@@ -215,6 +218,7 @@ TEST_CASE("sandbox: anything else kills, and the system call is known") {
 }
 
 TEST_CASE("sandbox: handlers of the host program do not run in it, and signals that would end it are ignored") {
+  if (skip_without_seccomp()) return;
   const Fds fds;
   const SharedViolation violation;
   const pid_t child = ::fork();
@@ -258,6 +262,7 @@ TEST_CASE("sandbox: a process with several threads stays outside") {
 }
 
 TEST_CASE("sandbox: nobody outside of it may work on the same memory") {
+  if (skip_without_shared_memory()) return;
   const Fds fds;
   const SharedViolation violation;
   const pid_t child = ::fork();
@@ -285,6 +290,7 @@ TEST_CASE("sandbox: nobody outside of it may work on the same memory") {
 }
 
 TEST_CASE("sandbox: where unshare() is forbidden, as in containers") {
+  if (skip_without_seccomp()) return;
   const Fds fds;
   const SharedViolation violation;
   for (const bool alone : {true, false}) {
@@ -309,6 +315,7 @@ TEST_CASE("sandbox: where unshare() is forbidden, as in containers") {
 }
 
 TEST_CASE("sandbox: a pump in a forked process") {
+  if (skip_without_seccomp()) return;
   Pair a(SOCK_STREAM), b(SOCK_DGRAM);
   Pump pump(end_of(UMLNET_STREAM, a.pump.get()), end_of(UMLNET_DGRAM, b.pump.get()));
   const pid_t child = ::fork();

@@ -9,10 +9,12 @@
 #include <optional>
 
 #include "libumlnet/client/watched_process.h"
+#include "tests/unit/qemu_user.h"
 
 using namespace umlnet::client;
 
 TEST_CASE("watched process: the thread that started it ends before, and its memory goes") {
+  if (skip_without_shared_memory()) return;
   constexpr std::size_t kStack = std::size_t{1} << 20;
   void* stack = ::mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   REQUIRE(stack != MAP_FAILED);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "libumlnet/core/unique_fd.h"
+#include "tests/unit/qemu_user.h"
 #include "umlnet/umlnet.hpp"
 
 // A using-directive would find the library's own names as well: this program is linked with both.
@@ -242,6 +243,7 @@ TEST_CASE("wrapper: an interface that is moved, moved from, and assigned over") 
 }
 
 TEST_CASE("wrapper: a device and a session of the native protocol") {
+  if (skip_without_shared_memory()) return;
   // A helper that says what it is told to; its fd 1 is the socket.
   const FakeHelper helper(R"(#!/bin/sh
 case "$*" in
