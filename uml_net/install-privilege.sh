@@ -4,6 +4,7 @@
 #   install-privilege.sh BINDIR/uml_net setuid|filecap|none GROUP POLICY_DIR AUDIT_LOG REFUSALS
 # A staged install (DESTDIR, for packages) only gets the mode: owner, group and capability are the package's matter.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin  # which root does not have after a plain su
 helper=$MESON_INSTALL_DESTDIR_PREFIX/$1 privilege=$2 group=$3 policy_dir=$4 audit_log=$5 refusals=$6
 case $1 in /*) helper=${DESTDIR:-}$1 ;; esac
 

@@ -3,7 +3,7 @@
   /usr/bin/python3 -m tests.bench.soak                the whole: some ten minutes on two processors
   /usr/bin/python3 -m tests.bench.soak --part 0.1     a tenth of each number
 
-Needs root and a build in build/ (or UMLNET_BUILD), and works in namespaces of its own. Prints one JSON object; times are
+Needs root and a helper in build-tests/ (or UMLNET_HELPER), and works in namespaces of its own. Prints one JSON object; times are
 for reading and decide nothing. Ends with 1 where something was left, or was not as asked for.
 """
 

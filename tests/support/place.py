@@ -16,6 +16,7 @@ from tests.support import world
 ROOT = Path(__file__).resolve().parents[2]
 MOUNT = Path("/mnt")  # exists on every system
 PLACE = MOUNT / "umlnet"
+MOVED = "UMLNET_MOVED"  # set in the environment of a process that runs there already
 PROGRAMS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
@@ -43,7 +44,7 @@ def move_to(module: str, words: Sequence[str] = ()) -> None:
     """Runs the module with the words in place of this process: in its own mount namespace, where the project is mounted
     at PLACE. Returns if that was done before. The host's mounts do not change."""
     set_environment()
-    if ROOT == PLACE:
+    if os.environ.pop(MOVED, None):
         return
     build = ROOT / os.environ.get("UMLNET_BUILD", "build-tests")
     binds = {PLACE: ROOT}
@@ -61,4 +62,5 @@ def move_to(module: str, words: Sequence[str] = ()) -> None:
         world.mount(f"/proc/self/fd/{source}", target, world.MS_BIND | world.MS_REC)
         os.close(source)
     os.chdir(PLACE)
+    os.environ[MOVED] = "1"
     os.execv(sys.executable, [sys.executable, "-m", module, *words])

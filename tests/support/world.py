@@ -78,9 +78,9 @@ def remove_ordinary_accounts(etc: Path) -> None:
     def rewrite(name: str, keep: Callable[[list[str]], list[str] | None]) -> None:
         path = etc / name
         if path.is_file():
-            lines = [keep(line.split(":")) for line in path.read_text().splitlines()]
+            lines = [keep(line.split(":")) for line in path.read_text(errors="surrogateescape").splitlines()]
             # In place, for owner and mode stay.
-            path.write_text("".join(":".join(fields) + "\n" for fields in lines if fields is not None))
+            path.write_text("".join(":".join(fields) + "\n" for fields in lines if fields is not None), errors="surrogateescape")
 
     users: set[str] = set()
     groups: set[str] = set()
@@ -116,7 +116,8 @@ def enter(tun_mode: int = 0o600) -> None:
     """Moves this process, for good, into a mount namespace in which tests can write what they like.
 
     /etc is a copy, so that the helper finds a chain of root's directories above its policy, whatever the machine has
-    installed there. It has no ordinary users or groups, so that tests can add theirs. /dev/net/tun is a device node with the wanted mode: machines differ in it, tests must not.
+    installed there. It has no ordinary users or groups, so that tests can add theirs. /dev/net/tun is a device node with the
+    wanted mode: machines differ in it, tests must not.
     """
     if not TUN.exists():
         raise RuntimeError("no /dev/net/tun here: load the tun module")
