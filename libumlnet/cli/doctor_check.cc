@@ -4,6 +4,7 @@
 #include "libumlnet/cli/guest_kernel.h"
 #include "libumlnet/cli/installed_helper.h"
 #include "libumlnet/cli/network_managers.h"
+#include "libumlnet/cli/router_advertisements.h"
 #include "libumlnet/cli/trusted_places.h"
 
 namespace umlnet::cli {
@@ -26,6 +27,7 @@ std::span<const Check> all_checks() {
       {"forwarding", examine_forwarding},
       {"firewall", examine_firewall},
       {"bridge-filter", examine_bridge_filter},
+      {"bridge-ra", examine_bridge_advertisements},
       {"rp-filter", examine_reverse_path},
       {"NetworkManager", examine_network_manager},
       {"networkd", examine_networkd},

@@ -83,7 +83,7 @@ class Healthy(DoctorCase):
                 status, findings = self.doctor("--lan", "eth0", user=user)
                 self.assertEqual(status, 0, findings)
                 for check in ("helper", "mount", "access", "version", "path", "confinement", "tun", "policy", "rules", "audit-log",
-                              "refusals", "journal", "lan", "forwarding", "rp-filter", "NetworkManager", "networkd", "leftovers"):
+                              "refusals", "journal", "lan", "forwarding", "bridge-ra", "rp-filter", "NetworkManager", "networkd", "leftovers"):
                     with self.subTest(check, how=how, user=user):
                         self.assertEqual((findings[check]["state"], findings[check]["mend"]), ("ok", ""))
                 self.assertEqual(findings["firewall"]["state"], "ok" if user is None else "cannot-tell")
@@ -103,7 +103,7 @@ class Healthy(DoctorCase):
                                    "root gets anything of it")
         self.assertEqual(lines[1].split(), ["to", "mend", "it:", "chown", "root:nogroup", str(self.helper), "&&", "chmod", "4750",
                                             str(self.helper)])
-        self.assertRegex(lines[-1], r"^21 checks, 1 problem")
+        self.assertRegex(lines[-1], r"^22 checks, 1 problem")
 
     def test_wrong_words(self) -> None:
         for words in (("--fly",), ("--lan", "a/b"), ("--helper", "uml_net"), ("now",)):
@@ -333,6 +333,18 @@ class Packets(DoctorCase):
                          "sysctl -w net.ipv4.conf.eth0.rp_filter=2")
         Path("/proc/sys/net/ipv4/conf/eth0/rp_filter").write_text("2")
         self.assert_finds("rp-filter", "ok", "", user=NOBODY)
+
+    def test_a_bridge_whose_guests_can_configure_the_host(self) -> None:
+        world.write_policy({"version": 1, "rules": [{"name": "b", "users": [NOBODY], "operations": ["bridge"],
+                                                     "bridges": ["br0", "br0.5"]}]})
+        self.assert_finds("bridge-ra", "ok", "", user=NOBODY)
+        for bridge in ("br0", "br0.5"):
+            world.sh("ip", "link", "add", bridge, "type", "bridge")
+            Path(f"/proc/sys/net/ipv6/conf/{bridge}/accept_ra").write_text("1")
+            Path(f"/proc/sys/net/ipv6/conf/{bridge}/forwarding").write_text("0")
+        self.assert_finds("bridge-ra", "warning", "from the bridge br0, br0.5", user=NOBODY)
+        self.mend("bridge-ra", "router advertisements", state="warning")
+        self.assertEqual(Path("/proc/sys/net/ipv6/conf/br0/accept_ra").read_text(), "0\n")
 
     def test_a_lan_that_is_down_or_not_there(self) -> None:
         self.assert_finds("lan", "problem", "no device wan7", "--lan", "wan7")

@@ -27,7 +27,8 @@ ONLY_IN = {
     r"\bsystem\(|\bpopen\(": [],
     r"\bposix_spawn": ["libumlnet/cli/this_host.cc"],
     r"\bdlopen\(|\bgetpw(nam|uid)|\bgetgr(nam|gid)|\bgetaddrinfo\(|\bgethostby": ["libumlnet/cli/user_names.cc"],
-    r"/proc/sys/(?!fs/suid_dumpable)": ["libumlnet/cli/forwarded_packets.cc", "libumlnet/cli/this_host.cc"],
+    r"/proc/sys/(?!fs/suid_dumpable)": ["libumlnet/cli/forwarded_packets.cc", "libumlnet/cli/router_advertisements.cc",
+                                              "libumlnet/cli/this_host.cc"],
     r"\bgetenv\(|\bsetlocale\(|#include <iostream>": [],
     r"\bsecure_getenv\(": ["libumlnet/client/helper_program.cc", "libumlnet/cli/this_host.cc"],
     # Only a command talks to people; the library is a guest in somebody's program.

@@ -485,6 +485,34 @@ TEST_CASE("doctor: the firewall") {
   });
 }
 
+TEST_CASE("doctor: router advertisements from guests on a bridge") {
+  const auto with = [](const std::string& accept_ra, const std::string& forwarding, const std::string& disabled,
+                       const std::string& more = "", const std::string& bridge = "br0") {
+    return [=](FakeHost& host) {
+      const auto conf = "/proc/sys/net/ipv6/conf/" + bridge + "/";
+      host.texts[conf + "accept_ra"] = accept_ra + "\n";
+      host.texts[conf + "forwarding"] = forwarding + "\n";
+      host.texts[conf + "disable_ipv6"] = disabled + "\n";
+      host.set_policy(R"({"name": "g", "users": ["*"], "operations": ["open", "bridge"], "bridges": [")" + bridge +
+                      R"(", "br1"])" + more + "}");
+    };
+  };
+  go_through({
+      {"bridge-ra", [](auto&) {}, Health::ok, "no rule grants a bridge"},
+      {"bridge-ra", with("1", "0", "0"), Health::warning, "from the bridge br0: a guest",
+       "sysctl -w net.ipv6.conf.br0.accept_ra=0"},
+      {"bridge-ra", with("2", "1", "0"), Health::warning, "from the bridge br0: a guest"},
+      {"bridge-ra", with("1", "0", "0", "", "br0.5"), Health::warning, "br0.5",
+       "sysctl -w net.ipv6.conf.br0/5.accept_ra=0"},
+      {"bridge-ra", with("0", "0", "0"), Health::ok, "accepts no router advertisements"},
+      {"bridge-ra", with("1", "1", "0"), Health::ok, "accepts no router advertisements"},
+      {"bridge-ra", with("2", "0", "1"), Health::ok, "accepts no router advertisements"},
+      {"bridge-ra", with("1", "0", "0", R"(, "anti_spoof": true)"), Health::ok, "no rule grants a bridge"},
+      {"bridge-ra", [](auto& host) { host.policy_now = fail(Code::bad_policy, "not for you"); }, Health::cannot_tell,
+       "in the policy"},
+  });
+}
+
 TEST_CASE("doctor: programs that take devices over, what is left behind, and the guest's kernel") {
   const auto amx = [](FakeHost& host, const std::string& version) {
     host.texts["/proc/cpuinfo"] = "flags\t: fpu amx_tile sse\n";
