@@ -1,102 +1,41 @@
 #include "libumlnet/core/anti_spoof.h"
 
-#include <linux/pkt_cls.h>
 #include <netinet/in.h>
 
-#include <array>
 #include <cstdint>
-#include <initializer_list>
 #include <utility>
 
-#include "libumlnet/core/ethernet.h"
+#include "libumlnet/core/classifier_rules.h"
 #include "libumlnet/core/network_order.h"
 
 namespace umlnet {
 namespace {
 
-using Code = std::vector<sock_filter>;
+using namespace classifier;
 
-// Where things stand in a frame, in bytes from the MAC header.
-constexpr std::uint32_t kSourceMac = 6, kEtherType = 12, kNetwork = kEthernetHeader;
-constexpr std::uint32_t kIpv4Fragment = kNetwork + 6, kIpv4Protocol = kNetwork + 9, kIpv4Source = kNetwork + 12,
-                        kIpv4Destination = kNetwork + 16;
+// Offsets in a frame, in bytes from the MAC header.
+constexpr std::uint32_t kSourceMac = 6;
+constexpr std::uint32_t kIpv4Source = kNetwork + 12, kIpv4Destination = kNetwork + 16;
 constexpr std::uint32_t kArpOperation = kNetwork + 6, kArpSenderMac = kNetwork + 8, kArpSenderIp = kNetwork + 14;
-constexpr std::uint32_t kIpv6PayloadLength = kNetwork + 4, kIpv6NextHeader = kNetwork + 6, kIpv6Source = kNetwork + 8,
-                        kIpv6Payload = kNetwork + 40;
+constexpr std::uint32_t kIpv6PayloadLength = kNetwork + 4, kIpv6Source = kNetwork + 8;
 constexpr std::uint32_t kNdTarget = kIpv6Payload + 8;  // of a solicitation and an advertisement
-// An extension header of 8 bytes: a fragment header, or one of options whose length field is 0.
-constexpr std::uint32_t kExtensionNext = kIpv6Payload, kExtensionLength = kIpv6Payload + 1,
-                        kFragmentOffset = kIpv6Payload + 2, kBehindExtension = kIpv6Payload + 8;
 
 // Sizes in bytes.
-constexpr std::uint32_t kIpv4Header = 20, kUdpHeader = 8, kArpSize = 28, kIpv6Address = 16;
+constexpr std::uint32_t kUdpHeader = 8, kArpSize = 28, kIpv6Address = 16;
 constexpr std::uint32_t kRouterSolicitation = 8, kNeighbourMessage = 24, kNdOption = 8;
 
-constexpr auto kIpv4Type = std::uint32_t(EtherType::ipv4), kArpType = std::uint32_t(EtherType::arp),
-               kIpv6Type = std::uint32_t(EtherType::ipv6);
 constexpr std::uint32_t kArpLead = 0x0001'0800;     // hardware type Ethernet, protocol IPv4
 constexpr std::uint32_t kArpAddressSizes = 0x0604;  // bytes of their addresses
 constexpr std::uint32_t kArpRequest = 1, kArpReply = 2;
 constexpr std::uint32_t kIpv4WithoutOptions = 0x45;  // version and header length
 constexpr std::uint32_t kIsFragment = 0x3fff;        // more fragments, or an offset
 constexpr std::uint32_t kDhcpClientToServer = 68 << 16 | 67;
-constexpr std::uint32_t kFragmentOffsetMask = 0xfff8;
 
-// ICMPv6 types: RFC 4861, 4; RFC 2710, 3; RFC 3810, 5.2.
-constexpr std::uint32_t kListenerReport = 131, kListenerDone = 132, kRouterSolicit = 133, kRouterAdvert = 134,
-                        kNeighbourSolicit = 135, kNeighbourAdvert = 136, kRedirect = 137, kListenerReport2 = 143;
+// ICMPv6 types of listeners: RFC 2710, 3; RFC 3810, 5.2.
+constexpr std::uint32_t kListenerReport = 131, kListenerDone = 132, kListenerReport2 = 143;
 // Options of neighbour discovery: the type, and the length in units of 8 bytes.
 constexpr std::uint32_t kSourceLinkLayerOption = 1 << 8 | 1, kTargetLinkLayerOption = 2 << 8 | 1,
                         kNonceOption = 14 << 8 | 1;
-// IANA's "IPv6 Extension Header Types", but for ESP, behind which nobody without its key finds anything; the last three
-// are Mobility, HIP and Shim6.
-constexpr auto kExtensionHeaders = std::to_array<std::uint32_t>(
-    {IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT, IPPROTO_AH, IPPROTO_DSTOPTS, 135, 139, 140});
-
-sock_filter statement(unsigned code, std::uint32_t k) {
-  return {.code = static_cast<std::uint16_t>(code), .jt = 0, .jf = 0, .k = k};
-}
-
-Code operator+(Code first, const Code& second) {
-  first.insert(first.end(), second.begin(), second.end());
-  return first;
-}
-
-// A load outside the frame would end the program, and pass the frame: whoever loads has seen to the size before.
-Code byte_at(std::uint32_t at) { return {statement(BPF_LD | BPF_B | BPF_ABS, at)}; }
-Code half_at(std::uint32_t at) { return {statement(BPF_LD | BPF_H | BPF_ABS, at)}; }
-Code word_at(std::uint32_t at) { return {statement(BPF_LD | BPF_W | BPF_ABS, at)}; }
-Code size() { return {statement(BPF_LD | BPF_W | BPF_LEN, 0)}; }
-Code masked(std::uint32_t mask) { return {statement(BPF_ALU | BPF_AND | BPF_K, mask)}; }
-
-Code pass() { return {statement(BPF_RET | BPF_K, static_cast<std::uint32_t>(TC_ACT_UNSPEC))}; }
-Code drop() { return {statement(BPF_RET | BPF_K, TC_ACT_SHOT)}; }
-
-// Conditions reach 255 instructions far, so each is a jump around a jump, which reaches everywhere.
-Code jump_over(const Code& code) {
-  return code.empty() ? Code{} : Code{statement(BPF_JMP | BPF_JA, static_cast<std::uint32_t>(code.size()))};
-}
-// Runs `then` where what was loaded last is `value`; goes on behind it otherwise.
-Code when(std::uint32_t value, const Code& then) {
-  return Code{{.code = BPF_JMP | BPF_JEQ | BPF_K, .jt = 1, .jf = 0, .k = value}} + jump_over(then) + then;
-}
-Code when_any_of(std::span<const std::uint32_t> values, const Code& then) {
-  // Each value jumps to `then`, which stands behind the last and a jump around it.
-  Code code;
-  auto left = static_cast<std::uint8_t>(values.size());
-  for (const auto value : values)
-    code.push_back({.code = BPF_JMP | BPF_JEQ | BPF_K, .jt = left--, .jf = 0, .k = value});
-  return std::move(code) + jump_over(then) + then;
-}
-Code when_any_of(std::initializer_list<std::uint32_t> values, const Code& then) {
-  return when_any_of(std::span(values.begin(), values.size()), then);
-}
-Code drop_unless(std::uint32_t value) {
-  return Code{{.code = BPF_JMP | BPF_JEQ | BPF_K, .jt = 1, .jf = 0, .k = value}} + drop();
-}
-Code drop_below(std::uint32_t frame_size) {
-  return size() + Code{{.code = BPF_JMP | BPF_JGE | BPF_K, .jt = 1, .jf = 0, .k = frame_size}} + drop();
-}
 
 // Runs `otherwise` where the address at `at` is none of these; of IPv4, it is what was loaded last.
 Code unless_among(std::uint32_t at, std::span<const Ipv4> addresses, const Code& otherwise) {
@@ -128,10 +67,11 @@ class Program {
     ipv6_.push_back(eui64_link_local(guest));
   }
 
-  Code whole() const {
-    return byte_at(static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT)) + drop_unless(0) +
-           drop_below(kNetwork) + drop_unless_guests(kSourceMac) + half_at(kEtherType) + when(kIpv4Type, ipv4()) +
-           when(kArpType, arp()) + when(kIpv6Type, ipv6()) + drop();
+  Code whole(GuestProtocols protocols) const {
+    Code code = drop_tagged() + drop_below(kNetwork) + drop_unless_guests(kSourceMac) + half_at(kEtherTypeAt) +
+                when(kIpv4Type, ipv4()) + when(kArpType, arp());
+    if (protocols == GuestProtocols::ipv4_and_ipv6) code = std::move(code) + when(kIpv6Type, ipv6());
+    return std::move(code) + drop();
   }
 
  private:
@@ -139,10 +79,10 @@ class Program {
     const Code dhcp = byte_at(kNetwork) + drop_unless(kIpv4WithoutOptions) + half_at(kIpv4Fragment) +
                       masked(kIsFragment) + drop_unless(0) + byte_at(kIpv4Protocol) + drop_unless(IPPROTO_UDP) +
                       word_at(kIpv4Destination) + drop_unless(INADDR_BROADCAST) +
-                      drop_below(kNetwork + kIpv4Header + kUdpHeader) + word_at(kNetwork + kIpv4Header) +
-                      drop_unless(kDhcpClientToServer) + pass();
-    return drop_below(kNetwork + kIpv4Header) + byte_at(kNetwork) + masked(0xf0) + drop_unless(0x40) +
-           unless_among(kIpv4Source, ipv4_, when(INADDR_ANY, dhcp) + drop()) + pass();
+                      drop_below(kIpv4Payload + kUdpHeader) + word_at(kIpv4Payload) + drop_unless(kDhcpClientToServer) +
+                      pass();
+    return drop_bad_ipv4() + unless_among(kIpv4Source, ipv4_, when(INADDR_ANY, dhcp) + drop()) +
+           drop_ipv4_router_messages() + pass();
   }
 
   Code arp() const {
@@ -155,17 +95,8 @@ class Program {
   Code ipv6() const {
     const Code nowhere = ipv6_from_nowhere();
     constexpr Ipv6 kUnspecified;
-    return drop_below(kIpv6Payload) + byte_at(kNetwork) + masked(0xf0) + drop_unless(0x60) +
-           unless_among(kIpv6Source, std::span(&kUnspecified, 1), jump_over(nowhere)) + nowhere +
-           drop_unless_own(kIpv6Source) + byte_at(kIpv6NextHeader) + when(IPPROTO_ICMPV6, icmpv6()) +
-           when_any_of({IPPROTO_HOPOPTS, IPPROTO_DSTOPTS},
-                       drop_below(kBehindExtension) + byte_at(kExtensionLength) + drop_unless(0) +
-                           byte_at(kExtensionNext) + when_any_of(kExtensionHeaders, drop()) +
-                           when(IPPROTO_ICMPV6, icmpv6_behind_extension()) + pass()) +
-           when(IPPROTO_FRAGMENT, drop_below(kBehindExtension) + byte_at(kExtensionNext) +
-                                      when_any_of(kExtensionHeaders, drop()) + when(IPPROTO_ICMPV6, icmpv6_fragment()) +
-                                      pass()) +
-           when_any_of(kExtensionHeaders, drop()) + pass();
+    return drop_bad_ipv6() + unless_among(kIpv6Source, std::span(&kUnspecified, 1), jump_over(nowhere)) + nowhere +
+           drop_unless_own(kIpv6Source) + ipv6_by_next_header(icmpv6());
   }
 
   // From ::, before the guest has an address.
@@ -180,21 +111,9 @@ class Program {
   }
 
   Code icmpv6() const {
-    return drop_below(kIpv6Payload + 1) + byte_at(kIpv6Payload) + when_any_of({kRouterAdvert, kRedirect}, drop()) +
-           when(kRouterSolicit, options_then_pass(kRouterSolicitation)) +
+    return drop_ipv6_router_messages() + when(kRouterSolicit, options_then_pass(kRouterSolicitation)) +
            when(kNeighbourSolicit, options_then_pass(kNeighbourMessage)) +
            when(kNeighbourAdvert, own_target_then_options()) + pass();
-  }
-
-  static Code icmpv6_behind_extension() {
-    return drop_below(kBehindExtension + 1) + byte_at(kBehindExtension) +
-           when_any_of({kRouterSolicit, kRouterAdvert, kNeighbourSolicit, kNeighbourAdvert, kRedirect}, drop()) +
-           pass();
-  }
-
-  // The first one says what it is. Without it the others come to nothing.
-  static Code icmpv6_fragment() {
-    return half_at(kFragmentOffset) + masked(kFragmentOffsetMask) + when(0, icmpv6_behind_extension()) + pass();
   }
 
   Code own_target_then_options() const {
@@ -234,8 +153,8 @@ class Program {
 }  // namespace
 
 std::vector<sock_filter> anti_spoof_program(const MacAddress& guest, std::span<const Ipv4> ipv4,
-                                            std::span<const Ipv6> ipv6) {
-  return Program(guest, ipv4, ipv6).whole();
+                                            std::span<const Ipv6> ipv6, GuestProtocols protocols) {
+  return Program(guest, ipv4, ipv6).whole(protocols);
 }
 
 Ipv6 eui64_link_local(const MacAddress& mac) {

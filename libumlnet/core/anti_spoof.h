@@ -2,7 +2,9 @@
 // the ingress of its TAP (traffic_control.h).
 //
 // Passed on are only frames from the guest's own MAC address, without a VLAN tag, that are one of
-//   IPv4  from one of its addresses; or a DHCP client's broadcast (0.0.0.0 port 68 to 255.255.255.255 port 67)
+//   IPv4  from one of its addresses, but no ICMP redirect and no ICMP router advertisement; or a DHCP client's
+//   broadcast
+//         (0.0.0.0 port 68 to 255.255.255.255 port 67)
 //   ARP   request or reply, from its MAC address (sender hardware address too) and one of its IPv4 addresses; or a
 //   request
 //         from 0.0.0.0, with which a host asks whether its address is free (RFC 5227)
@@ -32,20 +34,23 @@
 #include <span>
 #include <vector>
 
+#include "libumlnet/core/host_guard.h"
 #include "libumlnet/core/ipv4.h"
 #include "libumlnet/core/ipv6.h"
 #include "libumlnet/core/mac_address.h"
 
 namespace umlnet {
 
-// The most addresses of a family that a program is for. With so many it has about 600 instructions, of the 4,096 that
+// The most addresses of a family that a program is for. With so many it has about 1,100 instructions, of the 4,096 that
 // the kernel takes.
 inline constexpr std::size_t kMaxGuestAddresses = 16;
 
 // The program, for a classifier in direct-action mode: TC_ACT_UNSPEC (-1) passes a frame on, TC_ACT_SHOT drops it.
-// At most kMaxGuestAddresses of each family, none of them unspecified or a group's.
+// At most kMaxGuestAddresses of each family, none of them unspecified or a group's. Without IPv6 in `protocols` no IPv6
+// passes, and `ipv6` means nothing.
 std::vector<sock_filter> anti_spoof_program(const MacAddress& guest, std::span<const Ipv4> ipv4,
-                                            std::span<const Ipv6> ipv6);
+                                            std::span<const Ipv6> ipv6,
+                                            GuestProtocols protocols = GuestProtocols::ipv4_and_ipv6);
 
 // The link-local address that a MAC address makes: fe80::/64 with the modified EUI-64.
 Ipv6 eui64_link_local(const MacAddress& mac);

@@ -1,6 +1,7 @@
 #include "libumlnet/core/rtnetlink_ipv6.h"
 
 #include <linux/if_addr.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -36,6 +37,19 @@ ndmsg proxy_body(int ifindex) {
 }
 
 }  // namespace
+
+Bytes set_no_link_local_address(std::uint32_t sequence, int ifindex) {
+  ifinfomsg body{};
+  body.ifi_index = ifindex;
+  return Builder(RTM_SETLINK, NLM_F_ACK, sequence, body)
+      .nested(IFLA_AF_SPEC,
+              [](Builder& families) {
+                families.nested(AF_INET6, [](Builder& inet6) {
+                  inet6.attribute(IFLA_INET6_ADDR_GEN_MODE, std::uint8_t{IN6_ADDR_GEN_MODE_NONE});
+                });
+              })
+      .done();
+}
 
 Bytes dump_ipv6_addresses(std::uint32_t sequence) { return dump_addresses_of(sequence, AF_INET6); }
 Bytes dump_ipv6_routes(std::uint32_t sequence) { return dump_routes_of(sequence, AF_INET6); }

@@ -29,6 +29,10 @@ struct Ipv6ProxyEntry {
   std::uint8_t protocol = 0;
 };
 
+// The device gets no link-local address when it comes up (IN6_ADDR_GEN_MODE_NONE), and so asks for no router. What a
+// router advertises makes addresses all the same. Fails with EAFNOSUPPORT where the kernel or the device has no IPv6.
+Bytes set_no_link_local_address(std::uint32_t sequence, int ifindex);
+
 Bytes dump_ipv6_addresses(std::uint32_t sequence);
 Bytes dump_ipv6_routes(std::uint32_t sequence);
 Bytes dump_ipv6_proxy_entries(std::uint32_t sequence);

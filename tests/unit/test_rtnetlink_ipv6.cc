@@ -21,6 +21,13 @@ const Ipv6 kGuest = *Ipv6::parse("fd00:99::7");
 
 }  // namespace
 
+TEST_CASE("rtnetlink of IPv6: no link-local address") {
+  CHECK(rtnetlink::set_no_link_local_address(1, 4) ==
+        Bytes{48, 0, 0,  0,    19, 0, 0x05, 0,    1, 0, 0, 0, 0, 0, 0, 0,  //
+              0,  0, 0,  0,    4,  0, 0,    0,    0, 0, 0, 0, 0, 0, 0, 0,  //
+              16, 0, 26, 0x80, 12, 0, 10,   0x80, 5, 0, 8, 0, 1, 0, 0, 0});
+}
+
 TEST_CASE("rtnetlink of IPv6: an address, usable at once") {
   CHECK(rtnetlink::add_ipv6_address(1, 4, kGuest, 64) ==
         Bytes{52, 0,  0, 0, 20,   0, 0x05, 0x06, 1, 0, 0, 0, 0, 0, 0, 0,              //
