@@ -269,14 +269,12 @@ class Ethertap(HostCase):
 
     def test_frames_too_long_and_too_short_are_dropped_and_counted(self) -> None:
         with Session(HELPER, "tap7", GATE) as session:
-            with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
-                wire.bind(("tap7", 0x88B5))
+            with world.listener("tap7") as wire:
                 for size in (0, 1, 2, 2 + 13, 2 + 1515, 2 + 4000):
                     session.data.send(bytes(size))
                 whole = b"\xff" * 6 + GUEST_MAC + TEST + b"whole" + bytes(1495)
                 session.data.send(PAD + whole)
-                wire.settimeout(5)
-                self.assertEqual(wire.recv(4096), whole)
+                self.assertEqual(world.heard(wire, TEST), whole)
                 world.sh("ip", "link", "set", "tap7", "mtu", "3000")
                 out = mac_of("tap7")
                 wire.send(GUEST_MAC + out + TEST + b"long" + bytes(1497))
@@ -292,9 +290,7 @@ class Ethertap(HostCase):
     def test_a_hundred_thousand_frames_each_way(self) -> None:
         """Nothing lost, merged, cut or out of order while the reader keeps up: it is never 50 frames behind."""
         total, window = 100_000, 50
-        with Session(HELPER, "tap7") as session, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
-            wire.bind(("tap7", 0x88B5))
-            wire.settimeout(10)
+        with Session(HELPER, "tap7") as session, world.listener("tap7") as wire:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
             head_in, head_out = b"\xff" * 6 + GUEST_MAC + TEST, GUEST_MAC + mac_of("tap7") + TEST
 
@@ -306,7 +302,7 @@ class Ethertap(HostCase):
                 for number in numbers:
                     session.data.send(PAD + frame(head_in, number))
                 for number in numbers:
-                    if (got := wire.recv(2048)) != frame(head_in, number):
+                    if (got := world.heard(wire, TEST)) != frame(head_in, number):
                         self.fail(f"frame {number} to the host: {got[:20].hex()}, {len(got)} bytes")
                 for number in numbers:
                     wire.send(frame(head_out, number))

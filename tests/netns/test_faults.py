@@ -123,6 +123,26 @@ class Faults(HostCase):
         for kind in ("netlink", "answer", "tun", "reply", "audit"):
             self.each(kind, lambda: caller.tuntap_up(self.fault.path, "10.99.0.254"))
 
+    def test_a_kernel_without_the_classifier_and_one_without_ipv6(self) -> None:
+        def up() -> caller.Reply:
+            return caller.tuntap_up(self.fault.path, "10.99.0.254")
+
+        before = world.snapshot()
+        advised = []
+        for at in range(1, self.count_of("netlink", up) + 1):
+            self.fault.set("netlink", at, errno.ENOENT)
+            with up() as reply:
+                if "modprobe -a cls_bpf sch_ingress" in reply.stderr + (reply.text if len(reply.data) > 1 else ""):
+                    self.assertEqual((reply.exit, reply.fds), (71, []))
+                    advised.append(at)
+            self.assertEqual(world.snapshot(), before)
+        # The alias; no link-local address; the queueing discipline; the classifier.
+        self.assertEqual(len(advised), 4)
+        self.fault.set("netlink", advised[1], errno.EAFNOSUPPORT)
+        with up() as reply:
+            self.assertEqual((reply.exit, len(reply.fds)), (0, 1))
+            self.assertIn("bpf", world.sh("tc", "filter", "show", "dev", "tap0", "ingress"))
+
     def test_a_tap_on_a_bridge(self) -> None:
         bridge.add_bridge()
         for kind in ("netlink", "answer", "tun", "audit"):

@@ -140,11 +140,9 @@ class Tuntap(HostProgram):
         nic = self.nic(f"tuntap,,,{GATE}")
         nic.add(GUEST)
         nic.open()
-        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as host:
-            host.bind((nic.device, 0x88B5))
-            host.settimeout(10)
+        with world.listener(nic.device) as host:
             self.assertEqual(nic.write(FRAME), OK)
-            self.assertEqual(host.recv(2048), FRAME)
+            self.assertEqual(world.heard(host, FRAME[12:14]), FRAME)
             host.send(FRAME)
             self.assertEqual(soon(nic.read, FRAME[12:14]), FRAME)
             self.assertEqual(nic.write(FRAME[:13]), PROTOCOL)
@@ -426,11 +424,9 @@ class Ethertap(HostProgram):
             self.assertEqual([line.split()[0] for line in world.routes()], [GUEST, "10.99.0.2"])
             error = self.fails(REFUSED, lambda: nic.add(REFUSED_GUEST), "cannot add 10.66.0.1 to tap7: uml_net: ")
             self.assertIn("not-these", error.helper)
-            with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as host:
-                host.bind(("tap7", 0x88B5))
-                host.settimeout(10)
+            with world.listener("tap7") as host:
                 self.assertEqual(nic.write(FRAME), OK)
-                self.assertEqual(host.recv(2048), FRAME)
+                self.assertEqual(world.heard(host, FRAME[12:14]), FRAME)
                 host.send(FRAME)
                 self.assertEqual(soon(nic.read, FRAME[12:14]), FRAME)
             self.assertEqual((nic.write(FRAME[:13]), nic.write(bytes(1515))), (PROTOCOL, PROTOCOL))

@@ -50,11 +50,9 @@ class TuntapUp(HostCase):
             self.assertEqual(caller.framed(HELPER, "4", "add", "tap0", "10.99.0.1", "255.255.255.255").exit, 0)
             pinging = subprocess.Popen(["ping", "-c", "1", "-W", "2", "10.99.0.1"], stdout=subprocess.DEVNULL)
             try:
-                frames = [os.read(reply.fds[0], 2048) for _ in range(4)]
-                arps = [frame for frame in frames if frame[12:14] == b"\x08\x06"]
-                if not arps:
-                    arps = [f for f in (os.read(reply.fds[0], 2048) for _ in range(4)) if f[12:14] == b"\x08\x06"]
-                self.assertEqual(arps[0][38:42], socket.inet_aton("10.99.0.1"))
+                while (frame := os.read(reply.fds[0], 2048))[12:14] != b"\x08\x06":
+                    pass
+                self.assertEqual(frame[38:42], socket.inet_aton("10.99.0.1"))
             finally:
                 pinging.kill()
                 pinging.wait()

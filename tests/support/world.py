@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
@@ -25,6 +26,7 @@ REFUSALS = LOG.with_suffix(".refusals")
 TUN = Path("/dev/net/tun")
 PATIENCE = 10  # seconds
 NOBODY = 65534
+ETH_P_ALL, PACKET_OUTGOING = 3, 4
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -271,6 +273,23 @@ def ping(address: str, size: int = 56, prefix: tuple[str, ...] = ()) -> bool:
     """True where an answer comes within a few tries."""
     argv = [*prefix, "ping", "-c", "1", "-W", "2", "-s", str(size), address]
     return any(subprocess.run(argv, capture_output=True).returncode == 0 for _ in range(3))
+
+
+def listener(device: str) -> socket.socket:
+    """Takes every frame of the device. One of a single EtherType would come behind the filter of guests' frames, which
+    drops test frames."""
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    wire.bind((device, ETH_P_ALL))
+    wire.settimeout(PATIENCE)
+    return wire
+
+
+def heard(wire: socket.socket, kind: bytes) -> bytes:
+    """The next frame of that EtherType from the other end."""
+    while True:
+        frame, sender = wire.recvfrom(65536)
+        if frame[12:14] == kind and sender[2] != PACKET_OUTGOING:
+            return frame
 
 
 def test_bin() -> Path:

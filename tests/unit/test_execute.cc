@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <type_traits>
 
 #include "fake_host.h"
 #include "policy/decide.h"
@@ -44,7 +45,12 @@ class FakeEffects : public priv::HostEffects {
   Result<void> set_mac(int i, const MacAddress& mac) override { return say("mac", i, mac.str()); }
   Result<void> set_master(int i, int bridge) override { return say("master", i, std::to_string(bridge)); }
   Result<void> isolate_port(int i) override { return say("isolated", i, ""); }
+  Result<void> set_no_link_local_address(int i) override { return say("no link-local address", i, ""); }
   Result<void> classify_ingress(int i, std::span<const sock_filter> program) override {
+    using enum GuestProtocols;
+    for (const auto guard : {ipv4, ipv4_and_ipv6})
+      if (program.data() == host_guard_program(guard).data())
+        return say("guard", i, guard == ipv4 ? "IPv4" : "IPv4 and IPv6");
     CHECK(!program.empty());
     return say("classifier", i, "");
   }
@@ -138,8 +144,75 @@ TEST_CASE("execute: a tap with a gateway") {
   REQUIRE(outcome);
   CHECK(outcome->text == "tap9 up with 10.99.0.254/32\n");
   CHECK(outcome->words == std::vector<std::string>{"tap9 made for uid 0", "10.99.0.254/32 on tap9", "tap9 up"});
+  CHECK(effects.of_the_tap ==
+        std::vector<std::string>{"no link-local address 9 ", "guard 9 IPv4", "address 9 10.99.0.254/32"});
   FakeEffects without;
   CHECK(run(MakeTap{}, small_host(), without)->text == "tap9 up without a host address\n");
+}
+
+TEST_CASE("execute: what the host takes from a guest is what the request granted, before the device is up") {
+  using Steps = std::vector<std::string>;
+  const auto host = host_with_bridge();
+  const auto opened = [&](auto change) {
+    OpenInterface request;
+    change(request);
+    FakeEffects effects;
+    REQUIRE(run(request, host, effects));
+    return effects.of_the_tap;
+  };
+  const auto ipv6_address = [](OpenInterface& request) { request.addresses = {*IpInterface::parse("fd00:99::1/64")}; };
+  const auto anti_spoof = [](OpenInterface& request) {
+    request.anti_spoof = true;
+    request.guest_mac = MacAddress::parse("52:54:00:aa:bb:cc");
+    request.guests = {ip("10.60.0.7")};
+  };
+  const Steps ipv4 = {"no link-local address 9 ", "guard 9 IPv4"};
+  CHECK(opened([](OpenInterface&) {}) == ipv4);
+  CHECK(opened([](OpenInterface& request) { request.guests = {ip("10.60.0.7")}; }) == ipv4);
+  CHECK(opened([](OpenInterface& request) { request.persistent = true; }) == ipv4);
+  CHECK(opened([](OpenInterface& request) { request.guests = {*Ipv6::parse("fd00:77::7")}; }) ==
+        Steps{"guard 9 IPv4 and IPv6"});
+  CHECK(opened(ipv6_address) == Steps{"guard 9 IPv4 and IPv6", "address 9 fd00:99::1/64"});
+  CHECK(opened(anti_spoof) == Steps{"no link-local address 9 ", "classifier 9 "});
+  CHECK(opened([&](OpenInterface& request) {
+          ipv6_address(request);
+          anti_spoof(request);
+        }) == Steps{"classifier 9 ", "address 9 fd00:99::1/64"});
+  FakeEffects ethertap;
+  REQUIRE(run(OpenEthertap{.device = *IfName::parse("uml1"), .gateway = {}}, host, ethertap));
+  CHECK(ethertap.of_the_tap == Steps{"unfinished frames", "no link-local address 9 ", "guard 9 IPv4"});
+}
+
+TEST_CASE("execute: no plan makes a device without a guard but for a bridge or for anti-spoof") {
+  const auto host = host_with_bridge();
+  auto on_bridge = OpenInterface{};
+  on_bridge.bridge = IfName::parse("br0");
+  auto both = on_bridge;
+  both.anti_spoof = true;
+  both.guest_mac = MacAddress::parse("52:54:00:aa:bb:cc");
+  both.guests = {ip("10.60.0.7")};
+  for (const Request& request : std::vector<Request>{MakeTap{}, MakeTap{ip("10.99.0.254")}, bridged("br0"),
+                                                     OpenEthertap{.device = *IfName::parse("uml1"), .gateway = {}},
+                                                     OpenInterface{}, everything(), lasting(), on_bridge, both}) {
+    const auto plan = priv::make_plan(root_grant(request, host), RequestId({}), host);
+    REQUIRE(plan);
+    const auto has = [&]<class Kind>(std::type_identity<Kind>) {
+      return std::ranges::any_of(plan->changes,
+                                 [](const auto& change) { return std::holds_alternative<Kind>(change); });
+    };
+    const bool bridged = has(std::type_identity<priv::PutOnBridge>());
+    const bool anti_spoof = std::holds_alternative<priv::PutAntiSpoof>(plan->changes[1]);
+    CHECK(std::get<priv::MakeTapDevice>(plan->changes[0]).guard.has_value() == (!bridged && !anti_spoof));
+  }
+}
+
+TEST_CASE("execute: a kernel without the classifier refuses a device, and says what to load") {
+  FakeEffects effects(3, ENOENT);
+  const auto outcome = run(MakeTap{ip("10.99.0.254")}, small_host(), effects);
+  REQUIRE(!outcome);
+  CHECK(outcome.error().what == "cannot make a TAP device for uid 0");
+  CHECK(outcome.error().advice.contains("modprobe -a cls_bpf sch_ingress"));
+  CHECK(effects.facts.empty());
 }
 
 TEST_CASE("execute: a tap on a bridge takes the bridge's MTU and a high MAC address before it is a port") {
@@ -196,7 +269,6 @@ TEST_CASE("execute: a persistent device is made so once its caller has the answe
   REQUIRE(plan);
   auto outcome = priv::execute(grant, *plan, host, effects);
   REQUIRE(outcome);
-  CHECK(effects.of_the_tap.empty());
   CHECK(effects.facts.empty());
   REQUIRE(priv::complete(*outcome, effects));
   CHECK(effects.facts == std::vector<std::string>{"persistent 9"});

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libumlnet/core/device_tag.h"
+#include "libumlnet/core/host_guard.h"
 #include "libumlnet/core/ifname.h"
 #include "libumlnet/core/ip_address.h"
 #include "libumlnet/core/mac_address.h"
@@ -30,6 +31,9 @@ struct MakeTapDevice {  // gone again with its fds
   bool relayed = false;                       // as well, for a relay that finishes what the kernel leaves unfinished
   unsigned queues = 1;                        // one fd each
   std::uint32_t group = 0;                    // the link group of the session that it belongs to; 0: none
+  // What the host takes from it, in force before anything else is done: host_guard_program(). None for a device that
+  // becomes a port of a bridge, or of which PutAntiSpoof, which has the same guarantees, says so next.
+  std::optional<GuestProtocols> guard = GuestProtocols::ipv4;
 };
 struct PutHostAddress {
   Device device;
@@ -59,11 +63,12 @@ struct PutOnBridge {
 struct IsolatePort {
   Device device;
 };
-// From here on the host takes no frame of the guest's but with these as its source.
+// From here on the host takes no frame of the guest's but with these as its source, and none of other protocols.
 struct PutAntiSpoof {
   Device device;
   MacAddress mac;
   std::vector<IpAddress> addresses;
+  GuestProtocols protocols = GuestProtocols::ipv4_and_ipv6;
 };
 // It outlives its fds.
 struct MakePersistent {

@@ -19,6 +19,13 @@ struct Perform {
 
   int index(const Device& device) const { return device.ifindex != 0 || !tap ? device.ifindex : tap->ifindex; }
 
+  // Where IPv6 was not granted, the host has no address of it on the device either.
+  Result<void> take_only(int ifindex, GuestProtocols protocols, std::span<const sock_filter> program) const {
+    if (protocols == GuestProtocols::ipv4)
+      if (auto set = effects.set_no_link_local_address(ifindex); !set) return set;
+    return effects.classify_ingress(ifindex, program);
+  }
+
   Result<void> operator()(const MakeTapDevice& c) const {
     const TapFrames headed = c.virtio_headers ? TapFrames::headed : TapFrames::bare;
     auto made = effects.make_tap(
@@ -27,7 +34,9 @@ struct Perform {
     tap.emplace(*std::move(made));
     DeviceTag tag = c.tag;
     tag.since = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-    return effects.set_alias(tap->ifindex, tag.str(), c.group);
+    auto marked = effects.set_alias(tap->ifindex, tag.str(), c.group);
+    if (!marked || !c.guard) return marked;
+    return take_only(tap->ifindex, *c.guard, host_guard_program(*c.guard));
   }
   Result<void> operator()(const PutHostAddress& c) const { return effects.add_address(index(c.device), c.address); }
   Result<void> operator()(const BringUp& c) const { return effects.set_up(index(c.device)); }
@@ -58,7 +67,7 @@ struct Perform {
         ipv4.push_back(*v4);
       else
         ipv6.push_back(std::get<Ipv6>(address));
-    return effects.classify_ingress(index(c.device), anti_spoof_program(c.mac, ipv4, ipv6));
+    return take_only(index(c.device), c.protocols, anti_spoof_program(c.mac, ipv4, ipv6, c.protocols));
   }
   Result<void> operator()(const MakePersistent& c) const {
     if (!tap) return fail(Code::bug, "there is no new TAP device");
@@ -102,8 +111,9 @@ Error explained(const Change& change, Error error, const std::string& new_tap = 
     error.advice = "A TAP device takes a lower one at most: the administrator lowers the MTU of the bridge.";
   } else if (std::holds_alternative<PutOnBridge>(change) && error.errnum == EXFULL) {
     error.advice = "The bridge has as many ports as it can have.";
-  } else if (std::holds_alternative<PutAntiSpoof>(change) && error.errnum == ENOENT) {
-    error.advice = "The kernel lacks the classifier: the administrator loads it (modprobe cls_bpf sch_ingress).";
+  } else if ((std::holds_alternative<MakeTapDevice>(change) || std::holds_alternative<PutAntiSpoof>(change)) &&
+             error.errnum == ENOENT && error.advice.empty()) {
+    error.advice = "The kernel lacks the classifier: the administrator loads it (modprobe -a cls_bpf sch_ingress).";
   } else if (std::holds_alternative<PutHostAddress>(change) && error.errnum == EACCES) {
     error.advice = "IPv6 is turned off on this host for new devices (net.ipv6.conf.default.disable_ipv6).";
   } else if (error.errnum == EPERM && error.advice.empty()) {

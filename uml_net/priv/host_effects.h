@@ -52,6 +52,8 @@ class HostEffects {
   virtual Result<void> set_mac(int ifindex, const MacAddress& mac) = 0;
   virtual Result<void> set_master(int ifindex, int bridge) = 0;
   virtual Result<void> isolate_port(int ifindex) = 0;
+  // The device gets no link-local IPv6 address when it comes up. No error where the kernel has no IPv6.
+  virtual Result<void> set_no_link_local_address(int ifindex) = 0;
   // Each frame that comes from the device's holder is judged by this classic-BPF program before the host sees it.
   virtual Result<void> classify_ingress(int ifindex, std::span<const sock_filter> program) = 0;
   virtual Result<void> add_route(int ifindex,

@@ -104,6 +104,11 @@ Result<void> KernelEffects::isolate_port(int ifindex) {
   return socket_.change(rtnetlink::set_port_isolation(socket_.next_sequence(), ifindex, true));
 }
 
+Result<void> KernelEffects::set_no_link_local_address(int ifindex) {
+  auto set = socket_.change(rtnetlink::set_no_link_local_address(socket_.next_sequence(), ifindex));
+  return set || set.error().errnum != EAFNOSUPPORT ? set : Result<void>();
+}
+
 Result<void> KernelEffects::classify_ingress(int ifindex, std::span<const sock_filter> program) {
   if (auto added = socket_.change(rtnetlink::add_clsact(socket_.next_sequence(), ifindex)); !added) return added;
   return socket_.change(rtnetlink::add_ingress_classifier(socket_.next_sequence(), ifindex, program));

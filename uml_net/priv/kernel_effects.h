@@ -29,6 +29,7 @@ class KernelEffects : public HostEffects {
   Result<void> set_mac(int ifindex, const MacAddress& mac) override;
   Result<void> set_master(int ifindex, int bridge) override;
   Result<void> isolate_port(int ifindex) override;
+  Result<void> set_no_link_local_address(int ifindex) override;
   Result<void> classify_ingress(int ifindex, std::span<const sock_filter> program) override;
   Result<void> add_route(int ifindex, const IpAddress& address) override;
   Result<void> delete_route(int ifindex, const IpAddress& address) override;

@@ -59,7 +59,8 @@ Result<Plan> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant,
   const std::string words = std::string(request_name(grant.request())) + " bridge=" + bridge->name;
   const DeviceTag tag{grant.uid(), id, std::nullopt, words};
   Plan plan;
-  plan.changes.push_back(MakeTapDevice{grant.uid(), tag, std::nullopt, request.virtio_headers});
+  plan.changes.push_back(
+      MakeTapDevice{.owner = grant.uid(), .tag = tag, .virtio_headers = request.virtio_headers, .guard = std::nullopt});
   // Before it is a port: a bridge takes over the lowest MTU and the lowest MAC address among its ports.
   plan.changes.push_back(SetMtu{Device{}, bridge->mtu});
   plan.changes.push_back(RaiseMac{Device{}});
@@ -152,6 +153,14 @@ Result<Plan> plan_add(const AddAddress& request, const Grant& grant, const HostS
   return plan;
 }
 
+// On a bridge its other ports may speak IPv6, whoever granted it to them.
+GuestProtocols granted_protocols(const OpenInterface& request) {
+  const auto is_ipv6 = [](const IpAddress& address) { return std::holds_alternative<Ipv6>(address); };
+  const bool ipv6 = request.bridge || std::ranges::any_of(request.guests, is_ipv6) ||
+                    std::ranges::any_of(request.addresses, is_ipv6, &IpInterface::address);
+  return ipv6 ? GuestProtocols::ipv4_and_ipv6 : GuestProtocols::ipv4;
+}
+
 // All of a new device, in an order in which it is never open to more than was asked for: its filter stands before it is
 // up, and what outlives the program comes last.
 Result<Plan> plan_open(const OpenInterface& request, const Grant& grant, const RequestId& id, const HostState& host,
@@ -168,14 +177,17 @@ Result<Plan> plan_open(const OpenInterface& request, const Grant& grant, const R
   tag.persistent = request.persistent;
 
   const Device device{};
+  const auto protocols = granted_protocols(request);
   Plan plan;
-  plan.changes.push_back(MakeTapDevice{.owner = grant.uid(),
-                                       .tag = tag,
-                                       .name = request.device,
-                                       .virtio_headers = request.virtio_headers,
-                                       .queues = request.queues,
-                                       .group = request.persistent ? 0 : group});
-  if (request.anti_spoof) plan.changes.push_back(PutAntiSpoof{device, *request.guest_mac, request.guests});
+  plan.changes.push_back(
+      MakeTapDevice{.owner = grant.uid(),
+                    .tag = tag,
+                    .name = request.device,
+                    .virtio_headers = request.virtio_headers,
+                    .queues = request.queues,
+                    .group = request.persistent ? 0 : group,
+                    .guard = bridge != nullptr || request.anti_spoof ? std::nullopt : std::optional(protocols)});
+  if (request.anti_spoof) plan.changes.push_back(PutAntiSpoof{device, *request.guest_mac, request.guests, protocols});
   // Before it is a port: a bridge takes over the lowest MTU and the lowest MAC address among its ports.
   if (request.mtu || bridge != nullptr)
     plan.changes.push_back(SetMtu{device, request.mtu ? *request.mtu : bridge->mtu});
