@@ -20,6 +20,9 @@ constexpr std::size_t kLongest = 1024;  // bytes of a message
 
 Error gone() { return {Code::kernel, 0, "it is gone", {}}; }
 
+// The end of the channel's other side. It is ECONNRESET where a question was not read there.
+bool means_gone(const Error& error) { return error.errnum == ECONNRESET || error.errnum == EPIPE; }
+
 Result<void> wait_for(int channel, int patience) {
   pollfd poll{.fd = channel, .events = POLLIN, .revents = 0};
   int ready = -1;
@@ -58,7 +61,8 @@ Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int ch
 
 std::unexpected<Error> Assistant::give_up(const Error& why) {
   given_up_ = true;
-  return fail_errno(Code::kernel, why.errnum, "the " + name_ + " does not answer: " + why.what, kAdvice);
+  const Error& reason = means_gone(why) ? gone() : why;
+  return fail_errno(Code::kernel, reason.errnum, "the " + name_ + " does not answer: " + reason.what, kAdvice);
 }
 
 Result<void> Assistant::not_given_up() const {

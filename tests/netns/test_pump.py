@@ -16,6 +16,7 @@ import threading
 import time
 import unittest
 from pathlib import Path
+from typing import Sequence
 
 from tests.support import libumlnet, world
 from tests.support.case import HELPER, HostCase
@@ -132,8 +133,8 @@ class Tcp(PumpCase):
         self.assertEqual(received.hexdigest(), hashlib.sha256(data * MEGABYTES).hexdigest())
         return MEGABYTES * 8 / (time.monotonic() - started)
 
-    def carries_tcp(self, pump: Pump, what: str) -> None:
-        rates = [f"{self.transfer(from_left, v6):.0f}" for from_left in (True, False) for v6 in (False, True)]
+    def carries_tcp(self, pump: Pump, what: str, families: Sequence[bool] = (False, True)) -> None:
+        rates = [f"{self.transfer(from_left, v6):.0f}" for from_left in (True, False) for v6 in families]
         counters = pump.counters
         print(f"  {what}: {', '.join(rates)} Mbit/s; to b {counters.a_to_b.frames} frames,"
               f" {counters.a_to_b.segmented} cut, {counters.a_to_b.checksums} checksums; to a {counters.b_to_a.frames},"
@@ -236,16 +237,16 @@ class Tcp(PumpCase):
         self.carries_tcp(self.over_sockets(ETHERTAP, 0, 0)[0], "ethertap")
 
     def test_over_an_ethertap_session_of_uml_net(self) -> None:
-        """Its relay cuts what comes from the host, and joins what comes from the guest; the guest has plain frames."""
+        """Its relay cuts what comes from the host, and joins what comes from the guest; the guest has plain frames. The
+        protocol cannot ask for IPv6, and so the host takes none."""
         with Session(HELPER, "tap0", LEFT) as session:
             self.assertEqual(session.status, b"\1", session.text)
             session.ask(ADD, RIGHT, "255.255.255.255")
-            world.sh("ip", "addr", "add", f"{LEFT6}/64", "dev", "tap0", "nodad")
             guest = Tap("tap1")
             self.addCleanup(guest.close)
             self.settle_right()
             pump = self.pump(end(ETHERTAP, session.data.fileno()), guest.end()).start()
-            self.carries_tcp(pump, "uml_net's ethertap relay")
+            self.carries_tcp(pump, "uml_net's ethertap relay", families=(False,))
             (host,) = json.loads(world.sh("ip", "-j", "-s", "link", "show", "tap0"))
             for way in ("rx", "tx"):
                 self.assertGreater(host["stats64"][way]["bytes"] / host["stats64"][way]["packets"], 1514, way)
