@@ -68,7 +68,7 @@ sys.stdin.read()
 
 class OwnNamespace:
     """A network namespace in a user namespace of that user's, which live as long as a process in them. `fd` is the network
-    namespace; whoever holds a copy keeps it. The test is skipped where the user cannot make one."""
+    namespace; any holder of a copy keeps it. The test is skipped where the user cannot make one."""
 
     def __init__(self, user: int) -> None:
         userns.require(user)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +48,12 @@ def packages() -> list[str]:
     """Those that "Install it" names."""
     (line,) = (line for line in commands("Install it").splitlines() if line.startswith("apt-get install "))
     return line.partition("#")[0].split()[2:]
+
+
+def listed_packages() -> list[str]:
+    """Those that install-packages installs for a build."""
+    return subprocess.run([ROOT / "tests/support/install-packages", "--list", "build"], capture_output=True, text=True,
+                          check=True).stdout.split()
 
 
 def installed_places() -> list[str]:

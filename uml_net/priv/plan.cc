@@ -153,7 +153,7 @@ Result<Plan> plan_add(const AddAddress& request, const Grant& grant, const HostS
   return plan;
 }
 
-// On a bridge its other ports may speak IPv6, whoever granted it to them.
+// The other ports of a bridge may speak IPv6: the rule of each decides.
 GuestProtocols granted_protocols(const OpenInterface& request) {
   const auto is_ipv6 = [](const IpAddress& address) { return std::holds_alternative<Ipv6>(address); };
   const bool ipv6 = request.bridge || std::ranges::any_of(request.guests, is_ipv6) ||
