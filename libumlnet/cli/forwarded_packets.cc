@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libumlnet/cli/firewall_rules.h"
+#include "libumlnet/cli/kernel_setting.h"
 
 namespace umlnet::cli {
 namespace {
@@ -110,12 +111,6 @@ Finding firewall_unseen(const Firewall& firewall) {
 
 Finding network_unseen(const Error& error) { return cannot_tell(error.line(), "see whether ip link says more"); }
 
-std::optional<int> number_in(const HostView& host, const std::string& path) {
-  const auto text = host.read(path);
-  if (!text || text->empty() || (*text)[0] < '0' || (*text)[0] > '9') return std::nullopt;
-  return (*text)[0] - '0';  // one digit is all that these files hold
-}
-
 }  // namespace
 
 Finding examine_lan(const Examination& examination) {
@@ -183,7 +178,7 @@ Finding examine_firewall(const Examination& examination) {
 }
 
 Finding examine_bridge_filter(const Examination& examination) {
-  const auto on = number_in(examination.host, "/proc/sys/net/bridge/bridge-nf-call-iptables");
+  const auto on = kernel_setting(examination.host, "/proc/sys/net/bridge/bridge-nf-call-iptables");
   if (!on) return ok("frames between ports of a bridge do not go through the firewall (no br_netfilter)");
   if (*on == 0) return ok("frames between ports of a bridge do not go through the firewall");
   const auto firewall = ask_firewall(examination.host);
@@ -205,9 +200,9 @@ Finding examine_reverse_path(const Examination& examination) {
       if (const auto* link = host->link(route.ifindex); route.mask.length() == 0 && link != nullptr)
         names.insert(link->name);
   constexpr int kStrict = 1;
-  const auto all = number_in(examination.host, "/proc/sys/net/ipv4/conf/all/rp_filter");
+  const auto all = kernel_setting(examination.host, "/proc/sys/net/ipv4/conf/all/rp_filter");
   for (const auto& name : names) {
-    const auto own = number_in(examination.host, "/proc/sys/net/ipv4/conf/" + name + "/rp_filter");
+    const auto own = kernel_setting(examination.host, "/proc/sys/net/ipv4/conf/" + name + "/rp_filter");
     if (std::max(all.value_or(0), own.value_or(0)) == kStrict)
       return warning(
           "rp_filter is strict on " + name + ": packets whose way back leads through another device are dropped",

@@ -3,18 +3,19 @@
 #include <algorithm>
 #include <set>
 
+#include "libumlnet/cli/kernel_setting.h"
+
 namespace umlnet::cli {
 namespace {
 
 // As the kernel decides it (ipv6_accept_ra() in include/net/ipv6.h).
 bool accepts_router_advertisements(const HostView& host, const std::string& device) {
-  const auto setting = [&](const char* name) -> char {
-    const auto text = host.read("/proc/sys/net/ipv6/conf/" + device + "/" + name);
-    return text && !text->empty() ? text->front() : '\0';  // one digit is all that these files hold
+  const auto setting = [&](const char* name) {
+    return kernel_setting(host, "/proc/sys/net/ipv6/conf/" + device + "/" + name);
   };
-  if (setting("disable_ipv6") != '0') return false;
-  const char accepts = setting("accept_ra");
-  return accepts == '2' || (accepts == '1' && setting("forwarding") == '0');
+  if (setting("disable_ipv6") != 0) return false;
+  const auto accepts = setting("accept_ra");
+  return accepts == 2 || (accepts == 1 && setting("forwarding") == 0);
 }
 
 }  // namespace
