@@ -18,11 +18,11 @@ std::optional<Error> not_for_a_host(std::string_view word, const IpAddress& addr
                    : "Choose a unique local address for the host's side, as in fd00:99::1."};
 }
 
-std::optional<Error> not_for_a_guest(const IpAddress& address, int ifindex, const HostState& host) {
+std::optional<Error> not_for_a_guest(const IpAddress& address, int ifindex, uid_t uid, const HostState& host) {
   if (const auto why = special_purpose(address))
     return Error{Code::denied, 0, to_string(address) + " cannot be a guest's address: " + std::string(*why),
                  std::string(kChooseGuest)};
-  if (const auto use = host.address_in_use(address, ifindex))
+  if (const auto use = host.address_in_use(address, ifindex, uid))
     return Error{Code::conflict, 0, to_string(address) + " is " + *use, std::string(kChooseGuest)};
   return std::nullopt;
 }
@@ -90,7 +90,8 @@ struct Refusal {
 
   Answer operator()(const AddAddress& add) const {
     if (auto refusal = not_the_callers(add.device, caller, host)) return refusal;
-    return caller.uid != 0 ? not_for_a_guest(add.address, host.link(add.device.str())->ifindex, host) : std::nullopt;
+    return caller.uid != 0 ? not_for_a_guest(add.address, host.link(add.device.str())->ifindex, caller.uid, host)
+                           : std::nullopt;
   }
 
   Answer operator()(const DeleteAddress& del) const { return not_the_callers(del.device, caller, host); }
@@ -124,7 +125,7 @@ struct Refusal {
  private:
   Answer not_on_the_host(std::string_view word, const IpAddress& address) const {
     if (auto refusal = not_for_a_host(word, address); refusal || caller.uid == 0) return refusal;
-    const auto use = host.host_address_in_use(address);
+    const auto use = host.host_address_in_use(address, caller.uid);
     if (!use) return std::nullopt;
     return Error{Code::conflict, 0, std::string(word) + " " + to_string(address) + " is " + *use,
                  "Choose an address for the host's side that is free, or the host's already."};
@@ -132,12 +133,12 @@ struct Refusal {
 
   Answer takes_from_others(const OpenInterface& open) const {
     for (const auto& address : open.addresses)
-      if (const auto network = address.network(); !network.is_one_address())
-        if (const auto use = host.network_in_use(network))
+      if (!address.network().is_one_address())
+        if (const auto use = host.network_in_use(address, caller.uid))
           return Error{Code::conflict, 0, "address " + address.str() + ": its network " + *use,
                        "Choose a network that this host does not reach yet, or leave the length out."};
     for (const auto& guest : open.guests)
-      if (auto refusal = not_for_a_guest(guest, 0, host)) return refusal;
+      if (auto refusal = not_for_a_guest(guest, 0, caller.uid, host)) return refusal;
     return open.bridge ? changes_bridge(open, *host.link(open.bridge->str())) : std::nullopt;
   }
 };

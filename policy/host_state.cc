@@ -17,7 +17,23 @@ std::string name_of(const HostState& host, int ifindex) {
   return device != nullptr ? device->name : "another device";
 }
 
-std::optional<std::string> in_use(const HostState& host, Ipv4 address, int ifindex) {
+IpRange network_of(const rtnetlink::Address& own) { return IpRange::network_of(own.address, own.mask.length()); }
+IpRange network_of(const rtnetlink::Ipv6Address& own) { return IpRange::network_of(own.address, own.prefix_length); }
+IpRange network_of(const Route& route) { return IpRange::network_of(route.destination, route.mask.length()); }
+IpRange network_of(const Ipv6Route& route) { return IpRange::network_of(route.destination, route.prefix_length); }
+
+// Whether `address` is in a network that is on a device of another user, or is routed to one. What the guests there
+// receive would go to somebody else.
+bool in_network_of_another(const auto& addresses, const auto& routes, const HostState& host, const auto& address,
+                           uid_t uid) {
+  const auto holds = [&](const auto& held) {
+    const auto network = network_of(held);
+    return network.length() != 0 && network.contains(address) && host.is_of_another(held.ifindex, uid);
+  };
+  return std::ranges::any_of(addresses, holds) || std::ranges::any_of(routes, holds);
+}
+
+std::optional<std::string> in_use(const HostState& host, Ipv4 address, int ifindex, uid_t uid) {
   for (const auto& own : host.addresses) {
     const bool has_broadcast = own.mask.length() < 31;
     if (own.address == address) return "the host's own address on " + name_of(host, own.ifindex);
@@ -31,6 +47,8 @@ std::optional<std::string> in_use(const HostState& host, Ipv4 address, int ifind
     if (route.mask.length() == 32 && route.destination == address && route.ifindex != ifindex)
       return "already routed to another device";
   }
+  if (in_network_of_another(host.addresses, host.routes, host, address, uid))
+    return "in a network that is routed to another device";
   return std::nullopt;
 }
 
@@ -38,7 +56,7 @@ std::optional<std::string> in_use(const HostState& host, Ipv4 address, int ifind
 // hosts besides (RFC 6164).
 bool has_router_anycast(unsigned prefix_length) { return prefix_length < 127; }
 
-std::optional<std::string> in_use(const HostState& host, const Ipv6& address, int ifindex) {
+std::optional<std::string> in_use(const HostState& host, const Ipv6& address, int ifindex, uid_t uid) {
   for (const auto& own : host.ipv6_addresses) {
     if (own.address == address) return "the host's own address on " + name_of(host, own.ifindex);
     if (has_router_anycast(own.prefix_length) &&
@@ -50,6 +68,8 @@ std::optional<std::string> in_use(const HostState& host, const Ipv6& address, in
     if (route.prefix_length == 128 && route.destination == address && route.ifindex != ifindex)
       return "already routed to another device";
   }
+  if (in_network_of_another(host.ipv6_addresses, host.ipv6_routes, host, address, uid))
+    return "in a network that is routed to another device";
   return std::nullopt;
 }
 
@@ -99,42 +119,47 @@ bool HostState::has_guest_route(const IpAddress& address) const {
   return std::visit([&](const auto& of_family) { return guest_route(of_family) != nullptr; }, address);
 }
 
-std::optional<std::string> HostState::address_in_use(const IpAddress& address, int ifindex) const {
-  return std::visit([&](const auto& of_family) { return in_use(*this, of_family, ifindex); }, address);
+std::optional<std::string> HostState::address_in_use(const IpAddress& address, int ifindex, uid_t uid) const {
+  return std::visit([&](const auto& of_family) { return in_use(*this, of_family, ifindex, uid); }, address);
 }
 
-std::optional<std::string> HostState::network_in_use(const IpRange& network) const {
-  // A route to one address alone is more special than any to a network: it loses nothing.
-  const auto meets = [&](const IpRange& taken) { return !taken.is_one_address() && taken.overlaps(network); };
-  const auto own = [&](const IpRange& taken, int ifindex) {
-    return "overlaps the host's own network " + taken.str() + " on " + name_of(*this, ifindex);
+std::optional<std::string> HostState::network_in_use(const IpInterface& address, uid_t uid) const {
+  const auto network = address.network();
+  const auto look = [&](const auto& held, bool own) -> std::optional<std::string> {
+    const auto taken = network_of(held);
+    if (!taken.overlaps(network) || taken.length() == 0) return std::nullopt;
+    if (!taken.is_one_address())
+      return own ? "overlaps the host's own network " + taken.str() + " on " + name_of(*this, held.ifindex)
+                 : "overlaps " + taken.str() + ", which is routed to " + name_of(*this, held.ifindex);
+    // A route to one address is more special than any to a network: for the caller's own devices and the host's nothing
+    // changes. Of another user's device it would be an address inside the caller's network.
+    const bool is_shared = own && taken.first() == address.address;
+    if (is_shared || !is_of_another(held.ifindex, uid)) return std::nullopt;
+    return "holds an address of another device";
   };
-  const auto routed = [&](const IpRange& taken, int ifindex) {
-    return "overlaps " + taken.str() + ", which is routed to " + name_of(*this, ifindex);
+  const auto first_in = [&](const auto& all, bool own) -> std::optional<std::string> {
+    for (const auto& held : all)
+      if (auto use = look(held, own)) return use;
+    return std::nullopt;
   };
-  for (const auto& held : addresses)
-    if (const auto taken = IpRange::network_of(held.address, held.mask.length()); meets(taken))
-      return own(taken, held.ifindex);
-  for (const auto& held : ipv6_addresses)
-    if (const auto taken = IpRange::network_of(held.address, held.prefix_length); meets(taken))
-      return own(taken, held.ifindex);
-  for (const auto& route : routes)
-    if (const auto taken = IpRange::network_of(route.destination, route.mask.length());
-        taken.length() != 0 && meets(taken))
-      return routed(taken, route.ifindex);
-  for (const auto& route : ipv6_routes)
-    if (const auto taken = IpRange::network_of(route.destination, route.prefix_length);
-        taken.length() != 0 && meets(taken))
-      return routed(taken, route.ifindex);
-  return std::nullopt;
+  if (auto use = first_in(addresses, true)) return use;
+  if (auto use = first_in(ipv6_addresses, true)) return use;
+  if (auto use = first_in(routes, false)) return use;
+  return first_in(ipv6_routes, false);
 }
 
-std::optional<std::string> HostState::host_address_in_use(const IpAddress& address) const {
+std::optional<std::string> HostState::host_address_in_use(const IpAddress& address, uid_t uid) const {
   constexpr int kNoDevice = 0;
   const auto is_the_address = [&](const auto& own) { return IpAddress(own.address) == address; };
   const bool is_ours =
       std::ranges::any_of(addresses, is_the_address) || std::ranges::any_of(ipv6_addresses, is_the_address);
-  return is_ours ? std::nullopt : address_in_use(address, kNoDevice);
+  return is_ours ? std::nullopt : address_in_use(address, kNoDevice, uid);
+}
+
+bool HostState::is_of_another(int ifindex, uid_t uid) const {
+  const Link* device = link(ifindex);
+  const auto maker = device != nullptr ? made_for(*device) : std::nullopt;
+  return maker && *maker != uid;
 }
 
 std::optional<uid_t> made_for(const Link& link) {

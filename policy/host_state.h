@@ -42,18 +42,23 @@ struct HostState {
   const rtnetlink::Ipv6Route* guest_route(const Ipv6& address) const;
   bool has_guest_route(const IpAddress& address) const;
 
-  // Why no guest but root's may take `address` for a device with index `ifindex`: it is the host's own, a gateway's, a
-  // broadcast or network address, or routed elsewhere. In words that go on from "10.0.0.1 is ...".
-  std::optional<std::string> address_in_use(const IpAddress& address, int ifindex) const;
+  // Why no guest of `uid`, who is not root, may take `address` for a device with index `ifindex`: it is the host's own,
+  // a gateway's, a broadcast or network address, routed elsewhere, or in a network of another user's device. In words
+  // that go on from "10.0.0.1 is ...".
+  std::optional<std::string> address_in_use(const IpAddress& address, int ifindex, uid_t uid) const;
 
-  // Why the host's side of a device can have no address of `network`, which is more than one address: it would be
-  // reached through that device then, and part of it is reached elsewhere. In words that go on from "10.0.0.0/24 ...".
-  std::optional<std::string> network_in_use(const IpRange& network) const;
+  // Why the host's side of a device of `uid` can have no `address` in a network of more than one address: the network
+  // would be reached through that device then, and part of it is reached elsewhere, or an address in it is on or routed
+  // to another user's device. In words that go on from "10.0.0.0/24 ...".
+  std::optional<std::string> network_in_use(const IpInterface& address, uid_t uid) const;
 
-  // Why the host itself can have no `address` on a new device: the kernel would take for its own what goes to
+  // Why the host itself can have no `address` on a new device of `uid`: the kernel would take for its own what goes to
   // somebody's guest, or to a gateway. What the host has already it may have once more. In words that go on from
   // "10.0.0.1 is ...".
-  std::optional<std::string> host_address_in_use(const IpAddress& address) const;
+  std::optional<std::string> host_address_in_use(const IpAddress& address, uid_t uid) const;
+
+  // Whether this toolkit made the device with that index for another uid.
+  bool is_of_another(int ifindex, uid_t uid) const;
 };
 
 // For whom this toolkit made the device, if it did: by its alias alone.

@@ -290,6 +290,41 @@ TEST_CASE("decide open: what the host forbids, whatever the rule grants") {
     CHECK(decide(rule(R"("devices": ["vm*"])"), caller(1001), asked(words), host).error().error.code == Code::denied);
 }
 
+TEST_CASE("decide open: no address lies inside a network of another user's device, and no network holds one") {
+  auto host = host_of_both();
+  host.links.push_back(tap(20, "tap7", 1002));
+  host.links.push_back(tap(21, "tap8", 1001));
+  host.addresses.push_back({20, ip("10.98.1.254"), Ipv4Mask(24), {}});
+  host.addresses.push_back({21, ip("10.98.2.254"), Ipv4Mask(24), {}});
+  host.ipv6_addresses.push_back({20, ip6("fd00:98:1::1"), 64, false});
+  host.routes.push_back(route("10.97.0.0", 16, 20));
+  host.routes.push_back(guest_route("10.96.0.7", 20));
+  const auto all = R"("gateways": ["0.0.0.0/0", "::/0"], "guests": ["0.0.0.0/0", "::/0"])";
+  const std::string inside = "in a network that is routed to another device", holds = "holds an address of another";
+  const std::pair<std::string, std::string> refused[] = {
+      {"open guest=10.98.1.7", inside},
+      {"open guest=fd00:98:1::7", inside},
+      {"open guest=10.97.3.3", inside},
+      {"open address=10.98.1.9", inside},
+      {"open address=fd00:98:1::9", inside},
+      {"open address=10.97.3.3", inside},
+      {"open address=10.98.0.254/23", "overlaps"},
+      {"open address=10.96.0.254/24", holds},
+  };
+  for (const auto& [words, why] : refused) {
+    CAPTURE(words);
+    const auto decision = decide(rule(all), caller(1001), asked(words), host);
+    REQUIRE(!decision);
+    CHECK(decision.error().error.code == Code::conflict);
+    CHECK_MESSAGE(decision.error().error.what.contains(why), decision.error().error.what);
+    CHECK(!decision.error().error.text().contains("1002"));
+    CHECK(decide({}, caller(0), asked(words), host));
+  }
+  for (const std::string fine : {"open guest=10.98.2.7", "open address=10.98.2.9", "open address=10.98.1.254",
+                                 "open address=fd00:98:1::1", "open guest=10.50.0.7"})
+    CHECK_MESSAGE(decide(rule(all), caller(1001), asked(fine), host), fine);
+}
+
 TEST_CASE("decide open: deny rules are narrowed by their lists, and by any of the values that a request names") {
   struct Row {
     std::string narrowing;
