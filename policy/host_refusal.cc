@@ -3,6 +3,8 @@
 #include <string>
 #include <string_view>
 
+#include "libumlnet/core/plain_text.h"
+
 namespace umlnet::policy {
 namespace {
 
@@ -27,7 +29,13 @@ std::optional<Error> not_for_a_guest(const IpAddress& address, int ifindex, uid_
   return std::nullopt;
 }
 
-std::optional<Error> taken(const IfName& name, const HostState& host) {
+// The name of a new device. Scripts, hooks and log files of the host get to see it.
+std::optional<Error> bad_new_name(const IfName& name, const Caller& caller, const HostState& host) {
+  if (caller.uid != 0 && !name.is_plain())
+    return Error{Code::bad_value, 0,
+                 "the device name " + in_quotes(name.str()) +
+                     " has other bytes than letters, digits, \".\", \"_\" and \"-\", or begins with \"-\"",
+                 "Choose another name for the device, as in vm1."};
   if (host.link(name.str()) == nullptr) return std::nullopt;
   return Error{Code::conflict, 0, "the device name " + name.str() + " is in use",
                "Choose another name for the device."};
@@ -83,7 +91,7 @@ struct Refusal {
   Answer operator()(const OpenEthertap& ethertap) const {
     if (ethertap.gateway)
       if (auto refusal = not_on_the_host("gateway", *ethertap.gateway)) return refusal;
-    return taken(ethertap.device, host);
+    return bad_new_name(ethertap.device, caller, host);
   }
 
   Answer operator()(const MakeBridgedTap& bridged) const { return no_bridge(bridged.bridge, host, "br"); }
@@ -104,7 +112,7 @@ struct Refusal {
                      "Write the length of the network that is behind the device, as in 10.99.0.254/24."};
     }
     if (open.device)
-      if (auto refusal = taken(*open.device, host)) return refusal;
+      if (auto refusal = bad_new_name(*open.device, caller, host)) return refusal;
     if (open.bridge)
       if (auto refusal = no_bridge(*open.bridge, host, "bridge")) return refusal;
     return caller.uid != 0 ? takes_from_others(open) : std::nullopt;

@@ -11,4 +11,12 @@ std::optional<IfName> IfName::parse(std::string_view text) {
   return IfName(text);
 }
 
+bool IfName::is_plain() const {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  };
+  return name_.front() != '-' && std::ranges::all_of(name_, plain);
+}
+
 }  // namespace umlnet

@@ -18,6 +18,10 @@ class IfName {
   // reader or be expanded: '%', control bytes, anything that is not ASCII.
   static std::optional<IfName> parse(std::string_view text);
 
+  // Whether the name has letters, digits, '.', '_' and '-' only, and no '-' in front: no shell, script or option parser
+  // reads it as anything but a name.
+  bool is_plain() const;
+
   const std::string& str() const { return name_; }
   auto operator<=>(const IfName&) const = default;
 

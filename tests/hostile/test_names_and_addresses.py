@@ -11,6 +11,9 @@ NO_NAMES: dict[str, Any] = {
     "%s": "%s", "a colon": "tap0:1", "a space": "tap 0", "a tab": "tap\t0", "a newline": "tap0\n", "0xff": b"tap\xff",
     "a control byte": "tap\x01", "DEL": "tap\x7f", "UTF-8": "t\u00e4p0", "a backspace": "tap1\b0",
 }
+# Names that the pattern tap* matches, and that a script of the host could execute or expand.
+SHELL_WORDS = ("tap$(id)", "tap;x", "tap`id`", "tap|x", "tap&", "tap>x", "tap<x", "tap*", "tap?", "tap[0]", "tap'x", 'tap"x', "tap#x",
+               "tap\\x", "tap!x", "tap=x", "tap{a,b}")
 BAD_ADDRESSES = {
     "the host's": (HOST, "the host's own address"), "the router's": (ROUTER, "the host's gateway"),
     "the gateway's of a device": (GATE, "the host's own address"),
@@ -47,6 +50,13 @@ class NamesAndAddresses(HostileCase):
                 reply = call(helper, "control", ["4", "ethertap", name, "{socket}", GATE])
                 self.assertEqual((reply.exit, reply.text), (0, f"{name} up with {GATE}/32\n"))
                 self.assert_host_unchanged()
+
+    def test_a_name_that_is_a_shell_word(self) -> None:
+        for how, helper in self.helpers.items():
+            for name in SHELL_WORDS:
+                with self.subTest(how, name=name):
+                    reply = call(helper, "control", ["4", "ethertap", name, "{socket}", GATE])
+                    self.assert_refused_whole(reply, "other bytes than letters", exit_status=65)
 
     def test_a_device_that_is_not_the_callers_is_answered_like_none(self) -> None:
         """Nor can he find out what devices there are."""

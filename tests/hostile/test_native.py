@@ -23,7 +23,8 @@ OPEN = ["open", "device=uml1", f"address={GATE}"]
 REFUSED = [
     ["open", "device"], ["open", "=uml1"], ["open", "device="], ["open", "device=uml1", "device=uml2"], ["open", "Device=uml1"],
     ["open", "device =uml1"], ["open", "device=../x"], ["open", "device=" + "x" * 16], ["open", b"device=uml\xff"],
-    ["open", "device=uml%d"], ["open", "device=lo"], ["open", f"device={MINE}"], ["open", f"device={THEIRS}"],
+    ["open", "device=uml%d"], ["open", "device=uml$(id)"], ["open", "device=uml;x"], ["open", "device=uml*"], ["open", "device=lo"],
+    ["open", f"device={MINE}"], ["open", f"device={THEIRS}"],
     ["open", "address=0.0.0.0/0"], ["open", "address=10.0.0.1/33"], ["open", "address=10.0.0.1/-1"], ["open", "address=127.0.0.1"],
     ["open", "address=224.0.0.1"], ["open", "address=::"], ["open", "address=ff02::1"], ["open", f"address={ROUTER}"],
     ["open", f"address={THEIR_GUEST}"], ["open", "address=10.50.0.77/24"], ["open", *[f"address=10.9.{n}.1" for n in range(17)]],

@@ -325,6 +325,24 @@ TEST_CASE("decide open: no address lies inside a network of another user's devic
     CHECK_MESSAGE(decide(rule(all), caller(1001), asked(fine), host), fine);
 }
 
+TEST_CASE("decide: a name that a shell reads as more than a name is root's alone to choose") {
+  const auto wide = rules(R"({"name": "r", "users": [1001], "operations": ["open", "ethertap"], "devices": ["*"]})");
+  for (const auto* name :
+       {"tap$(id)", "tap;x", "tap`x`", "tap&", "tap|x", "tap>x", "tap'", "tap\"", "tap*", "tap?", "tap[0]", "~",
+        "!x",       "a@b",   "a=b",    "a+b",  "a,b",   "a#b",   "#x",   "-x",    "--",   "a\\b", "{a}"}) {
+    CAPTURE(name);
+    const auto device = *IfName::parse(name);
+    for (const Request& request : {Request(OpenEthertap{device, {}}), Request(OpenInterface{.device = device})}) {
+      const auto decision = decide(wide, caller(1001), request, small_host());
+      REQUIRE(!decision);
+      CHECK(decision.error().error.code == Code::bad_value);
+      CHECK(decide({}, caller(0), request, small_host()));
+    }
+  }
+  for (const auto* name : {"tap7", "vm-1", "vm_1", "eth0.7", "A", "0", "_", "..."})
+    CHECK_MESSAGE(decide(wide, caller(1001), OpenEthertap{*IfName::parse(name), {}}, small_host()), name);
+}
+
 TEST_CASE("decide open: deny rules are narrowed by their lists, and by any of the values that a request names") {
   struct Row {
     std::string narrowing;

@@ -61,6 +61,19 @@ TEST_CASE("ifname: what is not a device name") {
   }
 }
 
+TEST_CASE("ifname: which names are plain") {
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    const auto name = IfName::parse(std::string("x") + c);
+    if (!name) continue;
+    CAPTURE(name->str());
+    const bool letter_or_digit = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    CHECK(name->is_plain() == (letter_or_digit || c == '.' || c == '_' || c == '-'));
+  }
+  CHECK(!IfName::parse("-x")->is_plain());
+  CHECK(IfName::parse(".x")->is_plain());
+}
+
 TEST_CASE("ifname: length, byte by byte") {
   for (std::size_t length = 0; length <= 64; ++length) {
     CAPTURE(length);
