@@ -16,10 +16,14 @@
 namespace umlnet::audit {
 namespace {
 
-constexpr int kFlags = O_NONBLOCK;  // of the open file, besides O_APPEND; the seccomp filter knows both
+std::unexpected<Error> unusable(std::string what, const std::string& advice, int errnum = 0) {
+  return fail_errno(Code::audit, errnum, std::move(what), "Nothing is granted without a record. " + advice);
+}
 
-std::unexpected<Error> unusable(std::string what, const std::string& mend, int errnum = 0) {
-  return fail_errno(Code::audit, errnum, std::move(what), "Nothing is granted without a record. " + mend);
+// Whether a record that is added to `file`, of so many bytes, begins a line.
+bool ends_in_newline(int file, off_t size) {
+  char last = '\n';
+  return size == 0 || ::pread(file, &last, 1, size - 1) != 1 || last == '\n';
 }
 
 }  // namespace
@@ -30,7 +34,7 @@ bool is_being_rotated(int errnum) { return errnum == ENOENT || (errnum == EACCES
 Result<Log> Log::open(const std::string& path) {
   std::expected<unique_fd, Unusable> fd;
   try_for(kRotationTakes, [&] {
-    fd = open_roots_file(path, "audit log", O_WRONLY | O_APPEND);
+    fd = open_roots_file(path, "audit log", O_RDWR | O_APPEND);
     return fd || !is_being_rotated(fd.error().errnum);
   });
   if (fd) return Log(*std::move(fd), path);
@@ -41,7 +45,6 @@ Result<Log> Log::open(const std::string& path) {
 Result<void> Log::move_to(const unique_fd& file) {
   if (::dup3(file.get(), fd_.get(), O_CLOEXEC) < 0)
     return unusable("cannot go on in the new audit log " + path_, {}, errno);
-  appends_ = true;
   return {};
 }
 
@@ -50,38 +53,27 @@ Result<void> Log::append(const std::string& line) {
   if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY)
     return unusable("a limit on the size of files is in force (ulimit -f), which could cut a line of the audit log",
                     "Start the program that calls uml_net without that limit.");
-  if (!appends_) return unusable("the audit log " + path_ + " is not open for appending any more", {});
   struct stat status{};
   if (!look_at_fd(fd_.get(), status)) return unusable("cannot look at the audit log", {}, errno);
   if (status.st_nlink == 0)
     return unusable("the audit log that this session began with was removed meanwhile", "Begin a new session.");
-  ssize_t written = -1;
-  do {
-    written = ::write(fd_.get(), line.data(), line.size());
-  } while (written < 0 && errno == EINTR);
-  if (written == static_cast<ssize_t>(line.size())) return {};
-  if (written < 0) return unusable("cannot write to the audit log " + path_, "Is the disk full?", errno);
-
-  // Half a line is worse than none: it would swallow the next. It cannot be cut off again, because somebody may have
-  // written behind it, and would lose his line. But where it stands nobody else ever writes.
-  const off_t end = ::lseek(fd_.get(), 0, SEEK_CUR);
-  if (end >= written) blank(end - written, static_cast<std::size_t>(written));
+  const auto text = ends_in_newline(fd_.get(), status.st_size) ? line : "\n" + line;
+  const auto written = write(text);
+  if (!written) return std::unexpected(written.error());
+  if (*written == text.size()) return {};
+  // The cut line is not taken back, because another line may follow it already. The next writer, whoever it is, begins
+  // a new line where this newline cannot be written either.
+  [[maybe_unused]] const auto ended = write("\n");
   return unusable("cannot write a whole line to the audit log " + path_, "Is the disk full?");
 }
 
-// An empty object and its newline; where there is no room for that, spaces, which JSON allows before the next object.
-void Log::blank(off_t start, std::size_t size) {
-  std::string blanks(size, ' ');
-  if (size >= 3) {
-    blanks.front() = '{';
-    blanks[size - 2] = '}';
-    blanks.back() = '\n';
-  }
-  // On Linux, pwrite() to a file that is open for appending appends.
-  if (::fcntl(fd_.get(), F_SETFL, kFlags) != 0) return;
-  while (::pwrite(fd_.get(), blanks.data(), size, start) < 0 && errno == EINTR) {
-  }
-  appends_ = ::fcntl(fd_.get(), F_SETFL, kFlags | O_APPEND) == 0;
+Result<std::size_t> Log::write(const std::string& text) {
+  ssize_t written = -1;
+  do {
+    written = ::write(fd_.get(), text.data(), text.size());
+  } while (written < 0 && errno == EINTR);
+  if (written < 0) return unusable("cannot write to the audit log " + path_, "Is the disk full?", errno);
+  return static_cast<std::size_t>(written);
 }
 
 }  // namespace umlnet::audit

@@ -1,8 +1,6 @@
 // The audit log's file: lines are added to it, whole or not at all.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -19,9 +17,9 @@ bool is_being_rotated(int errnum);
 
 class Log {
  public:
-  // Opens the log at `path` (absolute) for appending: a file as open_roots_file() wants it. One that is not there is
-  // waited for, for two seconds at the most: whoever rotates it by renaming makes the new one a moment later.
-  // Code::audit otherwise, with what to do about it.
+  // Opens the log at `path` (absolute) for appending, and for reading its last byte: a file as open_roots_file() wants
+  // it. One that is not there is waited for, for two seconds at the most: whoever rotates it by renaming makes the new
+  // one a moment later. Code::audit otherwise, with what to do about it.
   static Result<Log> open(const std::string& path);
 
   int fd() const { return fd_.get(); }
@@ -30,20 +28,19 @@ class Log {
   // fd() stays.
   Result<void> move_to(const unique_fd& file);
 
-  // Adds one line, ending in newline, by one write. Code::audit where it cannot be written whole. What a full disk let
-  // through of it is then made an empty JSON object in its place; no byte of another's line is ever touched. Refuses,
-  // before it writes, where a limit on file sizes (RLIMIT_FSIZE) is in force, because whoever sets that limit could
-  // have lines cut where he likes; and where the file has no name any more, as one has that was rotated and compressed
-  // during a long session, because nobody would ever read the line.
+  // Adds one line, ending in newline, by one write; it begins a new line where another writer's line was cut.
+  // Code::audit where it cannot be written whole: what was written of it is then ended by a newline, if that is
+  // possible. No byte of another's line is ever changed. Refuses, before it writes, where a limit on file sizes
+  // (RLIMIT_FSIZE) is in force, because the caller could have lines cut by it; and where the file has no name any more,
+  // as after a rotated log was compressed during a long session, because nobody would ever read the line.
   Result<void> append(const std::string& line);
 
  private:
   Log(unique_fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
-  void blank(off_t start, std::size_t size);
+  Result<std::size_t> write(const std::string& text);
 
   unique_fd fd_;
   std::string path_;
-  bool appends_ = true;  // a write would otherwise go over others' lines
 };
 
 }  // namespace umlnet::audit

@@ -25,7 +25,7 @@ namespace {
 constexpr const char* kTun = "/dev/net/tun";
 constexpr const char* kLog = policy::kAuditLog;
 constexpr int kTunFlags = O_RDWR | O_CLOEXEC;
-constexpr int kLogFlags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+constexpr int kLogFlags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 struct Question {
   unsigned tuns;

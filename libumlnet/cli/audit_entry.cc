@@ -1,11 +1,15 @@
 #include "libumlnet/cli/audit_entry.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace umlnet::cli {
 namespace {
 
 using Json = nlohmann::json;
+
+// Of each record. It cannot be within one, because a string's quotation marks have backslashes.
+constexpr std::string_view kBeginning = R"({"time":")";
 
 const Json* find(const Json& object, const char* key) {
   if (!object.is_object()) return nullptr;
@@ -95,8 +99,8 @@ void read_result(const Json& json, AuditEntry& entry) {
 
 std::expected<AuditEntry, NoEntry> parse_audit_line(std::string_view line) {
   const Json json = Json::parse(line, nullptr, false);
-  if (json.is_object() && json.empty()) return std::unexpected(NoEntry::blanked);
-
+  if (json.is_discarded() && !line.empty() && (line.starts_with(kBeginning) || kBeginning.starts_with(line)))
+    return std::unexpected(NoEntry::cut);
   const auto time = parse_rfc3339(text(json, "time"));
   const auto event = event_of(text(json, "event"));
   const auto stage = text(json, "stage");
@@ -121,6 +125,15 @@ std::expected<AuditEntry, NoEntry> parse_audit_line(std::string_view line) {
   read_result(inside(json, "result"), entry);
   entry.suppressed = number(json, "suppressed").value_or(0);
   return entry;
+}
+
+std::vector<std::string_view> split_at_records(std::string_view line) {
+  std::vector<std::string_view> parts;
+  for (std::size_t end = 0; !line.empty(); line.remove_prefix(end)) {
+    end = std::min(line.find(kBeginning, 1), line.size());
+    parts.push_back(line.substr(0, end));
+  }
+  return parts;
 }
 
 std::string_view outcome_of(const AuditEntry& entry) {

@@ -54,13 +54,17 @@ struct AuditEntry {
 };
 
 enum class NoEntry : std::uint8_t {
-  foreign,  // no line of the audit log, or a broken one
-  blanked,  // the helper could not write it whole, as on a full disk, and took it back
+  foreign,  // no line of the audit log
+  cut,      // the beginning of one: the helper could not write it whole, as on a full disk
 };
 
 // `line` without its newline. Keys that are not known, and values that are not of the type that they should be, are
 // passed over; a line without time, event, stage, id and uid is foreign.
 std::expected<AuditEntry, NoEntry> parse_audit_line(std::string_view line);
+
+// Where a line does not parse: the records that it consists of. After a record that was cut, another may follow on the
+// same line. What is in front of the first record is a part, too.
+std::vector<std::string_view> split_at_records(std::string_view line);
 
 // What came of it, in one word: accepted, refused, failed, undone, ended, alert, suppressed; begun for an intent.
 std::string_view outcome_of(const AuditEntry& entry);

@@ -207,32 +207,34 @@ class View {
 // Lines that are not shown because they are none.
 class PassedOver {
  public:
-  void add(const LogFile& file, const LogFile::Line& line, NoEntry why) {
-    if (why == NoEntry::blanked) {
-      ++blanked_;
-      return;
-    }
-    if (foreign_++ == 0)
-      first_ = printable(file.path()) + ":" + std::to_string(line.number) + ": " + printable(line.text.substr(0, 60));
+  void add(const LogFile& file, std::uint64_t number, std::string_view text, NoEntry why) {
+    Kind& kind = why == NoEntry::cut ? cut_ : foreign_;
+    if (kind.count++ == 0)
+      kind.first = printable(file.path()) + ":" + std::to_string(number) + ": " + printable(text.substr(0, 60));
   }
 
   // To stderr, where there is something to tell since the last time.
   void tell() {
-    if (foreign_ != 0)
-      std::fprintf(stderr, "umlnet log: %s passed over. The first is %s\n",
-                   (std::to_string(foreign_) + (foreign_ == 1 ? " line is no whole line of an audit log, and was"
-                                                              : " lines are no whole lines of an audit log, and were"))
-                       .c_str(),
-                   first_.c_str());
-    if (blanked_ != 0)
-      std::fprintf(stderr, "umlnet log: %zu %s blank: uml_net could not write what belongs there, as on a full disk\n",
-                   blanked_, blanked_ == 1 ? "line is" : "lines are");
-    foreign_ = blanked_ = 0;
+    tell(foreign_, " line is no whole line of an audit log, and was",
+         " lines are no whole lines of an audit log, and were");
+    tell(cut_, " line was cut, because uml_net could not write all of it, and was",
+         " lines were cut, because uml_net could not write all of them, and were");
   }
 
  private:
-  std::size_t foreign_ = 0, blanked_ = 0;
-  std::string first_;
+  struct Kind {
+    std::size_t count = 0;
+    std::string first;
+  };
+
+  static void tell(Kind& kind, const char* one, const char* many) {
+    if (kind.count != 0)
+      std::fprintf(stderr, "umlnet log: %zu%s passed over. The first is %s\n", kind.count, kind.count == 1 ? one : many,
+                   kind.first.c_str());
+    kind.count = 0;
+  }
+
+  Kind foreign_, cut_;
 };
 
 class Reading {
@@ -246,17 +248,25 @@ class Reading {
 
  private:
   void take(const LogFile& file, const LogFile::Line& line) {
-    const auto entry = line.whole ? parse_audit_line(line.text) : std::unexpected(NoEntry::foreign);
-    if (!entry) {
-      passed_over_.add(file, line, entry.error());
-    } else if (options_.filter.matches(*entry)) {
-      if (!tail_) {
-        view_.add(*entry, line.text);
-      } else {
-        tail_->emplace_back(*entry, line.text);
-        if (tail_->size() > kTail) tail_->pop_front();
-      }
+    if (const auto entry = parse_audit_line(line.text); entry && line.whole) return take(*entry, line.text);
+    const auto parts = split_at_records(line.text);
+    for (const auto& part : parts) {
+      const auto entry = parse_audit_line(part);
+      // The last one of a line without its end may go on.
+      const bool whole = line.whole || &part != &parts.back();
+      if (entry && whole)
+        take(*entry, part);
+      else
+        passed_over_.add(file, line.number, part, entry ? NoEntry::cut : entry.error());
     }
+    if (parts.empty()) passed_over_.add(file, line.number, {}, NoEntry::foreign);
+  }
+
+  void take(const AuditEntry& entry, std::string_view line) {
+    if (!options_.filter.matches(entry)) return;
+    if (!tail_) return view_.add(entry, line);
+    tail_->emplace_back(entry, line);
+    if (tail_->size() > kTail) tail_->pop_front();
   }
 
   Outcome<void> read_all(LogFile& file) {

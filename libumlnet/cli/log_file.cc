@@ -62,8 +62,7 @@ bool LogFile::is_deleted() const {
 }
 
 // A log that is cut (copytruncate) is shorter than what was read of it, unless it has grown again meanwhile: then
-// another line stands where the last one was. Only whole lines count, because the helper takes back a line that it
-// could not write whole.
+// another line stands where the last one was.
 void LogFile::begin_anew_where_replaced() {
   struct stat status{};
   bool replaced = ::fstat(fd_.get(), &status) == 0 && status.st_size < taken_;

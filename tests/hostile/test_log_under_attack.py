@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, Callable
 
 from tests.support import caller, world
+from tests.support.cli import installed
 from tests.support.crowd import Crowd, close_all
 from tests.support.ethertap import Session, record
-from tests.support.hostile import (FREE, GATE, INSTALLATIONS, LOG_GROUP, MASK, MINE, NOBODY, OPERATIONS, SOMEBODY,
-                                   HostileCase, call)
+from tests.support.hostile import (FREE, GATE, INSTALLATIONS, LOG_GROUP, MASK, MINE, NOBODY, NOT_OURS, OPERATIONS, SOMEBODY,
+                                   HostileCase, as_user, call)
+from tests.support.tracer import Stepper
 
+SYS_WRITE = 1  # x86_64
 REFUSALS = 100_000
 SESSIONS = 4
 BATCH = 250  # records at once, which the sockets hold with their answers
@@ -127,6 +130,44 @@ class Place(HostileCase):
                     self.everybody_refused(words)
             finally:
                 world.sh("umount", str(world.LOG.parent))
+
+
+class CutLines(HostileCase):
+    """A caller may set the limits of its helper while that runs, and so have a line cut."""
+
+    def cut(self, helper: Path, most: int) -> bytes:
+        """Of the line of a refused request only so many bytes can be written. What the log is then."""
+        said, saying = os.pipe()
+        size = world.LOG.stat().st_size
+        with Stepper([str(helper), "4", "del", MINE, FREE, MASK], NOBODY, {0: saying, 1: saying, 2: saying}) as stepper:
+            os.close(saying)
+            for call_ in stepper:
+                if call_[0] == SYS_WRITE and call_[1] > 2:
+                    subprocess.run(["/usr/bin/prlimit", f"--pid={stepper.pid}", f"--fsize={size + most}"], check=True,
+                                   **as_user(NOBODY))
+                    break
+            self.assertGreater(stepper.go_on(), 0)
+        os.close(said)
+        return world.LOG.read_bytes()
+
+    def test_half_a_line_hides_no_other(self) -> None:
+        umlnet = str(installed()[0])
+        for how, helper in self.helpers.items():
+            for most in (1, 40, 300):
+                with self.subTest(how, most=most):
+                    self.empty_log()
+                    for device in (MINE, NOT_OURS):
+                        before = world.LOG.read_bytes()
+                        after = self.cut(helper, most)
+                        self.assertEqual((after[:len(before)], len(after) - len(before)), (before, most))
+                        call(self.helper, "pipe", ["4", "del", device, FREE, MASK])
+                    lines = world.LOG.read_bytes().splitlines()
+                    self.assertEqual([len(lines[0]), len(lines[2])], [most, most])
+                    self.assertEqual([json.loads(line)["request"]["device"] for line in lines[1::2]], [MINE, NOT_OURS])
+                    shown = subprocess.run([umlnet, "log", "--json"], capture_output=True, check=True)
+                    self.assertEqual(shown.stdout, lines[1] + b"\n" + lines[3] + b"\n")
+                    self.assertIn(b"2 lines were cut", shown.stderr)
+        self.empty_log()
 
 
 class Lines(HostileCase):

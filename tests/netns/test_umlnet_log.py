@@ -23,12 +23,12 @@ POLICY = {"version": 1, "rules": [{"name": "nobodys-guests", "users": [NOBODY], 
                                    "gateways": ["10.99.0.0/16"], "guests": ["10.99.0.0/16"]}]}
 
 
-def line(number: int, **more: Any) -> str:
-    """A made-up line; the helper's own are used wherever one of them will do."""
+def line(number: int, compact: bool = False, **more: Any) -> str:
+    """A made-up line; the helper's own are used wherever one of them will do, and have no spaces."""
     return json.dumps({"time": f"2026-11-24T04:45:{number % 60:02}.000000Z", "event": "reject", "stage": "result",
                        "id": f"{number:08x}-0000-4000-8000-000000000000", "caller": {"uid": 1000, "gid": 1, "pid": 1},
                        "request": {"protocol": "uml/4", "operation": "tuntap"}, "decision": {"reason": f"because {number}"},
-                       **more})
+                       **more}, separators=(",", ":") if compact else None)
 
 
 class LogCase(HostCase):
@@ -181,9 +181,23 @@ class MadeUp(LogCase):
                              + b"x" * 200_000 + b"\n" + line(4).encode() + b"\n" + line(5)[:-1].encode())
             self.assertEqual([row[4] for row in self.rows("--file", str(path))],
                              [f"tuntap: because {number}" for number in (1, 3, 4)])
-            self.assertIn(f"6 lines are no whole lines of an audit log, and were passed over. The first is {path}:2: "
+            self.assertIn(f"7 lines are no whole lines of an audit log, and were passed over. The first is {path}:2: "
                           "hello \\x1b[31m\n", self.said)
-            self.assertIn("1 line is blank", self.said)
+
+    def test_a_record_that_was_cut_hides_neither_of_its_neighbours(self) -> None:
+        one, cut, two, three = (line(number, compact=True) for number in range(4))
+        log = f"{one}\n{cut[:50]}{two}\n{cut[:70]}\n{three}\n{cut[:30]}"
+        fed = {"stdin": None, "input": log}
+        said = ("3 lines were cut, because uml_net could not write all of them, and were passed over. The first is stdin:2: "
+                + cut[:50] + "\n")
+        self.assertEqual([row[4] for row in self.rows("--file", "-", **fed)], [f"tuntap: because {number}" for number in (0, 2, 3)])
+        self.assertIn(said, self.said)
+        self.assertEqual(self.log("--file", "-", "--json", **fed), f"{one}\n{two}\n{three}\n")
+        self.assertIn(said, self.said)
+        self.assertEqual(json.loads(self.log("--file", "-", "--stats", "--json", **fed))["all"]["refused"], 3)
+        self.assertIn(said, self.said)
+        self.assertIn("because 2", self.log("--file", "-", "--id", "00000002", **fed))
+        self.assertIn(said, self.said)
 
     def test_nothing_of_a_log_reaches_the_terminal_as_it_is(self) -> None:
         evil = "\x1b]0;title\x07\x9b31m\r\n\x7f"
@@ -279,6 +293,13 @@ class Following(LogCase):
                 time.sleep(0.4)
                 log.write(line(27)[40:] + "\n")
             self.read(following, 27)
+            with world.LOG.open("a") as log:
+                log.write(line(28, compact=True)[:40] + line(29, compact=True) + "\n" + line(30, compact=True)[:40] + "\n")
+            self.append(31)
+            self.read(following, 29, 31)
+            assert following.stderr
+            self.assertRegex(following.stderr.readline(), "2 lines were cut|1 line was cut")
+        world.LOG.write_text("")
 
     def test_the_table_as_it_grows(self) -> None:
         helper = world.helper_copy(HELPER, "setuid")

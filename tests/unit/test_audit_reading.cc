@@ -202,15 +202,13 @@ TEST_CASE("audit lines: the native protocol's requests in words") {
   CHECK(request_in_words(*entry) == "open, guest 10.9.0.7");
 }
 
-TEST_CASE("audit lines: foreign ones, blanked ones, and values of the wrong type") {
-  CHECK(parse_audit_line("{}").error() == NoEntry::blanked);
-  CHECK(parse_audit_line("  {   } ").error() == NoEntry::blanked);
+TEST_CASE("audit lines: foreign ones, cut ones, and values of the wrong type") {
   const std::string good =
       R"({"time":"2026-11-24T04:45:57Z","event":"accept","stage":"result","id":"x","caller":{"uid":1}})";
   CHECK(parse_audit_line(good));
   for (const auto* foreign :
-       {"", "null", "[]", "1", "{\"a\":1}", "not JSON",
-        "{\"time\":", R"({"time":"yesterday","event":"accept","stage":"result","id":"x","caller":{"uid":1}})",
+       {"", "null", "[]", "1", "{}", "{\"a\":1}", "not JSON",
+        R"({"time":"yesterday","event":"accept","stage":"result","id":"x","caller":{"uid":1}})",
         R"({"time":"2026-11-24T04:45:57Z","event":"applaud","stage":"result","id":"x","caller":{"uid":1}})",
         R"({"time":"2026-11-24T04:45:57Z","event":"accept","stage":"result","id":"","caller":{"uid":1}})",
         R"({"time":"2026-11-24T04:45:57Z","event":"accept","stage":"result","id":"x","caller":{"uid":-1}})",
@@ -225,6 +223,29 @@ TEST_CASE("audit lines: foreign ones, blanked ones, and values of the wrong type
   CHECK(!odd->duration_us);
   CHECK(!odd->session);
   CHECK(odd->suppressed == 0);
+}
+
+TEST_CASE("audit lines: a record that was cut hides neither the one in front of it nor the one after it") {
+  std::string whole = audit::to_line(record(audit::Event::accept, audit::Stage::result));
+  whole.pop_back();
+  for (std::size_t size = 1; size < whole.size(); ++size) {
+    const auto cut = whole.substr(0, size);
+    CHECK(parse_audit_line(cut).error() == NoEntry::cut);
+    CHECK(!parse_audit_line(cut + whole));
+    const auto line = cut + cut + whole;
+    const auto parts = split_at_records(line);
+    REQUIRE(!parts.empty());
+    CHECK(parts.back() == whole);
+  }
+  const auto twice = whole + whole, greeted = "hello" + whole;
+  CHECK(split_at_records(twice) == std::vector<std::string_view>{whole, whole});
+  CHECK(split_at_records(greeted) == std::vector<std::string_view>{"hello", whole});
+  CHECK(split_at_records("").empty());
+  // The caller's words are no record, wherever the line is cut.
+  auto quoting = record(audit::Event::reject, audit::Stage::result);
+  quoting.untrusted = {whole, "{\"time\":\""};
+  quoting.reason = whole;
+  CHECK(split_at_records(audit::to_line(quoting)).size() == 1);
 }
 
 TEST_CASE("audit lines: any prefix and any damage of a line is read without a crash") {
@@ -358,10 +379,8 @@ TEST_CASE("log file: whole lines once, as the file grows") {
   REQUIRE(file);
   CHECK(lines_of(*file) == Lines{"one", "two"});
   CHECK(lines_of(*file).empty());
-  // A line that could not be written whole is blanked, and others follow.
-  REQUIRE(::truncate(path.c_str(), 8) == 0);
-  append(path, "{}\nfour\n\n");
-  CHECK(lines_of(*file) == Lines{"{}", "four", ""});
+  append(path, "\nfour\n\n");
+  CHECK(lines_of(*file) == Lines{"thr", "four", ""});
   append(path, "five");
   CHECK(lines_of(*file).empty());
   Lines rest;

@@ -44,11 +44,7 @@ SeccompFilter stage_filter(const StageFds& fds) {
   for (const int fd : {fds.reply, STDERR_FILENO}) filter.allow_on_fd(SYS_write, fd).allow_on_fd(SYS_pwritev2, fd);
   filter.allow_poll({Where::equals_int(1, 1)});                       // on one fd: the reply's
   filter.allow_poll({Where::equals(0, 0), Where::equals_int(1, 0)});  // on nothing: a short sleep
-  filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_lseek, fds.audit).allow_on_fd(SYS_pwrite64, fds.audit);
-  filter.allow_on_fd(SYS_fstat, fds.audit);
-  for (const int flags : {O_NONBLOCK, O_NONBLOCK | O_APPEND})
-    filter.allow(SYS_fcntl,
-                 {on(fds.audit), Where::equals_int(1, F_SETFL), Where::equals(2, static_cast<std::uint64_t>(flags))});
+  filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_pread64, fds.audit).allow_on_fd(SYS_fstat, fds.audit);
   filter.allow(SYS_fcntl, {on(fds.counters >= 0 ? fds.counters : fds.audit), Where::equals_int(1, F_OFD_SETLK)});
   // To ask for the limit on file sizes, and not to set it.
   filter.allow(SYS_prlimit64, {Where::equals_int(0, 0), Where::equals_int(1, RLIMIT_FSIZE), Where::equals(2, 0)});

@@ -44,7 +44,7 @@ inline constexpr int kSessionPollFds = 3;
 inline constexpr int kNativeSessionPollFds = 2;
 
 // What is allowed: memory, time and the end of the process; capset; the tun ioctls on `tuns`; datagrams on `rtnetlink`;
-// the reply on `reply`; lines and the repair of a torn line on `audit`, and a lock there or on `counters`; lines on
+// the reply on `reply`; lines, and reading, on `audit`, and a lock there or on `counters`; lines on
 // `journal` and on stderr; short sleeps. No open, no socket, no execve, no fork, no other ioctl, no file system. For a
 // session also: notices, and to put another file in the audit log's place. For an ethertap session also: records and
 // answers on `reply`, and to end and wait for the relay process. For a session of the native protocol also: records on
