@@ -61,13 +61,20 @@ void Trail::note_journal(const Error& error) {
       this->record(Event::alert, Stage::result, call_.request ? std::optional(*call_.request) : std::nullopt);
   record.reason = "systemd-journald does not take the lines of this request, this log has them: " + error.line();
   record.errnum = error.errnum;
-  // Where the log does not take this line either, there is nobody left to tell.
-  [[maybe_unused]] const auto appended = log_.append(to_line(record));
+  if (!refusals_.count_other(caller_.uid, record.time)) return;
+  // Where the log does not take this line either, nothing is left to say it to.
+  [[maybe_unused]] const auto added = add(record);
 }
 
 Result<void> Trail::add_counted(const Record& record) {
   if (!refusals_.count(caller_.uid, record.time)) return {};
-  return add(record);
+  return add_or_count(record);
+}
+
+Result<void> Trail::add_or_count(const Record& record) {
+  auto added = add(record);
+  if (!added) refusals_.count_missing(caller_.uid, record.time);
+  return added;
 }
 
 void Trail::add_summaries(const policy::Accounts* accounts) {
@@ -103,7 +110,19 @@ Record Trail::granted(const policy::Grant& grant, Event event, Stage stage) cons
   return record;
 }
 
-Result<void> Trail::intend(const policy::Grant& grant) { return add(granted(grant, Event::accept, Stage::intent)); }
+Result<void> Trail::intend(const policy::Grant& grant) {
+  const Record intent = granted(grant, Event::accept, Stage::intent);
+  // What is collected was left by others.
+  const bool is_own = caller_.uid != 0 && !std::holds_alternative<CollectGarbage>(grant.request());
+  if (!is_own || refusals_.count_change(caller_.uid, intent.time)) return add_or_count(intent);
+  auto busy = fail(Code::busy,
+                   "uid " + std::to_string(caller_.uid) + " makes too many changes: after the first " +
+                       std::to_string(RefusalCounters::kChanges) + ", " +
+                       std::to_string(RefusalCounters::kChangesPerSecond) + " a second are granted",
+                   "Try again in a second.");
+  [[maybe_unused]] const auto recorded = refused(busy.error(), grant.rule(), grant.request());
+  return busy;
+}
 
 Result<void> Trail::done(const policy::Grant& grant, const priv::Outcome& outcome) {
   Record record = granted(grant, Event::accept, Stage::result);
@@ -173,6 +192,7 @@ Result<void> Trail::ended(const policy::Grant& grant, const NativeSessionSummary
   request_started_.reset();
   Record record = granted(grant, Event::exit, Stage::result);
   record.native_session = session;
+  if (session.opened + session.removed == 0 && !refusals_.count(caller_.uid, record.time)) return {};
   return add_ended(std::move(record), undone, error);
 }
 

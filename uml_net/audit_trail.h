@@ -40,7 +40,8 @@ class Trail {
   // `accounts` has their names; it may be null.
   void add_summaries(const policy::Accounts* accounts);
 
-  // Before the change. Without this line there is no change.
+  // Before the change. Without this line there is no change. Code::busy, and a line that says so, where the caller,
+  // which is not root, makes more changes than its rate allows.
   Result<void> intend(const policy::Grant& grant);
   // After it: done; done but failed; done and taken back, because the caller did not take the reply.
   Result<void> done(const policy::Grant& grant, const priv::Outcome& outcome);
@@ -55,7 +56,8 @@ class Trail {
   // A session's record that was not understood; its words are recorded, escaped and cut.
   Result<void> not_understood(const Error& error, std::string_view record);
 
-  // The end of the session that `grant` opened. `undone` is what was taken back, in words.
+  // The end of the session that `grant` opened. `undone` is what was taken back, in words. A session that changed
+  // nothing is counted as such a request is.
   Result<void> ended(const policy::Grant& grant, const priv::Outcome& opened, const SessionSummary& session,
                      const std::vector<std::string>& undone, const std::optional<Error>& error);
   Result<void> ended(const policy::Grant& grant, const NativeSessionSummary& session,
@@ -67,6 +69,8 @@ class Trail {
   Result<void> add_ended(Record record, const std::vector<std::string>& undone, const std::optional<Error>& error);
   // A line about a request that changed nothing, if it gets one.
   Result<void> add_counted(const Record& record);
+  // A line that is counted where it cannot be written.
+  Result<void> add_or_count(const Record& record);
   Result<void> add(const Record& record);
   void note_journal(const Error& error);
 

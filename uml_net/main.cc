@@ -558,7 +558,10 @@ int serve(Words arguments) {
     return reply.check() ? reply.refuse(error) : reply.give_up(error);
   };
   if (!caller) return refuse_unrecorded(caller.error());
-  if (!inputs.log) return refuse_unrecorded(inputs.log.error());
+  if (!inputs.log) {
+    if (inputs.refusals) inputs.refusals->count_missing(caller->uid, std::chrono::system_clock::now());
+    return refuse_unrecorded(inputs.log.error());
+  }
   if (!apart) return refuse_unrecorded(apart.error());
   if (!inputs.refusals) return refuse_unrecorded(inputs.refusals.error());
 

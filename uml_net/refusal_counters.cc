@@ -13,23 +13,42 @@
 namespace umlnet::audit {
 namespace {
 
-constexpr std::size_t kSize = RefusalCounters::kSlots * sizeof(std::uint64_t);  // one page
+constexpr std::size_t kSize = 2 * RefusalCounters::kSlots * sizeof(std::uint64_t);  // two pages
 constexpr std::size_t kPlaces = 8;  // in which a uid's counter may be; with all in use, its lines are not suppressed
 
 // What a slot holds, in one word: whoever changes it changes all of it at once.
 struct Counter {
   uid_t uid;
   std::uint8_t window;  // number of the window, modulo 256
-  std::uint32_t count;  // 24 bits, never 0
+  bool missing;         // it counts requests of which the line could not be written, and no others
+  std::uint32_t count;  // 23 bits, never 0
 
-  static constexpr std::uint32_t kMost = 0xffffff;
+  static constexpr std::uint32_t kMost = 0x7fffff;
 
   static Counter of(std::uint64_t word) {
-    return {static_cast<uid_t>(word >> 32), static_cast<std::uint8_t>(word >> 24),
+    return {static_cast<uid_t>(word >> 32), static_cast<std::uint8_t>(word >> 24), (word & (kMost + 1)) != 0,
             static_cast<std::uint32_t>(word) & kMost};
   }
-  std::uint64_t word() const { return std::uint64_t{uid} << 32 | std::uint64_t{window} << 24 | count; }
-  unsigned suppressed() const { return count > RefusalCounters::kLines ? count - RefusalCounters::kLines : 0; }
+  std::uint64_t word() const {
+    return std::uint64_t{uid} << 32 | std::uint64_t{window} << 24 | (missing ? kMost + 1 : 0U) | count;
+  }
+  unsigned lines() const { return missing ? 0 : RefusalCounters::kLines; }
+  unsigned suppressed() const { return count > lines() ? count - lines() : 0; }
+  void add(unsigned number) { count = std::min(count + number, kMost); }
+};
+
+// The changes of a uid, in one word: when the last of them is made up for, so that kChanges are free again. A bucket
+// whose time is past, or further ahead than any can be (the clock was set back), is one that all is free in.
+struct Bucket {
+  uid_t uid;
+  std::uint32_t full_at;  // milliseconds, modulo 2^32
+
+  static constexpr std::uint32_t kOne = 1000 / RefusalCounters::kChangesPerSecond;
+  static constexpr std::uint32_t kAll = kOne * RefusalCounters::kChanges;
+
+  static Bucket of(std::uint64_t word) { return {static_cast<uid_t>(word >> 32), static_cast<std::uint32_t>(word)}; }
+  std::uint64_t word() const { return std::uint64_t{uid} << 32 | full_at; }
+  std::uint32_t taken(std::uint32_t now) const { return full_at - now <= kAll ? full_at - now : 0; }
 };
 
 std::uint8_t window_of(RefusalCounters::Time now) {
@@ -89,37 +108,72 @@ Result<RefusalCounters> RefusalCounters::open(const std::string& path) {
 std::span<RefusalCounters::Slot> RefusalCounters::slots() const { return {slots_.get(), kSlots}; }
 
 // Where the counter of `uid` may be, always in the same order.
-std::vector<RefusalCounters::Slot*> RefusalCounters::places_of(uid_t uid) const {
+std::vector<RefusalCounters::Slot*> RefusalCounters::places_of(uid_t uid, Kind kind) const {
+  Slot* const slots = slots_.get() + (kind == Kind::changes ? kSlots : 0);
   const std::size_t home = uid * 2654435761U >> 23;  // the upper 9 bits: neighbouring uids go far apart
   std::vector<Slot*> places;
   places.reserve(kPlaces);
-  for (std::size_t i = 0; i < kPlaces; ++i) places.push_back(&slots()[(home + i) % kSlots]);
+  for (std::size_t i = 0; i < kPlaces; ++i) places.push_back(&slots[(home + i) % kSlots]);
   return places;
 }
 
-bool RefusalCounters::count(uid_t uid, Time now) {
+bool RefusalCounters::count(uid_t uid, Time now, What what) {
   const auto window = window_of(now);
   const auto places = places_of(uid);
   for (;;) {
     Slot* vacant = nullptr;
-    std::uint64_t vacant_word = 0;
+    Slot* past = nullptr;
+    std::uint64_t vacant_word = 0, past_word = 0;
     bool again = false;
     for (Slot* place : places) {
       std::uint64_t word = place->load();
       Counter counter = Counter::of(word);
-      if (word != 0 && counter.uid == uid && !is_over(counter, window)) {
-        counter.count = std::min(counter.count + 1, Counter::kMost);
-        if (place->compare_exchange_strong(word, counter.word())) return counter.count <= kLines;
+      const bool over = is_over(counter, window);
+      if (word != 0 && counter.uid == uid && !over && counter.missing == (what == What::missing)) {
+        if (counter.count >= counter.lines() && what == What::other) return false;
+        counter.add(1);
+        if (place->compare_exchange_strong(word, counter.word())) return counter.count <= counter.lines();
         again = true;
         break;
       }
       // What is suppressed there is for take_finished(), and is not lost.
-      const bool is_vacant = word == 0 || (is_over(counter, window) && counter.suppressed() == 0);
+      const bool is_vacant = word == 0 || (over && counter.suppressed() == 0);
       if (is_vacant && vacant == nullptr) vacant = place, vacant_word = word;
+      if (!is_vacant && over && counter.uid == uid) past = place, past_word = word;
     }
     if (again) continue;
-    if (vacant == nullptr) return true;
-    if (vacant->compare_exchange_strong(vacant_word, Counter{uid, window, 1}.word())) return true;
+    if (vacant != nullptr) {
+      const Counter first{uid, window, what == What::missing, 1};
+      if (vacant->compare_exchange_strong(vacant_word, first.word())) return !first.missing;
+    } else if (past != nullptr) {
+      // Nobody has taken what was suppressed of this uid in all these windows: the last of them goes on.
+      if (what == What::other) return false;
+      Counter counter = Counter::of(past_word);
+      counter.window = window;
+      counter.add(1);
+      if (past->compare_exchange_strong(past_word, counter.word())) return false;
+    } else {
+      return true;
+    }
+  }
+}
+
+bool RefusalCounters::count_change(uid_t uid, Time now) {
+  const auto time =
+      static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
+  for (;;) {
+    Slot* place = nullptr;
+    std::uint64_t word = 0;
+    for (Slot* candidate : places_of(uid, Kind::changes)) {
+      const std::uint64_t there = candidate->load();
+      const bool own = there != 0 && Bucket::of(there).uid == uid;
+      if (own || (place == nullptr && Bucket::of(there).taken(time) == 0)) place = candidate, word = there;
+      if (own) break;
+    }
+    if (place == nullptr) return true;
+    const std::uint32_t taken = Bucket::of(word).uid == uid ? Bucket::of(word).taken(time) : 0;
+    if (taken + Bucket::kOne > Bucket::kAll) return false;
+    if (place->compare_exchange_strong(word, Bucket{uid, time + taken + Bucket::kOne}.word())) return true;
   }
 }
 
@@ -142,7 +196,8 @@ unsigned RefusalCounters::take(uid_t uid) {
     Counter counter = Counter::of(word);
     while (counter.uid == uid && counter.suppressed() != 0) {
       // The window goes on, and with it the suppressing.
-      if (place->compare_exchange_strong(word, Counter{uid, counter.window, kLines}.word())) {
+      const auto left = counter.missing ? 0 : Counter{uid, counter.window, false, kLines}.word();
+      if (place->compare_exchange_strong(word, left)) {
         taken += counter.suppressed();
         break;
       }
@@ -155,8 +210,14 @@ unsigned RefusalCounters::take(uid_t uid) {
 void RefusalCounters::put_back(Suppressed suppressed, Time now) {
   const auto past = static_cast<std::uint8_t>(window_of(now) - 1);
   for (Slot* place : places_of(suppressed.uid)) {
-    std::uint64_t free = 0;
-    if (place->compare_exchange_strong(free, Counter{suppressed.uid, past, kLines + suppressed.number}.word())) return;
+    std::uint64_t word = place->load();
+    Counter counter = Counter::of(word);
+    if (word == 0)
+      counter = {suppressed.uid, past, false, kLines};
+    else if (counter.uid != suppressed.uid || counter.suppressed() == 0 || !is_over(counter, window_of(now)))
+      continue;
+    counter.add(suppressed.number);
+    if (place->compare_exchange_strong(word, counter.word())) return;
   }
 }
 

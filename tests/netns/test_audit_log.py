@@ -11,16 +11,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.support import caller, world
+from tests.support import caller, native, world
 from tests.support.case import HELPER, HostCase
 from tests.support.crowd import Crowd
-from tests.support.ethertap import ADD, Session
+from tests.support.ethertap import ADD, DELETE, Session
 
 NOBODY, SOMEBODY = 65534, 65533
 MASK = "255.255.255.0"
 SYS_POLL = 7  # x86_64
 LINES = 20  # of one uid in one window of time
 WINDOW = 10  # seconds
+CHANGES, CHANGES_PER_SECOND = 1000, 20
 JOURNAL = Path("/run/systemd/journal/socket")
 POLICY = {"version": 1, "rules": [{"name": "guests", "users": [NOBODY], "operations": ["tuntap", "ethertap", "address"],
                                    "gateways": ["10.99.0.0/16"], "guests": ["10.99.0.0/16"], "devices": ["tap*"]}]}
@@ -34,7 +35,7 @@ def most_lines_since(began: float) -> int:
 def let_time_pass(windows: int = 1) -> None:
     """The counters look as they will when that many windows are over: their byte 3 is the number of the window."""
     words = bytearray(world.REFUSALS.read_bytes())
-    for at in range(0, len(words), 8):
+    for at in range(0, len(words) // 2, 8):
         if words[at:at + 8] != bytes(8):
             words[at + 3] = (words[at + 3] - windows) % 256
     with world.REFUSALS.open("r+b") as file:
@@ -45,7 +46,7 @@ def stop_time() -> None:
     """The counters look as in the window after this one, which the helper takes for the current one: the clock does not end
     it for ten seconds."""
     words = bytearray(world.REFUSALS.read_bytes())
-    for at in range(0, len(words), 8):
+    for at in range(0, len(words) // 2, 8):
         if words[at:at + 8] != bytes(8):
             words[at + 3] = (int(time.time() // WINDOW) + 1) % 256
     with world.REFUSALS.open("r+b") as file:
@@ -180,7 +181,7 @@ class Floods(AuditCase):
         self.assertEqual(victim.read_text(), "hers")
 
     def test_rubbish_to_count_in_grants_and_refuses_nothing(self) -> None:
-        world.REFUSALS.write_bytes(os.urandom(4096))
+        world.REFUSALS.write_bytes(os.urandom(8192))
         with caller.tuntap_up(self.helper, user=NOBODY) as reply:
             self.assertEqual(reply.exit, 0)
         self.assertEqual(self.ask_in_vain().exit, 77)
@@ -204,9 +205,65 @@ class Floods(AuditCase):
         self.assertEqual(world.LOG.read_bytes(), before)
 
 
+class Changes(AuditCase):
+    """Those that are granted have a rate, too, because each leaves two lines."""
+
+    def flood(self, session: Session, most: int) -> tuple[int, str]:
+        """Adds and deletes an address again and again. How many were granted, and what the first refusal says."""
+        for number in range(most):
+            said = session.ask(DELETE if number % 2 else ADD, "10.99.0.1")
+            if said.startswith("uml_net: "):
+                return number, said
+        return most, ""
+
+    def test_a_flood_of_granted_changes_is_refused_for_a_while(self) -> None:
+        world.write_policy({"version": 1, "rules": [{**POLICY["rules"][0], "users": [NOBODY, SOMEBODY]}]})
+        began = time.time()
+        with Session(self.helper, "tap7", user=NOBODY) as session:
+            granted, said = self.flood(session, 10 * CHANGES)
+            most = CHANGES + CHANGES_PER_SECOND * (time.time() - began + 1)
+            self.assertTrue(CHANGES - 1 <= granted <= most, granted)
+            self.assertIn("uid 65534 makes too many changes", said)
+            self.assertIn("Try again in a second", said)
+            with caller.tuntap_up(self.helper, user=SOMEBODY) as reply:
+                self.assertEqual(reply.exit, 0, reply)
+            refused = caller.tuntap_up(self.helper, user=NOBODY)
+            self.addCleanup(refused.close)
+            if refused.exit:  # a while has passed
+                self.assert_refused(refused, 75, "too many changes", "Try again in a second")
+                granted -= 1
+            time.sleep(1)
+            self.assertNotIn("uml_net: ", session.ask(DELETE if granted % 2 else ADD, "10.99.0.1"))
+            session.close()
+        lines = self.lines_of(NOBODY)
+        done = [line for line in lines if line["event"] == "accept" and line["stage"] == "result"]
+        self.assertGreaterEqual(len(done), granted)
+        self.assertEqual(sum(line["stage"] == "intent" for line in lines), len(done))
+        self.assertIn("too many changes", [line for line in lines if line["event"] == "reject"][0]["decision"]["reason"])
+
+    def test_root_has_no_rate(self) -> None:
+        with Session(self.helper, "tap7") as session:
+            self.assertEqual(self.flood(session, CHANGES + 200), (CHANGES + 200, ""))
+            session.close()
+
+    def test_sessions_that_change_nothing_are_counted(self) -> None:
+        world.write_policy({"version": 1, "rules": [{"name": "s", "users": [NOBODY], "operations": ["open"]}]})
+        began = time.monotonic()
+        for _ in range(2 * LINES):
+            with native.Session(self.helper, user=NOBODY) as session:
+                self.assertTrue(session.begun.ok)
+        lines = self.lines_of(NOBODY)
+        self.assertLessEqual(sum(line["event"] != "reject" for line in lines), most_lines_since(began))
+        let_time_pass()
+        self.ask_in_vain()
+        lines = self.lines_of(NOBODY)
+        single = sum(line["event"] != "reject" for line in lines)
+        self.assertEqual(single + sum(line.get("suppressed", 0) for line in lines), 4 * LINES)
+
+
 class Disks(AuditCase):
     def test_no_room_for_a_whole_line(self) -> None:
-        """A real small disk. What of a line got onto it is made an empty object, or spaces where it is shorter."""
+        """A real small disk. What of a line got onto it is all that is lost."""
         world.sh("mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(world.LOG.parent))
         self.addCleanup(world.sh, "umount", str(world.LOG.parent))
         before = world.snapshot()
@@ -218,21 +275,19 @@ class Disks(AuditCase):
                 filler += '{"filler":true}'.ljust(8192 - room - len(filler) - 1) + "\n"
                 world.LOG.write_text(filler)
                 self.assert_refused(caller.tuntap_up(self.helper, user=NOBODY), 78, "audit log", "Is the disk full?")
-                self.assertEqual(world.LOG.read_text(), filler + self.blank(room))
+                cut = world.LOG.read_text().removeprefix(filler)
+                self.assertEqual(len(cut), room)
+                self.assertTrue(cut.startswith('{"time":"'[:room]), cut)
                 # With room again, the next line stands whole in a line of its own.
                 world.sh("mount", "-o", "remount,size=64k", str(world.LOG.parent))
                 with caller.tuntap_up(self.helper, user=NOBODY) as reply:
                     self.assertEqual(reply.exit, 0, reply)
-                lines = [json.loads(line) for line in world.LOG.read_text().splitlines()[-3:]]
-                self.assertEqual([line.get("stage") for line in lines][1:], ["intent", "result"])
+                after = world.LOG.read_text().removeprefix(filler + cut + ("\n" if cut else "")).splitlines()
+                self.assertEqual([json.loads(line)["stage"] for line in after], ["intent", "result"])
                 world.LOG.write_text("")
                 world.sh("mount", "-o", "remount,size=8k", str(world.LOG.parent))
         world.LOG.write_text("")
         self.assertEqual(world.snapshot(), before)
-
-    @staticmethod
-    def blank(size: int) -> str:
-        return "{" + " " * (size - 3) + "}\n" if size >= 3 else " " * size
 
     def test_a_read_only_file_system(self) -> None:
         world.sh("mount", "-t", "tmpfs", "tmpfs", str(world.LOG.parent))
@@ -263,6 +318,15 @@ class Disks(AuditCase):
             self.assertEqual(done.returncode, 78, done)
             self.assertIn(b"ulimit -f", done.stderr)
         self.assertEqual(world.LOG.read_bytes(), before)
+        # They are counted all the same, and so are refusals.
+        for _ in range(LINES + 2):
+            done = caller.run("/usr/bin/prlimit", "--fsize=100", str(self.helper), "4", "add", "tap0", "10.99.0.1", MASK,
+                              user=NOBODY)
+            self.assertEqual(done.returncode, 66, done)
+        self.assertEqual(world.LOG.read_bytes(), before)
+        let_time_pass()
+        self.ask_in_vain()
+        self.assertEqual(sum(line.get("suppressed", 0) for line in self.lines_of(NOBODY)), 3 + LINES + 2)
         # A soft limit alone is no matter.
         self.assertEqual(caller.run("/usr/bin/prlimit", "--fsize=0:", str(self.helper), "gc", user=NOBODY).returncode, 0)
 
@@ -391,6 +455,20 @@ class Journald(AuditCase):
                 (alert,) = [line for line in lines if line["event"] == "alert"]
                 self.assertIn("systemd-journald does not take the lines", alert["decision"]["reason"])
                 self.assertIn(words, alert["decision"]["reason"])
+
+    def test_the_notes_about_a_journal_that_is_not_there_have_a_rate(self) -> None:
+        began = time.monotonic()
+        for _ in range(3 * LINES):
+            self.ask_in_vain()
+        with caller.tuntap_up(self.helper, user=NOBODY) as reply:
+            self.assertEqual(reply.exit, 0)
+        lines = self.lines_of(SOMEBODY)
+        self.assertLessEqual(sum("suppressed" not in line for line in lines), most_lines_since(began))
+        let_time_pass()
+        self.ask_in_vain(NOBODY)
+        lines = self.lines_of(SOMEBODY)
+        refused = sum(line["event"] == "reject" and "suppressed" not in line for line in lines)
+        self.assertEqual(refused + sum(line.get("suppressed", 0) for line in lines), 3 * LINES)
 
     def test_nothing_goes_there_unless_policy_asks_for_it(self) -> None:
         sink = self.stand_in()

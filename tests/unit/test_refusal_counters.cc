@@ -69,3 +69,61 @@ TEST_CASE("refusals: with more uids than counters, lines are written and none is
   CHECK(got + suppressed == kUids * 30);
   CHECK(suppressed > 0);
 }
+
+TEST_CASE("refusals: a flood that nobody takes from for long gets no more lines for that") {
+  auto all = counters();
+  constexpr unsigned kWindows = 300;
+  unsigned got = 0, suppressed = 0;
+  for (unsigned window = 0; window < kWindows; ++window)
+    got += lines(all, 1001, 50, kNow + window * RefusalCounters::kWindow);
+  CHECK(got <= kWindows * RefusalCounters::kLines);
+  CHECK_MESSAGE(lines(all, 1002, 5, kNow + kWindows * RefusalCounters::kWindow) == 5, "others are not hit");
+  for (const auto& [uid, number] : all.take_finished(kNow + (kWindows + 1) * RefusalCounters::kWindow))
+    suppressed += number;
+  CHECK(got + suppressed == kWindows * 50);
+}
+
+TEST_CASE("refusals: those of which the line could not be written are counted") {
+  auto all = counters();
+  for (unsigned i = 0; i < 2 * RefusalCounters::kLines; ++i) {
+    CHECK(all.count(1001, kNow) == (i < RefusalCounters::kLines));
+    if (i < 3) all.count_missing(1001, kNow);
+  }
+  all.count_missing(1002, kNow);  // before it was counted
+  all.count_missing(1002, kNow);
+  CHECK_MESSAGE(all.take_finished(kNow).empty(), "so that each window has one summary of them");
+  CHECK_MESSAGE(lines(all, 1002, 3, kNow) == 3, "they suppress nothing");
+  CHECK(all.take(1001) == RefusalCounters::kLines + 3);
+  CHECK(all.take(1002) == 2);
+  CHECK(all.take(1001) + all.take(1002) == 0);
+}
+
+TEST_CASE("refusals: other lines are of the same rate, and are not counted beyond it") {
+  auto all = counters();
+  for (unsigned i = 0; i < 2 * RefusalCounters::kLines; ++i)
+    CHECK(all.count_other(1001, kNow) == (i < RefusalCounters::kLines));
+  CHECK(!all.count(1001, kNow));
+  CHECK(all.take(1001) == 1);
+}
+
+TEST_CASE("changes: a burst of each uid is granted, and then so many a second") {
+  using std::chrono::milliseconds;
+  auto all = counters();
+  const auto granted = [&](uid_t uid, RefusalCounters::Time now) {
+    unsigned changes = 0;
+    while (changes < 5000 && all.count_change(uid, now)) ++changes;
+    return changes;
+  };
+  CHECK(granted(1001, kNow) == RefusalCounters::kChanges);
+  CHECK(granted(1002, kNow) == RefusalCounters::kChanges);
+  CHECK(granted(1001, kNow + milliseconds(49)) == 0);
+  CHECK(granted(1001, kNow + milliseconds(1000)) == RefusalCounters::kChangesPerSecond);
+  CHECK(granted(1001, kNow + std::chrono::minutes(2)) == RefusalCounters::kChanges);
+  CHECK_MESSAGE(granted(1001, kNow - std::chrono::hours(1)) == RefusalCounters::kChanges, "the clock was set back");
+  CHECK_MESSAGE(lines(all, 1001, 50, kNow) == RefusalCounters::kLines, "refusals are counted apart");
+}
+
+TEST_CASE("changes: with more uids than counters nobody is refused for it") {
+  auto all = counters();
+  for (uid_t uid = 1; uid <= 5000; ++uid) CHECK(all.count_change(uid, kNow));
+}
