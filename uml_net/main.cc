@@ -393,6 +393,7 @@ int hold_native_session(const policy::Grant& opened, SessionWay& session, const 
     auto next = session.session.next();
     if (auto* end = std::get_if<NativeSession::End>(&next)) {
       session.summary.ended = end->why;
+      error = end->error;
     } else if (const auto* strange = std::get_if<Error>(&next)) {
       follow_log(session.roots, session.log);
       if (const auto recorded = way.trail.not_understood(*strange, {}); !recorded) way.reply.remark(recorded.error());

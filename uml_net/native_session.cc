@@ -40,7 +40,7 @@ std::variant<Message, Error, NativeSession::End> NativeSession::next() {
     static_assert(std::size(fds) == priv::kNativeSessionPollFds);
     if (::poll(fds, std::size(fds), -1) < 0) {
       if (errno == EINTR) continue;
-      return Error{Code::kernel, errno, "cannot wait for the next request", {}};
+      return End{"waiting failed", Error{Code::kernel, errno, "cannot wait for the next request", {}}};
     }
     if (fds[1].revents != 0) return End{"a signal asked for the end"};
     if (fds[0].revents == 0) continue;
@@ -49,6 +49,9 @@ std::variant<Message, Error, NativeSession::End> NativeSession::next() {
       const Error& error = message.error();
       if (error.errnum == EAGAIN) continue;
       if (error.errnum == ECONNRESET) return End{"the caller closed the session"};
+      // A record that is too large, or has too many descriptors, has been taken all the same.
+      if (error.errnum != 0 && error.errnum != EMFILE)
+        return End{"receiving failed", Error{Code::kernel, error.errnum, "cannot receive the next request", {}}};
       return Error{Code::usage, error.errnum, "cannot take the request: " + error.what,
                    "A record has " + std::to_string(native5::kMaxRecord) + " bytes at the most, and " +
                        std::to_string(kMaxPassedFds) + " descriptors."};

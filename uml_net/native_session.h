@@ -24,9 +24,11 @@ class NativeSession {
   static Result<NativeSession> prepare();
 
   struct End {
-    std::string why;  // in words, for the audit log
+    std::string why;                            // in words, for the audit log
+    std::optional<Error> error = std::nullopt;  // where it was no orderly end
   };
-  // The next record with its fds, waited for.
+  // The next record with its fds, waited for; an Error where one came and was none; the end of the session also where
+  // the kernel does not let it wait.
   std::variant<Message, Error, End> next();
 
  private:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import struct
+import subprocess
 import threading
 import unittest
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 
 from tests.support import caller, world
 from tests.support.ethertap import ADD, DELETE, Session, record
-from tests.support.hostile import (FREE, GATE, HOST, INSTALLATIONS, MASK, NOBODY, ROUTER, SOMEBODY, THEIR_GUEST, HostileCase)
+from tests.support.hostile import (FREE, GATE, HOST, INSTALLATIONS, MASK, NOBODY, ROUTER, SOMEBODY, THEIR_GUEST, HostileCase,
+                                   as_user)
 
 SCM_MAX_FD = 253
 FLOOD = 2000  # records
@@ -55,6 +57,23 @@ class ControlStream(HostileCase):
                         self.assertFalse(self.happenings.any())
                 self.assertIn("routed to uml1", session.ask(ADD, FREE))
                 self.assert_ends_well(session)
+
+    def test_a_limit_that_keeps_one_of_its_processes_from_waiting_ends_it(self) -> None:
+        """poll(2) takes no more descriptors than RLIMIT_NOFILE, which the caller may lower at any time."""
+        for how in INSTALLATIONS:
+            for number in (0, 2):  # the controller and the relay; the opener between them is not the caller's to limit
+                with self.subTest(how, process=number), self.session(how) as session:
+                    os.truncate(world.LOG, 0)
+                    pid = (session.process.pid, *session.children())[number]
+                    subprocess.run(["/usr/bin/prlimit", f"--pid={pid}", "--nofile=0:0"], check=True, **as_user(NOBODY))
+                    session.data.send(bytes(100))
+                    for _ in range(2):
+                        with contextlib.suppress(OSError, struct.error):
+                            session.ask(ADD, FREE)
+                    self.assertNotEqual(session.wait(), 0)
+                    self.assertEqual(self.last_line()["event"], "exit")
+                    self.assertLess(len(world.audit_lines()), 20)
+                self.assert_host_unchanged()
 
     def test_half_a_record_and_no_more(self) -> None:
         for how in INSTALLATIONS:

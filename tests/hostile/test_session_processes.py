@@ -92,6 +92,32 @@ class SessionProcesses(NativeCase):
                         if name == "relay":
                             self.wait_until(lambda: "uml2" not in world.links())
 
+    def test_a_limit_that_keeps_one_from_waiting_ends_it(self) -> None:
+        """poll(2) takes no more descriptors than RLIMIT_NOFILE, which the caller may lower at any time."""
+        for how in INSTALLATIONS:
+            for name in PROCESSES:
+                with self.subTest(how, process=name), self.session(how) as session:
+                    os.truncate(world.LOG, 0)  # the count of refusals is in use
+                    pid = self.processes(session)[name]
+                    limited = subprocess.run(["/usr/bin/prlimit", f"--pid={pid}", "--nofile=0:0"], capture_output=True, **as_user(NOBODY))
+                    self.assertEqual(limited.returncode != 0, name == "opener")  # which has the installation's identity
+                    if name == "opener":
+                        continue
+                    if name == "relay":
+                        os.write(self.held[0].fds[0], bytes(60))
+                    else:
+                        for _ in range(1 if name == "session" else 8):  # after one of them it is to wait again
+                            session.ask("open", "sealed").close()
+                    self.wait_until_gone(pid)
+                    if name == "session":
+                        self.assertEqual(session.wait(), 71)
+                        last = world.audit_lines()[-1]
+                        self.assertEqual((last["event"], last["result"]["session"]["ended"], last["result"]["errno"]),
+                                         ("exit", "waiting failed", "EINVAL"))
+                    elif name != "relay":
+                        self.assertFalse(session.ask("open", "sealed", "queues=1").ok)
+                    self.assertLess(len(world.audit_lines()), 30)
+
     def test_one_that_is_stopped_and_goes_on_later_is_not_believed(self) -> None:
         """Its answer to the one question would be taken for that to the next. Both sessions wait at the same time."""
         own = [native.OwnNamespace(NOBODY) for _ in range(2)]
