@@ -20,7 +20,7 @@ from tests.support.pump import DGRAM, Pump, end
 
 FAILING_CALL = HELPER.parents[1] / "tests" / "netns" / "failing-call"
 NOBODY = 65534
-CAPABILITIES = {"none": 0, "`cap_net_admin`": 1 << 12, "`cap_setpcap`": 1 << 8}
+CAPABILITIES = {"none": 0, "`cap_net_admin`": 1 << 12, "`cap_setpcap`": 1 << 8, "`cap_net_admin` `cap_setpcap`": 1 << 12 | 1 << 8}
 POLICY = {"version": 1, "rules": [{"name": "g", "users": [NOBODY], "operations": ["tuntap", "ethertap", "address"],
                                    "gateways": ["10.99.0.0/16"], "guests": ["10.50.0.0/24"], "devices": ["tap7"]}]}
 GATE = "10.99.0.254"

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <type_traits>
@@ -22,13 +23,20 @@ bool is_set(const Caps& caps, cap_value_t capability, cap_flag_t set) {
   return cap_get_flag(caps.get(), capability, set, &value) == 0 && value == CAP_SET;
 }
 
-// Sets the process's effective set to exactly `capability`, or to nothing where it is negative. Not by cap_get_proc(),
-// which asks the kernel for its version each time: this is called twice for every change.
-bool put_in_effect(cap_value_t capability) {
+constexpr std::uint64_t only(cap_value_t capability) { return std::uint64_t{1} << capability; }
+
+// Sets the process's effective set to exactly `capability`, or to nothing where it is negative. What is permitted stays
+// so as far as it is in `kept`. Not by cap_get_proc(), which asks the kernel for its version each time: this is called
+// twice for every change.
+bool put_in_effect(cap_value_t capability, std::uint64_t kept = ~std::uint64_t{0}) {
   __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
   std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> sets{};
   if (::capget(&header, sets.data()) != 0) return false;
-  for (auto& half : sets) half.effective = 0;
+  for (auto& half : sets) {
+    half.effective = 0;
+    half.permitted &= static_cast<std::uint32_t>(kept);
+    kept >>= 32;
+  }
   if (const auto number = static_cast<unsigned>(capability); capability >= 0)
     sets[CAP_TO_INDEX(number)].effective = CAP_TO_MASK(number);
   return ::capset(&header, sets.data()) == 0;
@@ -44,7 +52,8 @@ bool has_net_admin() {
 }
 
 Result<void> lower_everything() {
-  if (!put_in_effect(kNothing)) return fail_errno(Code::kernel, errno, "cannot put the capabilities out of effect");
+  if (!put_in_effect(kNothing, only(CAP_NET_ADMIN) | only(CAP_SETPCAP)))
+    return fail_errno(Code::kernel, errno, "cannot put the capabilities out of effect");
   return {};
 }
 
@@ -53,7 +62,7 @@ void empty_bounding_set() {
   // Not cap_drop_bound(), which asks first whether there is such a capability.
   for (cap_value_t capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0L, 0L, 0L) == 0; ++capability) {
   }
-  if (!put_in_effect(kNothing)) std::abort();
+  if (!put_in_effect(kNothing, only(CAP_NET_ADMIN))) std::abort();
 }
 
 Result<void> keep_permitted_over_setuid(bool keep) {

@@ -10,12 +10,13 @@ namespace umlnet::priv {
 // Whether the process could put CAP_NET_ADMIN into effect.
 bool has_net_admin();
 
-// The first act of the program: whatever the installation gave stays permitted, nothing is in effect. A set-user-ID
-// program keeps the file access of its effective uid, which needs no capability.
+// The first act of the program: of what the installation gave, CAP_NET_ADMIN stays permitted, and CAP_SETPCAP for
+// empty_bounding_set(); nothing is in effect. A set-user-ID program keeps the file access of its effective uid, which
+// needs no capability.
 Result<void> lower_everything();
 
 // Takes every capability out of the bounding set that may be taken out (needs CAP_SETPCAP permitted; without it the set
-// stays as it is, and since nothing is executed ever again, it does not matter).
+// stays as it is, and since nothing is executed ever again, it does not matter). Only CAP_NET_ADMIN stays permitted.
 void empty_bounding_set();
 
 // To be called around the change of identity, which would otherwise empty the permitted set.
