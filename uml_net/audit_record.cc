@@ -35,14 +35,16 @@ Names names_in(const Request& request) {
 }
 
 Json caller_json(const policy::Caller& caller, bool is_summary) {
-  Json json = object_for(5);
+  Json json = object_for(7);
   json["uid"] = caller.uid;
   if (!is_summary) {
     json["gid"] = caller.gid;
     json["pid"] = caller.pid;
+    json["helper_pid"] = caller.helper_pid;
   }
   if (caller.user) json["user"] = escaped(*caller.user, 64);
   if (caller.loginuid) json["loginuid"] = *caller.loginuid;
+  if (caller.sessionid) json["sessionid"] = *caller.sessionid;
   return json;
 }
 

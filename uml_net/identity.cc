@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <system_error>
 
 #include "libumlnet/core/unique_fd.h"
@@ -16,16 +17,17 @@
 namespace umlnet {
 namespace {
 
-// What pam_loginuid(8) wrote at login, or nothing (the kernel says 4294967295 where nobody logged in).
-std::optional<uid_t> read_loginuid() {
-  const unique_fd fd(::open("/proc/self/loginuid", O_RDONLY | O_CLOEXEC));
+// What the kernel's audit subsystem keeps since pam_loginuid(8) wrote at login, or nothing (it says 4294967295 where
+// nobody logged in).
+std::optional<std::uint32_t> read_of_login(const char* path) {
+  const unique_fd fd(::open(path, O_RDONLY | O_CLOEXEC));
   char digits[16];
   const ssize_t size = fd ? ::read(fd.get(), digits, sizeof digits) : -1;
   if (size <= 0) return std::nullopt;
-  uid_t uid = 0;
-  const auto [end, error] = std::from_chars(digits, digits + size, uid);
-  if (error != std::errc{} || uid == static_cast<uid_t>(-1)) return std::nullopt;
-  return uid;
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(digits, digits + size, number);
+  if (error != std::errc{} || number == static_cast<std::uint32_t>(-1)) return std::nullopt;
+  return number;
 }
 
 Result<std::vector<gid_t>> read_groups() {
@@ -64,8 +66,10 @@ Result<policy::Caller> become_caller() {
                         .gid = ::getgid(),
                         .groups = *std::move(groups),
                         .pid = ::getppid(),
+                        .helper_pid = ::getpid(),
                         .user = std::nullopt,
-                        .loginuid = read_loginuid()};
+                        .loginuid = read_of_login("/proc/self/loginuid"),
+                        .sessionid = read_of_login("/proc/self/sessionid")};
 
   priv::empty_bounding_set();
   if (auto taken = take_identity(caller.uid, caller.gid); !taken) return std::unexpected(std::move(taken.error()));

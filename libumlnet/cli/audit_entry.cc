@@ -116,7 +116,9 @@ std::expected<AuditEntry, NoEntry> parse_audit_line(std::string_view line) {
   entry.uid = *uid;
   entry.gid = number(caller, "gid");
   entry.pid = number(caller, "pid");
+  entry.helper_pid = number(caller, "helper_pid");
   entry.loginuid = number(caller, "loginuid");
+  entry.sessionid = number(caller, "sessionid");
   entry.user = text(caller, "user");
   read_request(inside(json, "request"), entry);
   entry.untrusted = texts(json, "untrusted");

@@ -30,7 +30,7 @@ struct AuditEntry {
   std::string id;
 
   std::uint64_t uid = 0;
-  std::optional<std::uint64_t> gid, pid, loginuid;
+  std::optional<std::uint64_t> gid, pid, helper_pid, loginuid, sessionid;
   std::string user;
 
   // Empty where the line does not say.

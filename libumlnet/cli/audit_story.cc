@@ -44,7 +44,9 @@ void AuditStory::begin(const AuditEntry& entry) {
       "by " + (entry.user.empty() ? "" : printable(entry.user) + ", ") + "uid " + std::to_string(entry.uid);
   if (entry.gid) by += ", gid " + std::to_string(*entry.gid);
   if (entry.loginuid && *entry.loginuid != entry.uid) by += ", logged in as uid " + std::to_string(*entry.loginuid);
-  if (entry.pid) by += ", process " + std::to_string(*entry.pid);
+  if (entry.sessionid) by += ", login session " + std::to_string(*entry.sessionid);
+  if (entry.helper_pid) by += ", helper " + std::to_string(*entry.helper_pid);
+  if (entry.pid) by += ", its parent " + std::to_string(*entry.pid);
   if (!entry.protocol.empty() && entry.protocol != "none") by += ", protocol " + printable(entry.protocol);
   for (const auto& text : wrapped(by, width_)) std::fprintf(out_, "%s\n", text.c_str());
   id_ = entry.id;

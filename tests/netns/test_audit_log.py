@@ -18,7 +18,8 @@ from tests.support.ethertap import ADD, DELETE, Session
 
 NOBODY, SOMEBODY = 65534, 65533
 MASK = "255.255.255.0"
-SYS_POLL = 7  # x86_64
+SYS_POLL, SYS_CLONE = 7, 56  # x86_64
+CLONE_PARENT = 0x8000
 LINES = 20  # of one uid in one window of time
 WINDOW = 10  # seconds
 CHANGES, CHANGES_PER_SECOND = 1000, 20
@@ -335,7 +336,22 @@ class Callers(AuditCase):
     def test_who_logged_in_stays_on_record_whoever_he_is_now(self) -> None:
         script = f"echo 1234 >/proc/self/loginuid; exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups {self.helper} gc"
         self.assertEqual(caller.run("/bin/sh", "-c", script).returncode, 0)
-        self.assertEqual((self.last_line()["caller"]["uid"], self.last_line()["caller"]["loginuid"]), (NOBODY, 1234))
+        who = self.last_line()["caller"]
+        self.assertEqual((who["uid"], who["loginuid"]), (NOBODY, 1234))
+        # Each login is a session of its own, and this process is of none that began now.
+        self.assertNotEqual(str(who["sessionid"]), Path("/proc/self/sessionid").read_text())
+
+    def test_a_caller_can_choose_the_parent_of_the_helper_and_not_the_helper(self) -> None:
+        """A child of this process makes the helper the child of this one."""
+        script = ("import ctypes, os, signal, sys; clone = ctypes.CDLL(None).syscall\n"
+                  f"if clone({SYS_CLONE}, {CLONE_PARENT} | signal.SIGCHLD, 0, 0, 0, 0) == 0: os.execv(sys.argv[1], sys.argv[1:])\n")
+        forger = subprocess.Popen(["/usr/bin/python3", "-c", script, str(self.helper), "gc"], user=NOBODY, group=NOBODY,
+                                  extra_groups=[], stdout=subprocess.DEVNULL)
+        ended = {os.waitpid(-1, 0)[0] for _ in range(2)}
+        forger.returncode = 0  # it is waited for
+        who = self.last_line()["caller"]
+        self.assertEqual(who["pid"], os.getpid())
+        self.assertEqual(ended, {forger.pid, who["helper_pid"]})
 
 
 class Journald(AuditCase):

@@ -137,7 +137,7 @@ class Granted(BridgeCase):
         self.assertEqual(intent["request"], {"protocol": "qemu-bridge", "operation": "bridge", "bridge": "br0"})
         self.assertEqual(intent["id"], result["id"])
         self.assertIn(f"id={result['id']} ", alias)
-        self.assertEqual(result["caller"], {"uid": 0, "gid": 0, "pid": os.getpid(), "user": "root"})
+        self.assert_called_by(result, {"uid": 0, "gid": 0, "pid": os.getpid(), "user": "root"})
         self.assertEqual(result["decision"], {"reason": "real uid 0 needs no rule"})
         self.assertEqual(result["result"]["device"], "tap0")
         self.assertEqual(result["result"]["changes"],

@@ -67,7 +67,7 @@ class TuntapUp(HostCase):
         self.assertEqual(intent["id"], result["id"])
         self.assertIn(f"id={result['id']} ", alias)
         self.assertEqual(intent["request"], {"protocol": "uml/4", "operation": "tuntap", "gateway": "10.99.0.254"})
-        self.assertEqual(result["caller"], {"uid": 0, "gid": 0, "pid": os.getpid(), "user": "root"})
+        self.assert_called_by(result, {"uid": 0, "gid": 0, "pid": os.getpid(), "user": "root"})
         self.assertEqual(result["result"]["device"], "tap0")
         self.assertEqual(
             result["result"]["changes"], ["tap0 made for uid 0", "10.99.0.254/32 on tap0", "tap0 up"]

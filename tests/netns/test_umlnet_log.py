@@ -99,7 +99,10 @@ class OfTheHelper(LogCase):
         whole = world.audit_lines()[0]["id"]
         told = self.log("--id", whole)
         self.assertEqual(told, self.log("--id", whole[:8].upper()))
-        for words in (f"{whole}\nby nobody, uid {NOBODY}, gid {NOBODY}, process {os.getpid()}, protocol uml/4\n",
+        who = world.audit_lines()[0]["caller"]
+        session = f"login session {who['sessionid']}, " if "sessionid" in who else ""
+        for words in (f"{whole}\nby nobody, uid {NOBODY}, gid {NOBODY}, {session}helper {who['helper_pid']}, "
+                      f"its parent {os.getpid()}, protocol uml/4\n",
                       "tuntap, gateway 10.99.0.254: granted\n", "rule nobodys-guests allows tuntap\n",
                       "tuntap tap0, gateway 10.99.0.254: done after", " tap0 made for uid 65534\n",
                       " 10.99.0.254/32 on tap0\n", " tap0 up\n"):

@@ -60,6 +60,15 @@ class HostCase(unittest.TestCase):
     def events(self) -> list[tuple[str, str]]:
         return [(line["event"], line["stage"]) for line in world.audit_lines()]
 
+    def assert_called_by(self, line: dict[str, Any], caller: dict[str, Any]) -> None:
+        """The login, where this test runs in one, is its own; the helper is another process than this one."""
+        login = {}
+        for key in ("loginuid", "sessionid"):
+            if (number := int(Path(f"/proc/self/{key}").read_text())) != 4294967295:
+                login[key] = number
+        self.assertNotIn(line["caller"]["helper_pid"], (0, os.getpid()))
+        self.assertEqual(line["caller"], {**caller, **login, "helper_pid": line["caller"]["helper_pid"]})
+
     def last_line(self) -> dict[str, Any]:
         return world.audit_lines()[-1]
 

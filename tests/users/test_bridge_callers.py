@@ -63,7 +63,7 @@ class Callers:
         for line in (intent, result):
             self.assertEqual((line["event"], line["decision"]), ("accept", {"rule": "machines",
                                                                             "reason": "rule machines allows bridge"}))
-            self.assertEqual(line["caller"], {"uid": NOBODY, "gid": NOBODY, "pid": os.getpid(), "user": "nobody"})
+            self.assert_called_by(line, {"uid": NOBODY, "gid": NOBODY, "pid": os.getpid(), "user": "nobody"})
         reply.close()
         self.assertEqual(self.state(), self.before)
 

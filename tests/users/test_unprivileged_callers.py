@@ -62,7 +62,7 @@ class Callers:
         lines = world.audit_lines()
         self.assertEqual([(line["event"], line["stage"]) for line in lines], [("accept", "intent"), ("accept", "result")] * 2)
         for line in lines:
-            self.assertEqual(line["caller"], {"uid": NOBODY, "gid": NOBODY, "pid": os.getpid(), "user": "nobody"})
+            self.assert_called_by(line, {"uid": NOBODY, "gid": NOBODY, "pid": os.getpid(), "user": "nobody"})
             self.assertEqual(line["decision"]["rule"], "nobodys-guests")
         self.assertEqual(self.call("del", "tap0", "10.50.0.7", MASK).exit, 0)
         reply.close()
