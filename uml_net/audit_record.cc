@@ -40,7 +40,7 @@ Json caller_json(const policy::Caller& caller, bool is_summary) {
   if (!is_summary) {
     json["gid"] = caller.gid;
     json["pid"] = caller.pid;
-    json["helper_pid"] = caller.helper_pid;
+    if (caller.helper_pid != 0) json["helper_pid"] = caller.helper_pid;
   }
   if (caller.user) json["user"] = escaped(*caller.user, 64);
   if (caller.loginuid) json["loginuid"] = *caller.loginuid;

@@ -44,6 +44,15 @@ TEST_CASE("audit: one accepted request, word for word") {
       "\n");
 }
 
+TEST_CASE("audit: what the kernel says of the caller besides") {
+  auto known = record();
+  known.caller.helper_pid = 4712;
+  known.caller.loginuid = 1002;
+  known.caller.sessionid = 3;
+  CHECK(audit::to_line(known).contains(
+      R"("caller":{"uid":1001,"gid":1001,"pid":1,"helper_pid":4712,"user":"alice","loginuid":1002,"sessionid":3},)"));
+}
+
 TEST_CASE("audit: an intent has no result yet, and a request that named nothing names nothing") {
   auto intent = record();
   intent.stage = audit::Stage::intent;
