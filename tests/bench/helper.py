@@ -37,6 +37,7 @@ class Bench:
         self.stopwatch, self.floor = (compiled(name, self.directory) for name in ("stopwatch", "floor"))
         self.qemu = installed("/usr/lib/qemu/qemu-bridge-helper", self.directory, "qemu-bridge-helper")
         self.old = installed("/usr/bin/uml_net", self.directory, "uml_net-2007")
+        world.keep_rates_fresh()
         self.helpers = {how: str(world.helper_copy(HELPER, how)) for how in ("setuid", "filecap")}
         self.fresh()
 

@@ -77,6 +77,7 @@ class Soak:
         world.fresh_network()
         world.write_policy(POLICY)
         self.lan = world.lan(address="10.50.0.1/16", peer_address="10.50.0.2/16")
+        world.keep_rates_fresh()
         self.helper = world.helper_copy(HELPER, "setuid")
         self.failures: list[str] = []
 
