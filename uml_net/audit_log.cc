@@ -37,9 +37,10 @@ Result<Log> Log::open(const std::string& path) {
     fd = open_roots_file(path, "audit log", O_RDWR | O_APPEND);
     return fd || !is_being_rotated(fd.error().errnum);
   });
-  if (fd) return Log(*std::move(fd), path);
-  auto& error = fd.error().error;
-  return unusable(std::move(error.what), error.advice, error.errnum);
+  if (!fd) return unusable(std::move(fd.error().error.what), fd.error().error.advice, fd.error().error.errnum);
+  if (const auto above = check_directories_above(path, "audit log"); !above)
+    return unusable(above.error().what, above.error().advice, above.error().errnum);
+  return Log(*std::move(fd), path);
 }
 
 Result<void> Log::move_to(const unique_fd& file) {

@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "policy/location.h"
+
 namespace umlnet {
 namespace {
 
@@ -39,7 +41,31 @@ std::expected<void, Unusable> check(int fd, const std::string& name, const std::
   return {};
 }
 
+// Groups of the system have lower numbers. That of syslog may write to /var/log on some distributions.
+bool is_users_group(gid_t group) { return group >= 1000; }
+
 }  // namespace
+
+Result<void> check_directories_above(const std::string& path, const std::string& name) {
+  const auto own = path.rfind('/');
+  for (auto slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    const std::string directory = slash == 0 ? "/" : path.substr(0, slash);
+    const unique_fd fd(open_without_links(directory, O_PATH | O_DIRECTORY));
+    struct stat status{};
+    if (!fd || ::fstat(fd.get(), &status) != 0)
+      return fail_errno(Code::audit, errno, "cannot look at the directory " + directory);
+    const auto untrusted = [&](const std::string& what, const std::string& advice) {
+      return fail(Code::audit, "the directory " + directory + ", on the way to the " + name + ", " + what, advice);
+    };
+    if (status.st_uid != 0)
+      return untrusted("belongs to uid " + std::to_string(status.st_uid) + " and not to root",
+                       "chown root " + directory);
+    const bool by_group = (status.st_mode & S_IWGRP) != 0 && (slash == own || is_users_group(status.st_gid));
+    if (by_group || (status.st_mode & S_IWOTH) != 0)
+      return untrusted("is writable by group or others", "chmod go-w " + directory);
+  }
+  return {};
+}
 
 std::expected<unique_fd, Unusable> open_roots_file(const std::string& path, const std::string& what, int flags) {
   const std::string name = "the " + what + " " + path;
@@ -57,12 +83,12 @@ std::expected<unique_fd, Unusable> open_roots_file(const std::string& path, cons
       return unusable(name + " lies behind a symbolic link",
                       "Use directories only on the way to it, or build uml_net with -Daudit_log=PATH.", ELOOP, false);
     }
-    return unusable(
-        "cannot open " + name,
-        errnum == EACCES || errnum == EPERM
-            ? "Installed with a file capability, uml_net writes it as its group: chgrp umlnet and chmod g+w."
-            : "",
-        errnum);
+    return unusable("cannot open " + name,
+                    errnum == EACCES || errnum == EPERM
+                        ? std::string("Installed with a file capability, uml_net writes it as its group: chgrp ") +
+                              policy::kLogGroup + " " + path + " && chmod g+rw " + path
+                        : "",
+                    errnum);
   }
   if (auto fit = check(fd.get(), name, path); !fit) return std::unexpected(std::move(fit.error()));
   return fd;

@@ -19,4 +19,10 @@ struct Unusable {
 // log").
 std::expected<unique_fd, Unusable> open_roots_file(const std::string& path, const std::string& what, int flags);
 
+// Whether nobody but root can put another file at `path` (absolute), or take the file away: the directories on the way
+// belong to root and are not writable by group or others. Those above its own directory may be writable by a group of
+// the system's (gid below 1000), as /var/log is by syslog on some distributions. Code::audit otherwise; `name` is as
+// `what` above.
+Result<void> check_directories_above(const std::string& path, const std::string& name);
+
 }  // namespace umlnet

@@ -39,8 +39,9 @@ class Place(HostileCase):
         if world.LOG.parent.is_symlink():
             world.LOG.parent.unlink()
         world.LOG.parent.mkdir(exist_ok=True)
-        world.LOG.parent.chmod(0o755)
-        os.chown(world.LOG.parent, 0, 0)
+        for directory in (world.LOG.parent, world.LOG.parent.parent):
+            directory.chmod(0o755)
+            os.chown(directory, 0, 0)
         if world.LOG.is_dir():
             world.LOG.rmdir()
         world.reset_log(0o660, LOG_GROUP)
@@ -86,6 +87,14 @@ class Place(HostileCase):
             "a file with another name": (lambda: os.link(world.LOG, "/var/log/second-name"), "has 2 links"),
             "somebody's": (lambda: os.chown(world.LOG, NOBODY, 0), "belongs to uid 65534"),
             "open to everybody": (lambda: world.LOG.chmod(0o666), "is writable by everybody"),
+            "in somebody's directory": (lambda: os.chown(world.LOG.parent, NOBODY, 0), "belongs to uid 65534"),
+            "below somebody's directory": (lambda: os.chown(world.LOG.parent.parent, NOBODY, 0), "belongs to uid 65534"),
+            "in a directory of a group": (lambda: world.LOG.parent.chmod(0o775), "is writable by group or others"),
+            "in a directory of everybody": (lambda: world.LOG.parent.chmod(0o1777), "is writable by group or others"),
+            "below a directory of everybody": (lambda: world.LOG.parent.parent.chmod(0o1777), "is writable by group or others"),
+            "below a directory of a user's group": (
+                lambda: (os.chown(world.LOG.parent.parent, 0, NOBODY), world.LOG.parent.parent.chmod(0o775)),
+                "is writable by group or others"),
         }
         for what, (spoil, words) in cases.items():
             with self.subTest(what):
@@ -94,6 +103,15 @@ class Place(HostileCase):
                 self.everybody_refused(words)
         self.again()
         self.assertFalse(Path("/var/log/nowhere").exists())
+
+    def test_below_a_directory_of_the_system_logger(self) -> None:
+        """Some distributions let the group of syslog write to /var/log."""
+        os.chown(world.LOG.parent.parent, 0, 104)
+        world.LOG.parent.parent.chmod(0o775)
+        self.baseline = self.settled()
+        for helper in self.helpers.values():
+            self.assert_served("up", helper)
+        self.again()
 
     def test_not_there(self) -> None:
         """It is waited for as long as a rotation takes, and never made anew: whoever took it away could do so again."""
