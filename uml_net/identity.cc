@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +13,7 @@
 #include <system_error>
 
 #include "libumlnet/core/unique_fd.h"
+#include "policy/location.h"
 #include "uml_net/priv/capability.h"
 
 namespace umlnet {
@@ -57,7 +59,27 @@ Result<void> take_identity(uid_t uid, gid_t gid) {
   return {};
 }
 
+Error no_privilege(bool had_no_new_privs) {
+  if (auto error = in_user_namespace()) return *std::move(error);
+  if (had_no_new_privs)
+    return {Code::not_privileged, 0,
+            "uml_net was started with no_new_privs set, so that it cannot get its privilege (CAP_NET_ADMIN)",
+            "Start it without: NoNewPrivileges=no in the systemd unit, or a container without no-new-privileges."};
+  return {Code::not_privileged, 0, "uml_net was started without the privilege to change the network (CAP_NET_ADMIN)",
+          "The administrator installs it set-user-ID root (chown root:" + std::string(policy::kGroup) +
+              ", chmod 4754) or with a file capability\n"
+              "(setcap cap_net_admin=p), on a file system that is not mounted nosuid; see uml_net(8)."};
+}
+
 }  // namespace
+
+std::optional<Error> in_user_namespace() {
+  constexpr ino_t kFirst = 0xEFFFFFFD;  // PROC_USER_INIT_INO
+  struct stat status{};
+  if (::stat("/proc/self/ns/user", &status) != 0 || status.st_ino == kFirst) return std::nullopt;
+  return Error{Code::not_privileged, 0, "uml_net was started in a user namespace, where root's files are not root's",
+               "Start it outside of that namespace: not in a rootless container, nor by unshare --user."};
+}
 
 Result<policy::Caller> become_caller() {
   auto groups = read_groups();
@@ -75,16 +97,13 @@ Result<policy::Caller> become_caller() {
   if (auto taken = take_identity(caller.uid, caller.gid); !taken) return std::unexpected(std::move(taken.error()));
   const auto privileged = priv::keep_only_net_admin();
   if (!privileged) return std::unexpected(privileged.error());
+  const bool had_no_new_privs = ::prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 1;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0)
     return fail_errno(Code::kernel, errno, "cannot forbid new privileges");
   // A change of identity sets this back to what /proc/sys/fs/suid_dumpable says.
   if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0)
     return fail_errno(Code::kernel, errno, "cannot keep others from tracing this process");
-  if (!*privileged)
-    return fail(
-        Code::not_privileged, "uml_net was started without the privilege to change the network (CAP_NET_ADMIN)",
-        "The administrator installs it set-user-ID root (chown root:umlnet, chmod 4750) or with a file capability\n"
-        "(setcap cap_net_admin=p), on a file system that is not mounted nosuid; see uml_net(8).");
+  if (!*privileged) return std::unexpected(no_privilege(had_no_new_privs));
   return caller;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "libumlnet/core/error.h"
 #include "policy/caller.h"
@@ -11,8 +12,12 @@ namespace umlnet {
 // Gives up whatever identity the installation gave: real, effective and saved uid and gid are the caller's, verified by
 // reading them back; CAP_NET_ADMIN stays permitted where it was, not in effect; no_new_privs is set; the process stays
 // untraceable. What the kernel says of the caller is returned. Code::not_privileged where CAP_NET_ADMIN is not there,
-// in words that tell the administrator what to do.
+// with what to do: all else has been done then.
 Result<policy::Caller> become_caller();
+
+// Code::not_privileged where the process is in a user namespace other than the first, in which root's files belong to
+// somebody else; nothing otherwise.
+std::optional<Error> in_user_namespace();
 
 // Calls `what` with the real uid in effect, which what the kernel counts for each user then counts against. False where
 // it is not called, or where there is no way back. For a process without any capability: otherwise the way back would

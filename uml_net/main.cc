@@ -542,7 +542,8 @@ int serve(Words arguments) {
   if (!named) return reply.give_up(named.error());
 
   if (is_help(arguments)) {
-    if (const auto caller = become_caller(); !caller) return reply.give_up(caller.error());
+    const auto caller = become_caller();
+    if (!caller && caller.error().code != Code::not_privileged) return reply.give_up(caller.error());
     return print_help(arguments);
   }
 
@@ -561,7 +562,7 @@ int serve(Words arguments) {
   if (!caller) return refuse_unrecorded(caller.error());
   if (!inputs.log) {
     if (inputs.refusals) inputs.refusals->count_missing(caller->uid, std::chrono::system_clock::now());
-    return refuse_unrecorded(inputs.log.error());
+    return refuse_unrecorded(in_user_namespace().value_or(inputs.log.error()));
   }
   if (!apart) return refuse_unrecorded(apart.error());
   if (!inputs.refusals) return refuse_unrecorded(inputs.refusals.error());

@@ -171,7 +171,7 @@ class NoPrivilege(HostCase):
     def test_a_plain_copy_says_in_one_line_what_the_administrator_should_do(self) -> None:
         bridge.add_bridge()
         reply = bridge.ask(world.helper_copy(HELPER, "plain"), user=NOBODY)
-        self.assert_refused(reply, 1, "CAP_NET_ADMIN", "chmod 4750", "setcap cap_net_admin=p")
+        self.assert_refused(reply, 1, "CAP_NET_ADMIN", "chmod 4754", "setcap cap_net_admin=p")
         self.assertEqual(reply.stderr.count("\n"), 1)
 
 

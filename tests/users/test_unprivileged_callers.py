@@ -7,7 +7,7 @@ import time
 import unittest
 from typing import Any
 
-from tests.support import caller, world
+from tests.support import caller, userns, world
 from tests.support.case import HELPER, HostCase
 from tests.support.process import capabilities, status_of
 
@@ -159,8 +159,39 @@ class NoPrivilege(HostCase):
         before = world.snapshot()
         for reply in (caller.tuntap_up(helper, "10.99.0.254", user=NOBODY),
                       caller.framed(helper, "4", "add", "tap0", "10.99.0.1", MASK, user=NOBODY)):
-            self.assert_refused(reply, 77, "CAP_NET_ADMIN", "chmod 4750", "setcap cap_net_admin=p", "nosuid")
+            self.assert_refused(reply, 77, "CAP_NET_ADMIN", "chmod 4754", "setcap cap_net_admin=p", "nosuid")
         self.assertEqual(world.snapshot(), before)
+
+    def test_where_no_program_gets_privilege_that_is_all_it_says(self) -> None:
+        worlds = {"no_new_privs": ["/usr/bin/setpriv", "--no-new-privs"]}
+        if userns.can_be_made_by(NOBODY):
+            worlds["a user namespace"] = ["/usr/bin/unshare", "--user", "--map-root-user"]
+        for how in ("setuid", "filecap"):
+            helper = world.helper_copy(HELPER, how, LOG_GROUP)
+            world.reset_log(mode=0o660, group=LOG_GROUP)
+            for words, prefix in worlds.items():
+                with self.subTest(how, words=words):
+                    done = subprocess.run([*prefix, helper, "4", "add", "tap0", "10.99.0.1", MASK], user=NOBODY, group=NOBODY,
+                                          extra_groups=[], capture_output=True)
+                    reply = caller.Reply(done.returncode, data=done.stdout, stderr=done.stderr.decode(), framed=True)
+                    self.assert_refused(reply, 77 if done.returncode == 77 else 78, words)
+                    said = reply.text if reply.data else reply.stderr
+                    self.assertEqual(said.count("\n"), 2, said)
+                    for wrong in ("chown", "chgrp", "chmod", "setcap", "/var/log", "/etc"):
+                        self.assertNotIn(wrong, said)
+
+    def test_help_and_version_need_neither_privilege_nor_a_file(self) -> None:
+        for how in ("plain", "setuid", "filecap"):
+            helper = world.helper_copy(HELPER, how, LOG_GROUP)
+            for word, says in (("--version", b"speaks UML protocol version 4"), ("--help", b"uml_net 4 tuntap up")):
+                with self.subTest(how, word=word):
+                    done = caller.run("/usr/bin/strace", "-f", "-e", "trace=openat,openat2,open,execve", str(helper), word, user=NOBODY)
+                    self.assertEqual(done.returncode, 0, done)
+                    self.assertIn(says, done.stdout)
+                    for place in (world.POLICY.parent, world.LOG.parent, "/etc/passwd", "/etc/group", "/dev/net/tun"):
+                        self.assertNotIn(str(place), done.stderr.decode())
+                    done = caller.run(helper, word, user=NOBODY)
+                    self.assertEqual((done.returncode, done.stderr), (0, b""))
 
     def test_a_file_system_without_setuid(self) -> None:
         world.helper_copy(HELPER, "setuid")
