@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "policy/location.h"
+
 namespace umlnet {
 namespace {
 
@@ -82,8 +84,8 @@ Result<std::optional<unique_fd>> TrustedPlaces::reach(const std::string& path, i
     if (const unique_fd place(::openat(**above, last, O_PATH | O_NOFOLLOW | O_CLOEXEC)); place)
       if (auto checked = check_owner(place.get(), path, type); !checked) return std::unexpected(checked.error());
     return fail_errno(Code::bad_policy, errnum, "cannot open " + path,
-                      "Installed with a file capability, uml_net reads it as its group: chgrp umlnet " + path +
-                          " and chmod g+r, or chmod a+r.");
+                      std::string("Installed with a file capability, uml_net reads it as its group: chgrp ") +
+                          policy::kLogGroup + " " + path + " && chmod g+r " + path);
   }
   if (auto checked = check_owner(file.get(), path, type); !checked) return std::unexpected(checked.error());
   return file;

@@ -32,8 +32,10 @@ std::string directory_of(const std::string& path) {
 }
 
 std::string give_privilege(const Examination& examination, gid_t group) {
-  const auto name = group != 0 ? group_name(examination.host, group) : "umlnet";
-  return "chown root:" + name + " " + examination.helper + " && chmod 4750 " + examination.helper;
+  const auto name = group_name(examination.host, group);
+  const bool is_callers = group != 0 && name != policy::kLogGroup;
+  return "chown root:" + (is_callers ? name : policy::kGroup) + " " + examination.helper + " && chmod 4754 " +
+         examination.helper;
 }
 
 Finding no_helper() { return cannot_tell("there is no helper to look at", "install uml_net, or say --helper PATH"); }
@@ -139,13 +141,16 @@ Finding examine_access(const Examination& examination) {
   const auto who = viewer.user ? *viewer.user : "uid " + std::to_string(viewer.uid);
   if (host.may_execute(examination.helper)) return ok(who + " may start it");
   const bool by_group = (file->mode & S_IXGRP) != 0 && file->gid != 0;
-  if (!by_group)
+  const auto accounts = host.accounts();
+  // With a file capability the file's group is another, and an access control list has the one of the callers.
+  const bool filecap = installation_of(examination) == Installation::filecap;
+  const auto group_id = filecap && accounts ? accounts->memberships.group_id(policy::kGroup) : file->gid;
+  if (!by_group || !group_id)
     return problem(who + " may not start " + examination.helper + " (mode " + octal(file->mode) + ")",
                    give_privilege(examination, file->gid) + ", and see to the directories above it");
-  const auto group = group_name(host, file->gid);
-  const auto accounts = host.accounts();
+  const auto group = group_name(host, *group_id);
   const auto joined = accounts && viewer.user ? accounts->memberships.groups_of(*viewer.user) : std::vector<gid_t>{};
-  if (std::ranges::find(joined, file->gid) != joined.end())
+  if (std::ranges::find(joined, *group_id) != joined.end())
     return problem(who + " has joined the group " + group + " since this session began, which does not have it yet",
                    "log in again, or newgrp " + group);
   return problem("only members of the group " + group + " may start it, and " + who + " is none",

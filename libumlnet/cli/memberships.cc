@@ -14,6 +14,7 @@ Memberships::Memberships(std::string_view passwd_text, std::string_view group_te
   });
   policy::for_each_account(group_text, [&](const policy::AccountLine& line) {
     names_.emplace(line.id, line.name);
+    ids_.emplace(line.name, line.id);
     auto members = line.rest;
     while (!members.empty() && members.back() == '\r') members.remove_suffix(1);
     while (!members.empty()) {
@@ -41,6 +42,12 @@ std::vector<gid_t> Memberships::groups_of(const std::string& user) const {
 }
 
 bool Memberships::has_members(gid_t group) const { return with_members_.contains(group); }
+
+std::optional<gid_t> Memberships::group_id(const std::string& name) const {
+  const auto it = ids_.find(name);
+  if (it == ids_.end()) return std::nullopt;
+  return it->second;
+}
 
 std::optional<std::string> Memberships::group_name(gid_t group) const {
   const auto it = names_.find(group);

@@ -23,12 +23,14 @@ class Memberships {
   std::vector<gid_t> groups_of(const std::string& user) const;
   bool has_members(gid_t group) const;
   std::optional<std::string> group_name(gid_t group) const;
+  std::optional<gid_t> group_id(const std::string& name) const;
 
  private:
   std::map<std::string, gid_t> primary_;
   std::map<std::string, std::set<gid_t>> groups_;
   std::set<gid_t> with_members_;
   std::map<gid_t, std::string> names_;
+  std::map<std::string, gid_t> ids_;
 };
 
 }  // namespace umlnet::cli

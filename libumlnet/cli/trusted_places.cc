@@ -28,10 +28,14 @@ gid_t group_of_helper(const Examination& examination) {
 // The command that makes the audit log or a file beside it, as an installation does.
 std::string make(const Examination& examination, const std::string& log = policy::kAuditLog) {
   const auto directory = log.substr(0, log.rfind('/'));
-  if (installation_of(examination) != Installation::filecap)
-    return "install -d -m 0750 " + directory + " && install -m 0640 /dev/null " + log;
-  const auto group = group_name(examination.host, group_of_helper(examination));
-  return "install -d -m 0750 -g " + group + " " + directory + " && install -m 0660 -g " + group + " /dev/null " + log;
+  const bool filecap = installation_of(examination) == Installation::filecap;
+  const auto accounts = examination.host.accounts();
+  const bool has_group = accounts && accounts->memberships.group_id(policy::kLogGroup);
+  std::string group;
+  if (filecap || has_group)
+    group = " -g " + (filecap ? group_name(examination.host, group_of_helper(examination)) : policy::kLogGroup);
+  return "install -d -m 0750" + group + " " + directory + " && install -m " + (filecap ? "0660" : "0640") + group +
+         " /dev/null " + log;
 }
 
 // Whether the helper, which is neither root nor the owner, gets `wanted` (4 read, 2 write, 1 search) by its group or as
@@ -52,6 +56,16 @@ std::optional<Finding> examine_directory(const Examination& examination, const s
     return problem(path + ", on the way to the audit log, is a symbolic link",
                    "make it a directory, or build with -Daudit_log=PATH");
   if (!S_ISDIR(file->mode)) return problem(path + " is not a directory", make(examination));
+  if (file->uid != 0)
+    return problem("the directory " + path + ", on the way to the audit log, belongs to uid " +
+                       std::to_string(file->uid) + " and not to root",
+                   "chown root " + path);
+  // As uml_net/roots_file.cc: a group of the system's may write to a directory above.
+  const bool is_own =
+      path == std::string_view(policy::kAuditLog).substr(0, std::string_view(policy::kAuditLog).rfind('/'));
+  if ((file->mode & S_IWOTH) != 0 || ((file->mode & S_IWGRP) != 0 && (is_own || file->gid >= 1000)))
+    return problem("the directory " + path + ", on the way to the audit log, is writable by group or others",
+                   "chmod go-w " + path);
   if (installation_of(examination) == Installation::filecap && !helper_may(examination, *file, 1))
     return problem(
         "uml_net has a file capability, and its group may not pass through " + path,
@@ -75,10 +89,14 @@ std::optional<Finding> examine_record(const Examination& examination, const std:
     return problem(name + " has " + std::to_string(file->links) + " names",
                    "find / -xdev -samefile " + path + " shows them; remove the others");
   if ((file->mode & S_IWOTH) != 0) return problem(name + " is writable by everybody", "chmod o-w " + path);
-  if (installation_of(examination) == Installation::filecap && !helper_may(examination, *file, 2)) {
+  if ((file->mode & S_IWGRP) != 0 && group_name(examination.host, file->gid) == policy::kGroup)
+    return problem(name + " is writable by the group " + policy::kGroup + ", whose members may run uml_net",
+                   "meson install -C build");
+  if (installation_of(examination) == Installation::filecap && !helper_may(examination, *file, 6)) {
     const auto group = group_name(examination.host, group_of_helper(examination));
-    return problem(name + " is not writable by the group of uml_net, which has a file capability",
-                   "chgrp " + group + " " + path + " && chmod g+w " + path);
+    return problem(name + " is not " + (helper_may(examination, *file, 2) ? "readable" : "writable") +
+                       " by the group of uml_net, which has a file capability",
+                   "chgrp " + group + " " + path + " && chmod g+rw " + path);
   }
   if (installation_of(examination) != Installation::filecap && (file->mode & S_IWUSR) == 0)
     return problem(name + " is not writable by its owner", "chmod u+w " + path);

@@ -101,7 +101,7 @@ class Healthy(DoctorCase):
         lines = done.stdout.decode().splitlines()
         self.assertEqual(lines[0], f"problem      helper          {self.helper} has no privilege (mode 0755, no capability): only "
                                    "root gets anything of it")
-        self.assertEqual(lines[1].split(), ["to", "mend", "it:", "chown", "root:nogroup", str(self.helper), "&&", "chmod", "4750",
+        self.assertEqual(lines[1].split(), ["to", "mend", "it:", "chown", "root:nogroup", str(self.helper), "&&", "chmod", "4754",
                                             str(self.helper)])
         self.assertRegex(lines[-1], r"^22 checks, 1 problem")
 
@@ -119,7 +119,7 @@ class TheHelper(DoctorCase):
         os.chown(self.helper, NOBODY, GROUP)
         self.helper.chmod(0o4755)
         self.mend("helper", "belongs to uid 65534")
-        self.assertEqual(stat.S_IMODE(self.helper.stat().st_mode), 0o4750)
+        self.assertEqual(stat.S_IMODE(self.helper.stat().st_mode), 0o4754)
         self.assertEqual(self.ask(), 0)
 
     def test_missing(self) -> None:

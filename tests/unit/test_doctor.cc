@@ -20,7 +20,7 @@ namespace {
 constexpr const char* kHelper = "/usr/local/bin/uml_net";
 constexpr const char* kTun = "/dev/net/tun";
 constexpr const char* kNft = "/usr/sbin/nft";
-constexpr gid_t kGroup = 990;
+constexpr gid_t kGroup = 990, kLogGroup = 989;
 
 // VFS_CAP_REVISION_2 with cap_net_admin permitted.
 const std::string kNetAdmin("\x00\x00\x00\x02\x00\x10\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 20);
@@ -30,7 +30,7 @@ class FakeHost : public HostView {
  public:
   FakeHost() {
     for (const auto* directory : {"/var", "/var/log", "/var/log/umlnet"}) files[directory] = {.mode = S_IFDIR | 0755};
-    files[kHelper] = {.mode = S_IFREG | 04750, .gid = kGroup};
+    files[kHelper] = {.mode = S_IFREG | 04754, .gid = kGroup};
     files[kTun] = {.mode = S_IFCHR | 0666, .device = makedev(10, 200)};
     for (const auto* file : {policy::kAuditLog, policy::kRefusals}) files[file] = {.mode = S_IFREG | 0640};
     texts["/proc/self/status"] = "Name:\tumlnet\nNoNewPrivs:\t0\nCapBnd:\t000001ffffffffff\n";
@@ -101,8 +101,8 @@ class FakeHost : public HostView {
   Result<policy::HostState> network() const override { return network_now; }
   Result<PolicyFacts> policy() const override { return policy_now; }
 
-  KnownAccounts known{policy::Accounts("alice:x:1001:1001::/:/bin/sh\n", "umlnet:x:990:alice\n"),
-                      Memberships("alice:x:1001:1001::/:/bin/sh\n", "umlnet:x:990:alice\n")};
+  KnownAccounts known{policy::Accounts("alice:x:1001:1001::/:/bin/sh\n", "umlnet:x:990:alice\numlnet-log:x:989:\n"),
+                      Memberships("alice:x:1001:1001::/:/bin/sh\n", "umlnet:x:990:alice\numlnet-log:x:989:\n")};
   policy::Caller who = {.uid = 1001, .gid = 1001, .groups = {kGroup}, .pid = 1, .user = "alice", .loginuid = {}};
   std::map<std::string, FileFacts> files;
   std::set<std::string> hidden, running;
@@ -126,10 +126,10 @@ Finding look(const FakeHost& host, const std::string& check, std::optional<std::
 
 void filecap(FakeHost& host) {
   host.capability = kNetAdmin;
-  host.files[kHelper].mode = S_IFREG | 02755;
-  host.files["/var/log/umlnet"] = {.mode = S_IFDIR | 0750, .gid = kGroup};
+  host.files[kHelper] = {.mode = S_IFREG | 02754, .gid = kLogGroup};
+  host.files["/var/log/umlnet"] = {.mode = S_IFDIR | 0750, .gid = kLogGroup};
   for (const auto* file : {policy::kAuditLog, policy::kRefusals})
-    host.files[file] = {.mode = S_IFREG | 0660, .gid = kGroup};
+    host.files[file] = {.mode = S_IFREG | 0660, .gid = kLogGroup};
 }
 
 // A guest of uid 1001 on tap0 that is published in the LAN of eth0, with forwarding as the helper leaves it.
@@ -185,7 +185,7 @@ void go_through(const std::vector<Case>& cases) {
 }
 
 TEST_CASE("doctor: the helper") {
-  constexpr const char* kMend = "chown root:umlnet /usr/local/bin/uml_net && chmod 4750 /usr/local/bin/uml_net";
+  constexpr const char* kMend = "chown root:umlnet /usr/local/bin/uml_net && chmod 4754 /usr/local/bin/uml_net";
   go_through({
       {"helper", [](auto& host) { host.files.erase(kHelper); }, Health::problem, "ENOENT", "--helper"},
       {"helper", [](auto& host) { host.files[kHelper].mode = S_IFREG | 0755; }, Health::problem,
@@ -194,9 +194,9 @@ TEST_CASE("doctor: the helper") {
       {"helper", [](auto& host) { host.files[kHelper].mode = S_IFREG | 04775; }, Health::problem, "mode 4775", kMend},
       {"helper", [](auto& host) { host.files[kHelper].mode = S_IFDIR | 0755; }, Health::problem, "is not a program"},
       {"helper", [](auto& host) { host.files[kHelper].mode = S_IFREG | 04755; }, Health::ok, "for everybody"},
-      {"helper", [](auto& host) { host.files[kHelper].mode = S_IFREG | 04750; }, Health::ok,
+      {"helper", [](auto& host) { host.files[kHelper].mode = S_IFREG | 04754; }, Health::ok,
        "members of the group umlnet"},
-      {"helper", filecap, Health::ok, "cap_net_admin, and opens its files as group umlnet"},
+      {"helper", filecap, Health::ok, "cap_net_admin, and opens its files as group umlnet-log"},
       {"helper", [](auto& host) { host.hidden.insert(kHelper); }, Health::cannot_tell, "EACCES", "sudo"},
       {"mount", [](auto& host) { host.filesystems[kHelper] = {.nosuid = true}; }, Health::problem, "mounted nosuid",
        "mount -o remount,suid"},
@@ -207,6 +207,13 @@ TEST_CASE("doctor: the helper") {
          host.who.user = "bob";
        },
        Health::problem, "only members of the group umlnet", "usermod -aG umlnet bob"},
+      {"access",
+       [](auto& host) {
+         filecap(host);
+         host.executable = false;
+         host.who.user = "bob";
+       },
+       Health::problem, "only members of the group umlnet may", "usermod -aG umlnet bob"},
       {"access", [](auto& host) { host.executable = false; }, Health::problem, "since this session began",
        "newgrp umlnet"},
       {"access",
@@ -284,7 +291,7 @@ TEST_CASE("doctor: /dev/net/tun, for either installation") {
       {"tun",
        [&](auto& host) {
          filecap(host);
-         host.files[kTun] = {.mode = S_IFCHR | 0660, .gid = kGroup, .device = makedev(10, 200)};
+         host.files[kTun] = {.mode = S_IFCHR | 0660, .gid = kLogGroup, .device = makedev(10, 200)};
          host.tun_error = EACCES;
        },
        Health::ok, "the group of uml_net"},
@@ -336,13 +343,14 @@ TEST_CASE("doctor: the audit log") {
   constexpr const char* kLog = policy::kAuditLog;
   go_through({
       {"audit-log", [&](auto& host) { host.files.erase(kLog); }, Health::problem, "is not there",
-       "install -d -m 0750 /var/log/umlnet && install -m 0640 /dev/null /var/log/umlnet/audit.jsonl"},
+       "install -d -m 0750 -g umlnet-log /var/log/umlnet && install -m 0640 -g umlnet-log /dev/null "
+       "/var/log/umlnet/audit.jsonl"},
       {"audit-log",
        [&](auto& host) {
          filecap(host);
          host.files.erase(kLog);
        },
-       Health::problem, "is not there", "install -m 0660 -g umlnet /dev/null /var/log/umlnet/audit.jsonl"},
+       Health::problem, "is not there", "install -m 0660 -g umlnet-log /dev/null /var/log/umlnet/audit.jsonl"},
       {"audit-log", [&](auto& host) { host.files.erase("/var/log/umlnet"); }, Health::problem,
        "the directory /var/log/umlnet of the audit log is not there", "install -d"},
       {"audit-log", [&](auto& host) { host.files["/var/log"].mode = S_IFLNK | 0777; }, Health::problem,
@@ -363,7 +371,23 @@ TEST_CASE("doctor: the audit log") {
          host.files[kLog].mode = S_IFREG | 0640;
        },
        Health::problem, "not writable by the group of uml_net",
-       "chgrp umlnet /var/log/umlnet/audit.jsonl && chmod g+w"},
+       "chgrp umlnet-log /var/log/umlnet/audit.jsonl && chmod g+rw"},
+      {"audit-log",
+       [&](auto& host) {
+         filecap(host);
+         host.files[kLog].gid = kGroup;
+       },
+       Health::problem, "is writable by the group umlnet, whose members", "meson install"},
+      {"audit-log", [&](auto& host) { host.files["/var/log/umlnet"].mode = S_IFDIR | 0770; }, Health::problem,
+       "writable by group or others", "chmod go-w /var/log/umlnet"},
+      {"audit-log", [&](auto& host) { host.files["/var/log"].mode = S_IFDIR | 01777; }, Health::problem,
+       "writable by group or others", "chmod go-w /var/log"},
+      {"audit-log", [&](auto& host) { host.files["/var/log"] = {.mode = S_IFDIR | 0775, .gid = 1001}; },
+       Health::problem, "writable by group or others", "chmod go-w /var/log"},
+      {"audit-log", [&](auto& host) { host.files["/var/log"] = {.mode = S_IFDIR | 0775, .gid = 104}; }, Health::ok,
+       "can be written to"},
+      {"audit-log", [&](auto& host) { host.files["/var/log"].uid = 7; }, Health::problem, "belongs to uid 7",
+       "chown root /var/log"},
       {"audit-log",
        [&](auto& host) {
          filecap(host);
@@ -374,7 +398,7 @@ TEST_CASE("doctor: the audit log") {
       {"audit-log", [&](auto& host) { host.filesystems[kLog] = {.read_only = true, .free = 1 << 20}; }, Health::problem,
        "read-only", "mount -o remount,rw"},
       {"refusals", [&](auto& host) { host.files.erase(policy::kRefusals); }, Health::warning, "is not there: a flood",
-       "install -m 0640 /dev/null /var/log/umlnet/audit.refusals"},
+       "install -m 0640 -g umlnet-log /dev/null /var/log/umlnet/audit.refusals"},
       {"refusals", [&](auto& host) { host.files[policy::kRefusals].uid = 7; }, Health::warning, "belongs to uid 7",
        "chown root"},
       {"refusals", [&](auto& host) { host.hidden.insert(policy::kRefusals); }, Health::cannot_tell, "may not look"},

@@ -20,6 +20,8 @@ TEST_CASE("memberships: own groups, lists of members, names") {
   CHECK(known.groups_of("root").empty());
   CHECK(known.group_name(400) == "umlnet");
   CHECK_FALSE(known.group_name(4711).has_value());
+  CHECK(known.group_id("lab") == 500u);
+  CHECK_FALSE(known.group_id("nobodys").has_value());
   CHECK(known.has_members(500));
   CHECK(known.has_members(0));
   CHECK_FALSE(known.has_members(600));
