@@ -265,7 +265,7 @@ class Changes(AuditCase):
 class Disks(AuditCase):
     def test_no_room_for_a_whole_line(self) -> None:
         """A real small disk. What of a line got onto it is all that is lost."""
-        world.sh("mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(world.LOG.parent))
+        world.sh("mount", "-t", "tmpfs", "-o", "size=8k,mode=0755", "tmpfs", str(world.LOG.parent))
         self.addCleanup(world.sh, "umount", str(world.LOG.parent))
         before = world.snapshot()
         for room in (0, 1, 2, 3, 100, 200):
@@ -291,7 +291,7 @@ class Disks(AuditCase):
         self.assertEqual(world.snapshot(), before)
 
     def test_a_read_only_file_system(self) -> None:
-        world.sh("mount", "-t", "tmpfs", "tmpfs", str(world.LOG.parent))
+        world.sh("mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", str(world.LOG.parent))
         self.addCleanup(world.sh, "umount", str(world.LOG.parent))
         world.reset_log()
         world.sh("mount", "-o", "remount,ro", str(world.LOG.parent))
