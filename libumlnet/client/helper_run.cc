@@ -65,6 +65,7 @@ HelperRun::Event HelperRun::wait(int fd, const Deadline& deadline) {
     // Where it has ended already, what is in `fd` is there now or never.
     const int ready = ::poll(polls.data(), polls.size(), process_.has_ended() ? 0 : deadline.milliseconds_left());
     if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) return Event::deadline;  // it would fail again at once: there is no waiting
     if ((polls[2].revents & POLLIN) != 0) take_complaints();
     if (polls[0].revents != 0) return Event::readable;
     if (process_.has_ended()) return Event::ended;
