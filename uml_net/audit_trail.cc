@@ -112,9 +112,7 @@ Record Trail::granted(const policy::Grant& grant, Event event, Stage stage) cons
 
 Result<void> Trail::intend(const policy::Grant& grant) {
   const Record intent = granted(grant, Event::accept, Stage::intent);
-  // What is collected was left by others.
-  const bool is_own = caller_.uid != 0 && !std::holds_alternative<CollectGarbage>(grant.request());
-  if (!is_own || refusals_.count_change(caller_.uid, intent.time)) return add_or_count(intent);
+  if (caller_.uid == 0 || refusals_.count_change(caller_.uid, intent.time)) return add_or_count(intent);
   auto busy = fail(Code::busy,
                    "uid " + std::to_string(caller_.uid) + " makes too many changes: after the first " +
                        std::to_string(RefusalCounters::kChanges) + ", " +

@@ -20,7 +20,7 @@ case $privilege in
 esac
 if [ -n "${DESTDIR:-}" ] || [ "$(id -u)" != 0 ]; then
   if [ -n "${DESTDIR:-}" ]; then chmod "$mode" "$helper"; fi
-  say "not installed as root into place: give $helper its privilege with"
+  say "not installed as root into place: make the groups $group and $log_group, and give $helper its privilege with"
   say "  chown $owner $helper && chmod $mode $helper"
   if [ "$privilege" = filecap ]; then say "  setfacl --set $acl $helper && setcap cap_net_admin=p $helper"; fi
   exit 0
