@@ -26,34 +26,17 @@ bool counts_against_limits(const Request& request) {
   return demand.devices != 0 || demand.addresses != 0;
 }
 
-std::optional<Error> over_limits(const Grant& grant, const HostState& after) {
-  if (!grant.limits()) return std::nullopt;
-  const auto over = [&](std::string_view limit, unsigned most, unsigned held) -> std::optional<Error> {
-    if (held <= most) return std::nullopt;
-    return Error{Code::denied, 0,
-                 "rule " + grant.rule() + " allows this but for " + std::string(limit) + " " + std::to_string(most) +
-                     ": other requests of uid " + std::to_string(grant.uid()) + " were quicker",
-                 "What was done is taken back. Stop a guest, or ask the administrator for a higher limit."};
-  };
-  const auto demand = demand_of(grant.request());
-  if (demand.devices != 0)
-    if (auto error = over("max_devices", grant.limits()->devices, after.devices_of(grant.uid()))) return error;
-  if (demand.addresses != 0) return over("max_addresses", grant.limits()->addresses, after.addresses_of(grant.uid()));
-  return std::nullopt;
-}
-
 std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, const Request& request,
                                     const HostState& host) {
   const auto refused = [](Denial denial) { return std::unexpected(std::move(denial)); };
 
   // Anybody may have removed what belongs to nobody, or to himself; no rule speaks of it.
   if (std::holds_alternative<CollectGarbage>(request))
-    return Grant(request, caller.uid, {}, "what guests that are gone left behind", std::nullopt, std::nullopt);
+    return Grant(request, caller.uid, {}, "what guests that are gone left behind", std::nullopt);
   if (std::holds_alternative<RemoveInterface>(request)) {
     if (auto error = host_refusal(caller, request, host)) return refused({{}, *std::move(error)});
     return Grant(request, caller.uid, {},
-                 caller.uid == 0 ? "real uid 0 needs no rule" : "one's own device needs no rule", std::nullopt,
-                 std::nullopt);
+                 caller.uid == 0 ? "real uid 0 needs no rule" : "one's own device needs no rule", std::nullopt);
   }
 
   const auto answers = answers_of(policy, caller, request, host);
@@ -72,13 +55,12 @@ std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, 
     if (auto error = host_refusal(caller, request, host)) return refused({rule.name, *std::move(error)});
     std::set<std::string> lan;
     for (const auto& name : rule.lan.value_or(std::vector<IfName>{})) lan.insert(name.str());
-    return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation, std::move(lan),
-                 caller.uid != 0 ? std::optional(Limits{rule.max_devices, rule.max_addresses}) : std::nullopt);
+    return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation, std::move(lan));
   }
 
   if (caller.uid == 0) {
     if (auto error = host_refusal(caller, request, host)) return refused({{}, *std::move(error)});
-    return Grant(request, caller.uid, {}, "real uid 0 needs no rule", std::nullopt, std::nullopt);
+    return Grant(request, caller.uid, {}, "real uid 0 needs no rule", std::nullopt);
   }
   if (!policy.present)
     return refused(denied({}, "there is no policy on this host, so only root may use uml_net",

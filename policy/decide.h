@@ -34,12 +34,6 @@ struct Denial {
 std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, const Request& request,
                                     const HostState& host);
 
-// How much a caller may hold at a time.
-struct Limits {
-  unsigned devices;
-  unsigned addresses;
-};
-
 // A request that may be carried out, and within which bounds. Only decide() makes one.
 class Grant {
  public:
@@ -48,36 +42,27 @@ class Grant {
   const std::string& rule() const { return rule_; }  // empty where no rule was needed
   const std::string& reason() const { return reason_; }
 
-  const std::optional<Limits>& limits() const { return limits_; }  // nullopt: none
-
   // Whether guest addresses may be published on the LAN device `name`, and forwarded from there.
   bool may_publish_on(const std::string& name) const;
 
  private:
   friend std::expected<Grant, Denial> decide(const Policy&, const Caller&, const Request&, const HostState&);
-  Grant(Request request, uid_t uid, std::string rule, std::string reason, std::optional<std::set<std::string>> lan,
-        std::optional<Limits> limits)
+  Grant(Request request, uid_t uid, std::string rule, std::string reason, std::optional<std::set<std::string>> lan)
       : request_(std::move(request)),
         uid_(uid),
         rule_(std::move(rule)),
         reason_(std::move(reason)),
-        lan_(std::move(lan)),
-        limits_(limits) {}
+        lan_(std::move(lan)) {}
 
   Request request_;
   uid_t uid_;
   std::string rule_;
   std::string reason_;
   std::optional<std::set<std::string>> lan_;  // nullopt: all devices
-  std::optional<Limits> limits_;
 };
 
 // Whether a request of this kind adds to what its caller holds, so that two of them at once could both see the last
 // free place.
 bool counts_against_limits(const Request& request);
-
-// Whether the grant's caller holds more than the grant's limits in `after`, the host as it is with the grant carried
-// out; in the words of a refusal. Two requests that were decided on the same state of the host show in this way.
-std::optional<Error> over_limits(const Grant& grant, const HostState& after);
 
 }  // namespace umlnet::policy

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "policy/demand.h"
-
 namespace umlnet::policy {
 
 namespace {
@@ -32,9 +30,5 @@ struct Of {
 }  // namespace
 
 Extent extent_of(const Request& request) { return std::visit(Of{}, request); }
-
-Extent extent_of_limits(const Request& request) {
-  return demand_of(request).addresses == 0 ? Extent::links : Extent::addresses;
-}
 
 }  // namespace umlnet::policy

@@ -18,7 +18,4 @@ enum class Extent : std::uint8_t {
 // What decide() and the plan for its grant look at, and what garbage there may be.
 Extent extent_of(const Request& request);
 
-// What over_limits() looks at.
-Extent extent_of_limits(const Request& request);
-
 }  // namespace umlnet::policy

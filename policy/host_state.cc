@@ -186,9 +186,16 @@ bool is_stale(const HostState& host, const Ipv6ProxyEntry& entry) {
   return rtnetlink::is_our_protocol(entry.protocol) && host.guest_route(entry.address) == nullptr;
 }
 
+bool lacks_forwarding(const HostState& host, const Link& lan) {
+  return !lan.ipv4.forwarding && std::ranges::any_of(host.proxy_entries, [&](const ProxyEntry& entry) {
+    return entry.ifindex == lan.ifindex && rtnetlink::is_our_protocol(entry.protocol) && !is_stale(host, entry);
+  });
+}
+
 bool has_garbage(const HostState& host) {
   const auto is_left = [&](const auto& entry) { return is_stale(host, entry); };
-  return std::ranges::any_of(host.links, is_abandoned) || std::ranges::any_of(host.proxy_entries, is_left) ||
+  const auto lacks = [&](const Link& lan) { return lacks_forwarding(host, lan); };
+  return std::ranges::any_of(host.links, is_abandoned) || std::ranges::any_of(host.links, lacks) || std::ranges::any_of(host.proxy_entries, is_left) ||
          std::ranges::any_of(host.ipv6_proxy_entries, is_left);
 }
 

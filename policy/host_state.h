@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@
 namespace umlnet::policy {
 
 struct HostState {
+  // Boot time (boot_time()) before the first of it was read. Zero: so old that no plan for it is carried out.
+  std::chrono::nanoseconds read_at{};
   std::vector<rtnetlink::Link> links;
   std::vector<rtnetlink::Address> addresses;
   std::vector<rtnetlink::Route> routes;  // unicast, main table
@@ -75,7 +78,12 @@ bool is_abandoned(const rtnetlink::Link& link);
 bool is_stale(const HostState& host, const rtnetlink::ProxyEntry& entry);
 bool is_stale(const HostState& host, const rtnetlink::Ipv6ProxyEntry& entry);
 
-// Whether guests that are gone left anything behind.
+// A device on which this toolkit publishes an IPv4 guest that is there, and which does not forward: somebody else turned
+// that off, as one does who does not know of the guest yet.
+bool lacks_forwarding(const HostState& host, const rtnetlink::Link& lan);
+
+// Whether anything is amiss that a garbage collection puts right: what guests that are gone left behind, and what one
+// that is there lacks.
 bool has_garbage(const HostState& host);
 
 }  // namespace umlnet::policy

@@ -3,6 +3,7 @@
 // files.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,10 @@ inline constexpr const char* kGroupFile = "/etc/group";
 
 // kPolicyFile and then the *.json of kPolicyDirectory, in the order in which they count. Empty: there is no policy
 // file.
-// `places` is what was opened on the way, for what else is to be read.
-Result<std::vector<PolicyText>> read_policy_files(TrustedPlaces& places);
+// `places` is what was opened on the way, for what else is to be read. `keep` gets each file that was read, and what
+// fstat(2) said of it then.
+using KeepFile = std::function<void(unique_fd file, const struct stat& status)>;
+Result<std::vector<PolicyText>> read_policy_files(TrustedPlaces& places, const KeepFile& keep = {});
 
 // The text of kPasswdFile or kGroupFile; empty where it is not there.
 Result<std::string> read_account_file(const std::string& path);

@@ -104,7 +104,7 @@ Result<std::optional<unique_fd>> open_trusted(const std::string& path) { return 
 
 Result<void> check_trusted_socket(const std::string& path) { return TrustedPlaces().check_socket(path); }
 
-Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit) {
+Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit, struct stat* status) {
   for (int tries = 0; tries < kReadTries; ++tries) {
     struct stat before{}, after{};
     if (::fstat(fd, &before) != 0) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
@@ -122,7 +122,9 @@ Result<std::string> read_whole(int fd, const std::string& path, std::size_t limi
     if (size < 0) return fail_errno(Code::bad_policy, errno, "cannot read " + path);
     if (text.size() > limit)
       return untrusted(path + " is longer than " + std::to_string(limit) + " bytes", "shorten it.");
-    if (::fstat(fd, &after) == 0 && same_state(before, after)) return text;
+    if (::fstat(fd, &after) != 0 || !same_state(before, after)) continue;
+    if (status != nullptr) *status = after;
+    return text;
   }
   return fail(Code::bad_policy, path + " is being written to without a pause",
               "Write a new file beside it and rename it into its place.");

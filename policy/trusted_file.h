@@ -1,6 +1,7 @@
 // Files that a privileged program believes only if nobody but root could have written them.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -44,7 +45,7 @@ Result<std::optional<unique_fd>> open_trusted(const std::string& path);
 Result<void> check_trusted_socket(const std::string& path);
 
 // The whole content, at most `limit` bytes. A file that is written to while it is read is read again, so that the
-// result is one state of it.
-Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit);
+// result is one state of it: that of `status`, where it is not null.
+Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit, struct stat* status = nullptr);
 
 }  // namespace umlnet

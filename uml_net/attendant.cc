@@ -79,6 +79,7 @@ SeccompFilter attendant_filter(int channel) {
   filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
   filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel);
   filter.allow(SYS_socketpair, {Where::equals(0, AF_UNIX)}).allow(SYS_fcntl, {Where::equals(1, F_SETFL)});
+  filter.allow(SYS_fstatfs);
   filter.allow(SYS_socket, {Where::equals(0, static_cast<std::uint64_t>(priv::kNamespaceSocketFamily))})
       .allow(SYS_setsockopt)
       .allow(SYS_setns);

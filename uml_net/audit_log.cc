@@ -8,7 +8,7 @@
 #include <chrono>
 #include <cstddef>
 
-#include "uml_net/look_at_fd.h"
+#include "libumlnet/core/look_at_fd.h"
 #include "uml_net/priv/capability.h"
 #include "uml_net/roots_file.h"
 #include "uml_net/try_for.h"

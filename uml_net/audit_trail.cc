@@ -130,19 +130,18 @@ Result<void> Trail::done(const policy::Grant& grant, const priv::Outcome& outcom
   return add(record);
 }
 
-Result<void> Trail::failed(const policy::Grant& grant, const Error& error, const std::vector<std::string>& left) {
+Result<void> Trail::failed(const policy::Grant& grant, const Error& error, const std::vector<std::string>& taken) {
   Record record = granted(grant, Event::reject, Stage::result);
   put_error(record, error);
-  record.changes = left;
+  record.changes = taken;
   return add(record);
 }
 
 Result<void> Trail::taken_back(const policy::Grant& grant, const Error& reply_error,
-                               const std::vector<std::string>& left) {
+                               const std::vector<std::string>& taken) {
   Record record = granted(grant, Event::exit, Stage::result);
   put_error(record, reply_error);
-  record.changes = {"all taken back"};
-  if (!left.empty()) record.changes = left;
+  record.changes = taken;
   return add(record);
 }
 

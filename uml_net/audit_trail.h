@@ -43,10 +43,11 @@ class Trail {
   // Before the change. Without this line there is no change. Code::busy, and a line that says so, where the caller,
   // which is not root, makes more changes than its rate allows.
   Result<void> intend(const policy::Grant& grant);
-  // After it: done; done but failed; done and taken back, because the caller did not take the reply.
+  // After it: done; failed; done and taken back, because the caller did not take the reply. `taken` is what was taken
+  // back, and what could not be, in words.
   Result<void> done(const policy::Grant& grant, const priv::Outcome& outcome);
-  Result<void> failed(const policy::Grant& grant, const Error& error, const std::vector<std::string>& left = {});
-  Result<void> taken_back(const policy::Grant& grant, const Error& reply_error, const std::vector<std::string>& left);
+  Result<void> failed(const policy::Grant& grant, const Error& error, const std::vector<std::string>& taken = {});
+  Result<void> taken_back(const policy::Grant& grant, const Error& reply_error, const std::vector<std::string>& taken);
 
   // Nothing was changed: refused by `rule` (may be empty), or before any rule was asked; or granted, and all was there
   // already. `request` is the one of a control record, where it is not the call's own. Of a flood of these of one uid

@@ -25,8 +25,7 @@ bool set_lock(int file, uid_t uid, short type) {
 }  // namespace
 
 Result<CallerLock> CallerLock::take(const Files& files, uid_t uid) {
-  const bool stays = files.counters >= 0;
-  const int file = stays ? files.counters : files.log;
+  const int file = files.counters >= 0 ? files.counters : files.log;
   bool locked = false;
   const bool settled = try_for(kPatience, [&] {
     locked = set_lock(file, uid, F_WRLCK);
@@ -36,7 +35,7 @@ Result<CallerLock> CallerLock::take(const Files& files, uid_t uid) {
     return fail(
         Code::busy, "another request of uid " + std::to_string(uid) + " is still under way",
         "Try again in a moment. If this goes on: is a uml_net of yours stopped (ps -o pid,stat,cmd -C uml_net)?");
-  return CallerLock(locked ? file : -1, uid, locked && stays);
+  return CallerLock(locked ? file : -1, uid);
 }
 
 CallerLock::~CallerLock() {

@@ -1,4 +1,5 @@
-// One request of a user at a time, where it counts: two that were decided at once would both see the last free place.
+// One request of a user at a time, where it counts: of two that were decided at once both would see the last free
+// place, and look again, and be refused.
 #pragma once
 
 #include <sys/types.h>
@@ -23,20 +24,14 @@ class CallerLock {
   // system without locks there is none.
   static Result<CallerLock> take(const Files& files, uid_t uid);
 
-  // Whether it was certainly one and the same lock for all of the user's requests. If not, over_limits() is to be asked
-  // again behind the change.
-  bool is_certain() const { return is_certain_; }
-
-  CallerLock(CallerLock&& other) noexcept
-      : file_(std::exchange(other.file_, -1)), uid_(other.uid_), is_certain_(other.is_certain_) {}
+  CallerLock(CallerLock&& other) noexcept : file_(std::exchange(other.file_, -1)), uid_(other.uid_) {}
   CallerLock& operator=(CallerLock&&) = delete;
   ~CallerLock();
 
  private:
-  CallerLock(int file, uid_t uid, bool is_certain) : file_(file), uid_(uid), is_certain_(is_certain) {}
+  CallerLock(int file, uid_t uid) : file_(file), uid_(uid) {}
   int file_;  // -1: nothing to let go of
   uid_t uid_;
-  bool is_certain_;
 };
 
 }  // namespace umlnet

@@ -1,6 +1,6 @@
 #include "uml_net/elsewhere.h"
 
-#include "uml_net/look_at_fd.h"
+#include "libumlnet/core/look_at_fd.h"
 #include "uml_net/priv/network_namespace.h"
 
 namespace umlnet {

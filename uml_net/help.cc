@@ -41,13 +41,11 @@ bool is_version(std::string_view word) { return word == "--version"; }
 
 }  // namespace
 
-bool is_help(std::span<const std::string_view> arguments) {
-  return arguments.size() == 1 && (arguments[0] == "--help" || arguments[0] == "-h" || is_version(arguments[0]));
-}
+bool is_help(std::string_view word) { return word == "--help" || word == "-h" || is_version(word); }
 
-int print_help(std::span<const std::string_view> arguments) {
+int print_help(std::string_view word) {
   std::string text(kHelp);
-  if (is_version(arguments[0]))
+  if (is_version(word))
     text =
         std::string("uml_net ") + UMLNET_VERSION +
         ", speaks UML protocol version 4, the native protocol version 5 and QEMU's bridge-helper protocol\npolicy: " +

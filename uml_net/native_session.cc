@@ -1,11 +1,12 @@
 #include "uml_net/native_session.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <iterator>
 #include <string>
 
@@ -16,18 +17,37 @@
 
 namespace umlnet {
 
-std::uint32_t session_group(const RequestId& id) {
-  std::uint32_t number = 0;
-  const std::string text = id.str();  // which begins with eight random hexadecimal digits
-  std::from_chars(text.data(), text.data() + 8, number, 16);
-  return number | 0x80000000U;
+namespace {
+
+// The kernel gives each descriptor that comes with a message the lowest number that is free.
+Result<void> move_out_of_the_way(std::vector<unique_fd>& fds) {
+  for (auto& fd : fds) {
+    fd = unique_fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, priv::kFirstForeignFd));
+    if (fd) continue;
+    const int errnum = errno == EINVAL ? EMFILE : errno;  // the limit is below that number
+    fds.clear();
+    return fail_errno(Code::usage, errnum, "cannot take the descriptors that came with the request",
+                      "They have numbers from " + std::to_string(priv::kFirstForeignFd) +
+                          " on: close devices, or begin with a higher hard limit on open files (ulimit -Hn).");
+  }
+  return {};
 }
+
+void raise_limit_on_files() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
+}  // namespace
 
 Result<NativeSession> NativeSession::prepare() {
   if (!kind_of(STDOUT_FILENO).is_connected_unix(SOCK_SEQPACKET))
     return fail(Code::bad_channel,
                 "fd 1 is not a connected AF_UNIX sequenced-packet socket, so there is no way to take requests",
                 "A session's requests and answers are one packet each; see uml_net(8).");
+  raise_limit_on_files();
   auto signals = hold_signals_back();
   if (!signals) return std::unexpected(std::move(signals.error()));
   return NativeSession(*std::move(signals));
@@ -58,6 +78,7 @@ std::variant<Message, Error, NativeSession::End> NativeSession::next() {
     }
     // A packet without bytes is taken for the end as well: there is no telling one from the other.
     if (message->bytes.empty()) return End{"the caller closed the session"};
+    if (auto moved = move_out_of_the_way(message->fds); !moved) return std::move(moved.error());
     return *std::move(message);
   }
 }

@@ -2,20 +2,15 @@
 // the socket.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/fd_passing.h"
-#include "libumlnet/core/request_id.h"
 #include "libumlnet/core/unique_fd.h"
 
 namespace umlnet {
-
-// The link group of what a session makes: a number of its own, in the upper half, where people choose none.
-std::uint32_t session_group(const RequestId& id);
 
 class NativeSession {
  public:

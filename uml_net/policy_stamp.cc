@@ -9,7 +9,8 @@
 #include <cerrno>
 #include <string>
 
-#include "uml_net/look_at_fd.h"
+#include "libumlnet/core/look_at_fd.h"
+#include "uml_net/file_stamp.h"
 
 namespace umlnet {
 namespace {
@@ -22,11 +23,6 @@ std::string_view last_part(std::string_view path) { return path.substr(path.rfin
 // Only the administrator chooses what goes in: it need not withstand anybody.
 std::uint64_t number_of(std::string_view name, std::uint64_t inode) {
   return (std::hash<std::string_view>()(name) ^ inode) * 0x9e3779b97f4a7c15U;
-}
-
-bool is_the_same(const struct stat& one, const struct stat& other) {
-  return one.st_ctim.tv_sec == other.st_ctim.tv_sec && one.st_ctim.tv_nsec == other.st_ctim.tv_nsec &&
-         one.st_size == other.st_size;
 }
 
 }  // namespace
@@ -87,7 +83,7 @@ std::expected<bool, int> PolicyStamp::is_current() const {
   if (!now) return std::unexpected(now.error());
   return *now == listing_ && std::ranges::all_of(files_, [](const File& file) {
     struct stat status{};
-    return look_at_fd(file.fd.get(), status) && is_the_same(status, file.status);
+    return look_at_fd(file.fd.get(), status) && is_unchanged(file.status, status);
   });
 }
 

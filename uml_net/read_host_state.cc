@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <functional>
 
+#include "libumlnet/core/boot_time.h"
+
 namespace umlnet {
 
 using policy::HostState;
@@ -69,6 +71,7 @@ bool has_own_entries(const HostState& host) {
 
 Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent extent) {
   HostState host;
+  host.read_at = boot_time();
   // Proxy entries before routes: a helper that adds an address makes the route first, so that no entry seen here can
   // look stale only because its route was not there yet.
   if (extent != policy::Extent::links)

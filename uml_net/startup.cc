@@ -11,16 +11,15 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <span>
 
 #include "libumlnet/core/close_fds.h"
 
 namespace umlnet {
 namespace {
 
-Result<unique_fd> settle_fds(std::optional<int> keep) {
+Result<unique_fd> settle_fds(int keep) {
   // Looked at first: what is opened from here on must not be taken for it.
-  unique_fd kept(keep && ::fcntl(*keep, F_GETFD) >= 0 ? *keep : -1);
+  const bool is_open = keep >= 0 && ::fcntl(keep, F_GETFD) >= 0;
   // open() gives the lowest free number, so this fills the holes below 3 from the left.
   int fd = -1;
   do {
@@ -29,8 +28,10 @@ Result<unique_fd> settle_fds(std::optional<int> keep) {
       return fail_errno(Code::kernel, errno, "cannot open /dev/null",
                         errno == EMFILE ? "The caller's limit on open files (ulimit -n) is too low for uml_net." : "");
   } while (fd <= STDERR_FILENO);
-  const int number = kept.get();
-  if (auto closed = close_fds_from(STDERR_FILENO + 1, std::span(&number, kept ? 1 : 0)); !closed)
+  if (is_open && keep != kNamedFd && ::dup3(keep, kNamedFd, O_CLOEXEC) < 0)
+    return fail_errno(Code::kernel, errno, "cannot give the caller's descriptor another number");
+  unique_fd kept(is_open ? kNamedFd : -1);
+  if (auto closed = close_fds_from(kept ? kNamedFd + 1 : kNamedFd, {}); !closed)
     return std::unexpected(std::move(closed.error()));
   return kept;
 }
@@ -79,7 +80,7 @@ Result<void> keep_words_out_of(int fd) {
   return {};
 }
 
-Result<unique_fd> leave_callers_world(std::optional<int> keep) {
+Result<unique_fd> leave_callers_world(int keep) {
   ::clearenv();
   if (auto enough = settle_stack(); !enough) return std::unexpected(std::move(enough.error()));
   auto kept = settle_fds(keep);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <string>
 
 #include "policy/location.h"
 #include "policy/policy_files.h"
@@ -29,25 +30,36 @@ Result<unique_fd> open_tun() {
   }
 }
 
-Result<std::vector<unique_fd>> open_tuns(unsigned number) {
-  std::vector<unique_fd> tuns;
-  while (tuns.size() < number) {
-    auto tun = open_tun();
-    if (!tun) return std::unexpected(std::move(tun.error()));
-    tuns.push_back(*std::move(tun));
+// And takes note of its directory, in which names change when the log is rotated.
+Result<audit::Log> open_log(FileStamp& stamp) {
+  const std::string path = policy::kAuditLog, directory = path.substr(0, path.rfind('/'));
+  FileStamp place;
+  place.add_directory(directory.c_str());
+  auto log = audit::Log::open(path);
+  if (!place.is_current()) {  // it was waited for
+    place = FileStamp();
+    place.add_directory(directory.c_str());
+    log = audit::Log::open(path);
   }
-  return tuns;
+  stamp.add(std::move(place));
+  return log;
 }
 
 }  // namespace
 
-TrustedInputs open_trusted_inputs(unsigned tuns) {
+TrustedInputs open_trusted_inputs() {
+  FileStamp stamp;
+  for (const auto* directory : {policy::kPolicyRoot, policy::kPolicyDirectory}) stamp.add_directory(directory);
   TrustedPlaces places;
-  return {.policy = policy::read_policy_files(places),
+  auto policy = policy::read_policy_files(
+      places, [&](unique_fd file, const struct stat& status) { stamp.add_file(std::move(file), status); });
+  auto log = open_log(stamp);
+  return {.policy = std::move(policy),
           .accounts = policy::read_accounts(places),
-          .log = audit::Log::open(policy::kAuditLog),
+          .log = std::move(log),
           .refusals = audit::RefusalCounters::open(policy::kRefusals),
-          .tuns = open_tuns(tuns)};
+          .tun = open_tun(),
+          .stamp = std::move(stamp)};
 }
 
 }  // namespace umlnet

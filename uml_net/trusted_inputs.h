@@ -8,6 +8,7 @@
 #include "policy/accounts.h"
 #include "policy/load.h"
 #include "uml_net/audit_log.h"
+#include "uml_net/file_stamp.h"
 #include "uml_net/refusal_counters.h"
 
 namespace umlnet {
@@ -18,11 +19,12 @@ struct TrustedInputs {
   Result<policy::Accounts> accounts;
   Result<audit::Log> log;
   Result<audit::RefusalCounters> refusals;
-  Result<std::vector<unique_fd>> tuns;  // /dev/net/tun, not tied to a device yet
+  Result<unique_fd> tun;  // /dev/net/tun, not tied to a device yet
+  FileStamp stamp;        // of the policy's files and directories, and of the audit log's directory
 };
 
-// The paths are fixed when the program is built; no environment variable and no argument changes them. `tuns` is how
-// often /dev/net/tun is needed.
-TrustedInputs open_trusted_inputs(unsigned tuns);
+// The paths are fixed when the program is built; no environment variable and no argument changes them, and neither
+// changes what is opened.
+TrustedInputs open_trusted_inputs();
 
 }  // namespace umlnet

@@ -11,10 +11,10 @@
 #include <cerrno>
 #include <iterator>
 
+#include "libumlnet/core/look_at_fd.h"
 #include "policy/location.h"
 #include "uml_net/audit_log.h"
 #include "uml_net/held_signals.h"
-#include "uml_net/look_at_fd.h"
 #include "uml_net/policy_stamp.h"
 #include "uml_net/try_for.h"
 

@@ -7,6 +7,19 @@
 #include <cstring>
 
 namespace umlnet {
+namespace {
+
+#ifndef SCM_PIDFD
+constexpr int SCM_PIDFD = 4;  // linux/socket.h, since Linux 6.5
+#endif
+
+// The kinds of control message by which the kernel opens descriptors in this process. Whoever holds a duplicate of the
+// socket can ask for the second one (SO_PASSPIDFD).
+bool carries_fds(const cmsghdr& header) {
+  return header.cmsg_level == SOL_SOCKET && (header.cmsg_type == SCM_RIGHTS || header.cmsg_type == SCM_PIDFD);
+}
+
+}  // namespace
 
 Result<void> send_with_fds(int socket, std::string_view bytes, std::span<const int> fds) {
   if (fds.size() > kMaxPassedFds) return fail(Code::bug, "too many fds for one message");
@@ -49,12 +62,13 @@ Result<Message> receive_with_fds(int socket, std::size_t room) {
   } while (size < 0 && errno == EINTR);
   if (size < 0) return fail_errno(Code::reply, errno, "cannot receive the reply");
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    if (!carries_fds(*header)) continue;
     const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (std::size_t i = 0; i < count; ++i) {
       int fd = -1;
       std::memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
-      received.fds.emplace_back(fd);
+      unique_fd owned(fd);
+      if (header->cmsg_type == SCM_RIGHTS) received.fds.push_back(std::move(owned));
     }
   }
   if ((message.msg_flags & MSG_CTRUNC) != 0 && received.fds.size() < kMaxPassedFds)

@@ -8,7 +8,9 @@ import tempfile
 import unittest
 from typing import Any, Iterator
 
-from tests.support import caller, world
+from pathlib import Path
+
+from tests.support import caller, fuse, world
 from tests.support.hostile import LIBC, NOBODY, OPERATIONS, HostileCase, call
 
 PAIRS = {"a datagram pair", "a stream pair", "a pair of sequenced packets"}
@@ -60,6 +62,10 @@ def all_kinds() -> Iterator[dict[str, int]]:
                 ("/dev/zero", "/dev/zero", os.O_RDWR), ("the TUN device", world.TUN, os.O_RDWR),
                 ("memory of a process", "/proc/self/mem", os.O_RDWR), ("a sysctl", "/proc/sys/net/ipv4/ip_forward", os.O_RDWR)):
             keep(name, os.open(path, flags))
+        own_files = stack.enter_context(fuse.mounted(Path(stack.enter_context(tempfile.TemporaryDirectory()))))
+        keep("a file of a FUSE file system", os.open(own_files / "7", os.O_RDWR))
+        keep("another character device", os.open("/dev/fuse", os.O_RDWR))
+        keep("a user namespace", os.open("/proc/self/ns/user", os.O_RDONLY))
         reading, writing = os.pipe()
         keep("the end of a pipe to read from", reading)
         keep("a pipe", writing)

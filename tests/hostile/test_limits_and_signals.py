@@ -76,16 +76,17 @@ class Limits(HostileCase):
         self.assert_host_unchanged()
 
     def test_no_process_of_ones_own_more(self) -> None:
-        """A session needs some, whatever its protocol; the others none."""
+        """A session needs some, whatever its protocol, and so does a device with several queues; the others none."""
         for how, helper in self.helpers.items():
             with self.subTest(how):
                 self.assert_refused_whole(call(helper, "control", OPERATIONS["ethertap"].words,
                                                preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "process that opens", "ulimit -u")
                 self.assert_refused_whole(call(helper, "session", OPERATIONS["session"].words,
                                                preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "process that opens", "ulimit -u")
-                for operation in ("up", "add", "del", "bridge", "open"):
+                self.assert_refused_whole(call(helper, "packet", OPERATIONS["open"].words,
+                                               preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "process that opens", "ulimit -u")
+                for operation in ("up", "add", "del", "bridge"):
                     self.assert_served(operation, helper, preexec_fn=limited(resource.RLIMIT_NPROC, 0))
-
 
     def test_a_small_stack(self) -> None:
         """Where the caller could have more, the helper takes it; and a relay moves frames with the least there may be."""

@@ -6,18 +6,23 @@ import os
 import resource
 import socket
 import subprocess
+import tempfile
 import threading
 import unittest
 from pathlib import Path
 from typing import Any, Iterator
 
 from tests.hostile.test_descriptors import all_kinds
-from tests.support import caller, native, world
+from tests.support import caller, fuse, native, world
+from tests.support.guest import soon
 from tests.support.hostile import (FREE, GATE, HOST, INSTALLATIONS, MINE, NO_TAP, NOBODY, NOT_OURS, POLICY, ROUTER, SOMEBODY,
                                    THEIR_GUEST, THEIRS, HostileCase, as_user)
 
 SCM_MAX_FD = 253
 LONGEST = 8192  # bytes of a record
+FIRST_FOREIGN = 256  # the numbers of descriptors that come with a record
+SO_PASSPIDFD = 76
+CLONE_NEWNET = 0x40000000
 FLOOD = 2000  # records
 OPEN = ["open", "device=uml1", f"address={GATE}"]
 REFUSED = [
@@ -41,6 +46,15 @@ REFUSED = [
     ["remove", f"device={NO_TAP}"], ["remove", "device=br0"], ["remove", f"device={MINE}", "device=x"], ["remove", MINE],
     ["close"], ["Open"], [" open"], [""], ["4", "tuntap", "up"], ["5", "open"], ["gc"],
 ]
+
+
+def open_files(pid: int) -> dict[str, str]:
+    """What each descriptor of the process is open on, by its number, but for those that it keeps for devices to come."""
+    files = {}
+    for number in sorted(os.listdir(f"/proc/{pid}/fd"), key=int):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            files[number] = os.readlink(f"/proc/{pid}/fd/{number}")
+    return {number: file for number, file in files.items() if file != "/dev/net/tun"}
 
 
 class NativeCase(HostileCase):
@@ -236,6 +250,50 @@ class Sessions(NativeCase):
                 with caller.tuntap_up(self.helper, GATE, user=SOMEBODY) as reply:
                     self.assertEqual(reply.exit, 0, reply)
 
+    def test_a_file_that_claims_to_be_a_namespace(self) -> None:
+        """It names a descriptor of the session's own, or one of a user namespace that came with the same record. The session
+        asks such a file nothing, closes nothing of its own, and takes nothing of the caller's in its place."""
+        rules = [{**rule, "operations": ["open"], "namespaces": True} for rule in POLICY["rules"]]  # type: ignore[attr-defined]
+        world.write_policy({**POLICY, "rules": rules})
+        self.baseline = self.settled()
+        owned = native.OwnNamespace(NOBODY)
+        self.addCleanup(owned.close)
+        users = os.open(f"/proc/{owned.process.pid}/ns/user", os.O_RDONLY)
+        self.addCleanup(os.close, users)
+        with tempfile.TemporaryDirectory() as place, fuse.mounted(Path(place)) as files:
+            for how in INSTALLATIONS:
+                with self.subTest(how), native.Session(self.helpers[how], user=NOBODY) as session:
+                    session.ask("open").close()
+                    before = open_files(session.process.pid)
+                    for number in (*range(0, 24), *range(FIRST_FOREIGN, FIRST_FOREIGN + 6), CLONE_NEWNET):
+                        claims = os.open(files / str(number), os.O_RDWR)
+                        answer = session.ask("open", "netns=0", fds=[claims, users, users])
+                        os.close(claims)
+                        self.assertEqual(answer.json.get("code"), "bad_channel", answer)
+                        # The answer comes before the descriptors are closed.
+                        self.assertTrue(soon(lambda: open_files(session.process.pid) == before), number)
+                    with session.ask("open", "netns=0", fds=[owned.fd]) as answer:
+                        self.assertTrue(answer.ok, answer)
+                    self.assertEqual(session.close(), 0)
+                self.assert_host_unchanged()
+
+    def test_descriptors_that_the_kernel_adds_on_a_callers_wish(self) -> None:
+        """SO_PASSPIDFD, set on a duplicate of the session's end."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        theirs.setsockopt(socket.SOL_SOCKET, SO_PASSPIDFD, 1)
+        with ours:
+            with theirs:
+                session = subprocess.Popen([self.helper, "5", "session"], stdin=subprocess.DEVNULL, stdout=theirs, **as_user(NOBODY))
+            ours.settimeout(caller.TIMEOUT)
+            ours.recv(LONGEST)
+            numbers = []
+            for _ in range(20):
+                ours.send(self.record(["remove", "device=none"]))
+                ours.recv(LONGEST)
+                numbers.append(len(open_files(session.pid)))
+            self.assertEqual(numbers[1:], numbers[:-1])
+        self.assertEqual(session.wait(caller.TIMEOUT), 0)
+
     def test_one_namespace_after_the_other(self) -> None:
         """A session keeps none in which it has nothing, and lives with the descriptors that its caller lets it have."""
         rules = [{**rule, "namespaces": True} for rule in POLICY["rules"]]  # type: ignore[attr-defined]
@@ -246,7 +304,7 @@ class Sessions(NativeCase):
             self.addCleanup(namespace.close)
 
         def lowered() -> None:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))  # enough for three of them
+            resource.setrlimit(resource.RLIMIT_NOFILE, (FIRST_FOREIGN + 3,) * 2)
 
         for how in INSTALLATIONS:
             with self.subTest(how), native.Session(self.helpers[how], user=NOBODY, preexec_fn=lowered) as session:

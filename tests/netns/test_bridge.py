@@ -207,7 +207,7 @@ class Refused(BridgeCase):
             done = caller.run(HELPER, f"--fd={theirs.fileno()}", "--br=br0", pass_fds=[theirs.fileno()])
         self.assert_one_line(caller.Reply(done.returncode, stderr=done.stderr.decode()), "cannot send the reply")
         self.assertEqual(self.events(), [("accept", "intent"), ("exit", "result")])
-        self.assertEqual(self.last_line()["result"]["changes"], ["all taken back"])
+        self.assertEqual(self.last_line()["result"]["changes"], ["tap0 gone"])
 
     def test_a_caller_that_does_not_read_is_given_up(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -1,7 +1,6 @@
 """`uml_net 5 session`: one helper for a VM manager's life, against a real kernel."""
 
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -210,17 +209,6 @@ class Session(HostCase):
         for _ in range(2):
             self.assertFalse(session.ask("open", "queues=64", "device=lo").ok)
             self.assertTrue(soon(lambda: open_fds(session) <= before + 4), open_fds(session))  # the answer comes first
-
-    def test_what_is_kept_for_later_gives_way_to_what_is_asked_for_now(self) -> None:
-        there = native.OwnNamespace(os.getuid())
-        self.addCleanup(there.close)
-        session = self.session()
-        session.ask("open").close()
-        session.ask("remove", "device=none")  # the helper is through with that device
-        one_more = open_fds(session) + 1
-        resource.prlimit(session.process.pid, resource.RLIMIT_NOFILE, (one_more, one_more))
-        with session.ask("open", "netns=0", fds=[there.fd]) as answer:
-            self.assertTrue(answer.ok, answer)
 
     def test_a_log_that_became_unfit_meanwhile_takes_no_lines(self) -> None:
         session = self.session()

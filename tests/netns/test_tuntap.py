@@ -93,7 +93,7 @@ class TuntapUp(HostCase):
         self.assertEqual(done.returncode, 74, done)
         self.assertEqual(world.snapshot(), before)
         self.assertEqual(self.events(), [("accept", "intent"), ("exit", "result")])
-        self.assertEqual(self.last_line()["result"]["changes"], ["all taken back"])
+        self.assertEqual(self.last_line()["result"]["changes"], ["tap0 gone"])
 
     def test_a_caller_that_does_not_read_is_given_up(self) -> None:
         before = world.snapshot()

@@ -1,5 +1,5 @@
 """How much code can run while CAP_NET_ADMIN is in effect: the sources of uml_net/priv, and what of the project they call,
-found by the symbols that their object files want of each other.
+found by the symbols that their object files want of each other. And how much before the program has become its caller.
 
   /usr/bin/python3 -m tests.support.privileged_code [BUILD]
 """
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = {"uml_net/priv": "uml_net_priv", "policy": "umlnet_policy", "libumlnet/core": "umlnet_core"}
+ROOMS = {"uml_net/priv": "uml_net_priv", "uml_net": "uml_net_parts", "policy": "umlnet_policy", "libumlnet/core": "umlnet_core"}
 
 
 def objects(build: Path, room: str, library: str) -> dict[Path, Path]:
@@ -41,30 +41,53 @@ def text_bytes(path: Path) -> int:
     return sum(int(size) for size in re.findall(r"^\.text\S*\s+(\d+)", sections, re.MULTILINE))
 
 
-def main() -> None:
-    build = ROOT / (sys.argv[1] if len(sys.argv) > 1 else "build-tests")
-    files = {source: path for room, library in ROOMS.items() for source, path in objects(build, room, library).items()}
-    known = {source: symbols(path) for source, path in files.items()}
+# What opens, looks at or reads before the program has become its caller; main() itself is counted apart.
+BEFORE_THE_DROP = tuple(f"uml_net/{name}.cc" for name in ("identity", "peek", "session_roots", "startup", "trusted_inputs"))
+
+
+def reached_from(start: set[Path], known: dict[Path, tuple[set[str], set[str]]]) -> set[Path]:
     where = {name: source for source, (defined, _) in known.items() for name in defined}
-    reached = {source for source in files if source.is_relative_to(ROOT / "uml_net/priv")}
-    todo = list(reached)
+    reached, todo = set(start), list(start)
     while todo:
         for name in known[todo.pop()][1]:
             source = where.get(name)
             if source is not None and source not in reached:
                 reached.add(source)
                 todo.append(source)
-    total = [0, 0]
+    return reached
+
+
+def lines_of_serve() -> int:
+    """Of main(), up to the change of identity."""
+    text = (ROOT / "uml_net/main.cc").read_text()
+    return text[text.index("int serve("):text.index("become_caller()")].count("\n") + 1
+
+
+def report(title: str, reached: set[Path], files: dict[Path, Path], listed: str, more: int = 0) -> None:
+    total = [more, 0]
     for room in ROOMS:
         sources = sorted(source for source in reached if source.parent == ROOT / room)
         lines = sum(len(source.read_text().splitlines()) for source in sources)
         size = sum(text_bytes(files[source]) for source in sources)
         total[0] += lines
         total[1] += size
-        print(f"{room}: {len(sources)} files, {lines} lines, {size} bytes of machine code")
-        if room != "uml_net/priv":
+        if sources:
+            print(f"{room}: {len(sources)} files, {lines} lines, {size} bytes of machine code")
+        if sources and room != listed:
             print("  " + " ".join(source.name for source in sources))
-    print(f"with a capability in effect at most: {total[0]} lines, {total[1]} bytes of machine code")
+    print(f"{title} at most: {total[0]} lines, {total[1]} bytes of machine code")
+
+
+def main() -> None:
+    build = ROOT / (sys.argv[1] if len(sys.argv) > 1 else "build-tests")
+    files = {source: path for room, library in ROOMS.items() for source, path in objects(build, room, library).items()}
+    known = {source: symbols(path) for source, path in files.items()}
+    privileged = {source for source in files if source.is_relative_to(ROOT / "uml_net/priv")}
+    report("with a capability in effect", reached_from(privileged, known), files, "uml_net/priv")
+    print()
+    early = {ROOT / name for name in BEFORE_THE_DROP}
+    assert early <= set(files), early - set(files)
+    report("with the identity of the installation (effective uid 0)", reached_from(early, known), files, "", lines_of_serve())
 
 
 if __name__ == "__main__":

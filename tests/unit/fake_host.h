@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "libumlnet/core/boot_time.h"
 #include "libumlnet/core/request.h"
 #include "policy/caller.h"
 #include "policy/host_state.h"
@@ -59,6 +60,7 @@ inline rtnetlink::Route guest_route(const char* address, int ifindex) {
 // eth0 with 10.50.0.1/24 behind gateway 10.50.0.254, and tap0 of uid 1001 with 10.99.0.254.
 inline policy::HostState small_host() {
   policy::HostState host;
+  host.read_at = boot_time();
   host.links = {lan(2, "eth0"), tap(3, "tap0", 1001)};
   host.addresses = {{2, ip("10.50.0.1"), Ipv4Mask(24), ip("10.50.0.255")}, {3, ip("10.99.0.254"), Ipv4Mask(32), {}}};
   host.routes = {route("10.50.0.0", 24, 2), route("0.0.0.0", 0, 2)};

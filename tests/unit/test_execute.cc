@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <type_traits>
 
 #include "fake_host.h"
+#include "libumlnet/core/boot_time.h"
 #include "policy/decide.h"
 #include "uml_net/priv/execute.h"
 #include "uml_net/priv/plan.h"
@@ -129,11 +131,20 @@ policy::Grant root_grant(const Request& request, const policy::HostState& host) 
   return *grant;
 }
 
+// What fails is taken back, by a state of the host in which nobody else did anything.
+Result<priv::Outcome> carry_out(const priv::Plan& plan, const policy::HostState& host, FakeEffects& effects) {
+  auto outcome = priv::execute(plan, effects);
+  if (outcome) return *std::move(outcome);
+  auto& failure = outcome.error();
+  const auto taken = priv::take_back(std::move(failure.done), &host, effects);
+  for (const auto& left : taken.failures) failure.error.what += " (left: " + left + ")";
+  return std::unexpected(std::move(failure.error));
+}
+
 Result<priv::Outcome> run(const Request& request, const policy::HostState& host, FakeEffects& effects) {
-  const auto grant = root_grant(request, host);
-  const auto plan = priv::make_plan(grant, RequestId({}), host);
+  const auto plan = priv::make_plan(root_grant(request, host), RequestId({}), host);
   if (!plan) return std::unexpected(plan.error());
-  return priv::execute(grant, *plan, host, effects);
+  return carry_out(*plan, host, effects);
 }
 
 }  // namespace
@@ -197,12 +208,12 @@ TEST_CASE("execute: no plan makes a device without a guard but for a bridge or f
     const auto plan = priv::make_plan(root_grant(request, host), RequestId({}), host);
     REQUIRE(plan);
     const auto has = [&]<class Kind>(std::type_identity<Kind>) {
-      return std::ranges::any_of(plan->changes,
+      return std::ranges::any_of(plan->changes(),
                                  [](const auto& change) { return std::holds_alternative<Kind>(change); });
     };
     const bool bridged = has(std::type_identity<priv::PutOnBridge>());
-    const bool anti_spoof = std::holds_alternative<priv::PutAntiSpoof>(plan->changes[1]);
-    CHECK(std::get<priv::MakeTapDevice>(plan->changes[0]).guard.has_value() == (!bridged && !anti_spoof));
+    const bool anti_spoof = std::holds_alternative<priv::PutAntiSpoof>(plan->changes()[1]);
+    CHECK(std::get<priv::MakeTapDevice>(plan->changes()[0]).guard.has_value() == (!bridged && !anti_spoof));
   }
 }
 
@@ -239,7 +250,7 @@ TEST_CASE("execute: all that the native protocol can ask for, in an order that n
   const auto grant = root_grant(everything(), host);
   const auto plan = priv::make_plan(grant, RequestId({}), host, 0x80000001);
   REQUIRE(plan);
-  const auto outcome = priv::execute(grant, *plan, host, effects);
+  const auto outcome = carry_out(*plan, host, effects);
   REQUIRE(outcome);
   CHECK(outcome->tap->queues.size() == 2);
   CHECK(outcome->tap->mac == *MacAddress::parse("52:54:00:11:22:33"));
@@ -267,7 +278,7 @@ TEST_CASE("execute: a persistent device is made so once its caller has the answe
   const auto grant = root_grant(request, host);
   const auto plan = priv::make_plan(grant, RequestId({}), host, 7);
   REQUIRE(plan);
-  auto outcome = priv::execute(grant, *plan, host, effects);
+  auto outcome = carry_out(*plan, host, effects);
   REQUIRE(outcome);
   CHECK(effects.facts.empty());
   REQUIRE(priv::complete(*outcome, effects));
@@ -275,8 +286,8 @@ TEST_CASE("execute: a persistent device is made so once its caller has the answe
   CHECK(outcome->words == std::vector<std::string>{"tap9 made for uid 0", "tap9 up", "tap9 persistent"});
   REQUIRE(priv::complete(*outcome, effects));
   CHECK(outcome->words.size() == 3);
-  CHECK(std::get<priv::MakeTapDevice>(plan->changes.front()).tag.persistent);
-  CHECK(priv::take_back(*std::move(outcome), effects).empty());
+  CHECK(std::get<priv::MakeTapDevice>(plan->changes().front()).tag.persistent);
+  CHECK(priv::take_back(*std::move(outcome), &host, effects).failures.empty());
   CHECK(effects.facts.empty());
 }
 
@@ -381,7 +392,7 @@ TEST_CASE("execute: what fails half-way is taken back whole, at every step") {
         CHECK(outcome.error().code == code);
         CHECK(outcome.error().errnum == ENOMEM);
         CHECK(outcome.error().what.starts_with("cannot "));
-        CHECK(outcome.error().what.find("taking back") == std::string::npos);
+        CHECK(!outcome.error().what.contains("(left: "));
         std::erase(effects.facts, "virtio headers");  // of the device that is gone
         CHECK(effects.facts.empty());
       }
@@ -399,7 +410,8 @@ TEST_CASE("execute: a device that cannot be made persistent is taken back whole"
     REQUIRE(!completed);
     CHECK(completed.error().what == "cannot make tap9 persistent");
     CHECK(completed.error().errnum == EPERM);
-    CHECK(priv::take_back(*std::move(outcome), effects).empty());
+    const auto host = small_host();
+    CHECK(priv::take_back(*std::move(outcome), &host, effects).failures.empty());
     CHECK(effects.facts.empty());
   }
 }
@@ -416,8 +428,8 @@ TEST_CASE("execute: where taking back fails as well, the error says what is left
   const auto outcome = run(add("tap0", "10.50.0.7"), small_host(), effects);
   REQUIRE(!outcome);
   CHECK(outcome.error().line() ==
-        "cannot turn proxy ARP on for tap0 (and taking back what was done: cannot take back the route for 10.50.0.7 to "
-        "tap0: Input/output error (EIO)): Cannot allocate memory (ENOMEM)");
+        "cannot turn proxy ARP on for tap0 (left: cannot take back the route for 10.50.0.7 to tap0: Input/output error "
+        "(EIO)): Cannot allocate memory (ENOMEM)");
 }
 
 TEST_CASE("execute: a delete that fails half-way leaves all as it was") {
@@ -549,6 +561,79 @@ TEST_CASE("take_back: a grant that nobody heard leaves nothing") {
   FakeEffects effects;
   auto outcome = run(add("tap0", "10.50.0.7"), small_host(), effects);
   REQUIRE(outcome);
-  CHECK(priv::take_back(*std::move(outcome), effects).empty());
+  const auto host = small_host();
+  CHECK(priv::take_back(*std::move(outcome), &host, effects).failures.empty());
   CHECK(effects.facts.empty());
+}
+
+TEST_CASE("execute: a decision expires, and then nothing is done") {
+  auto host = small_host();
+  for (const auto age : {std::chrono::milliseconds(0), std::chrono::milliseconds(1000)}) {
+    host.read_at = boot_time() - age;
+    const auto plan = priv::make_plan(root_grant(MakeTap{}, host), RequestId({}), host);
+    REQUIRE(plan);
+    CHECK(plan->has_expired() == (age.count() != 0));
+    FakeEffects effects;
+    const auto outcome = priv::execute(*plan, effects);
+    CHECK(outcome.has_value() == (age.count() == 0));
+    if (outcome) continue;
+    CHECK(outcome.error().has_expired);
+    CHECK(outcome.error().error.code == Code::busy);
+    CHECK(effects.steps == 0);
+  }
+  host.read_at = {};
+  const auto plan = priv::make_plan(root_grant(CollectGarbage{}, host), RequestId({}), host);
+  FakeEffects effects;
+  CHECK(priv::execute(*plan, effects));  // there is nothing to do, at any time
+}
+
+TEST_CASE("execute: the end of a session is planned from the grant of a session only, and does not expire") {
+  const auto host = small_host();
+  const RequestId id({0x12, 0x34, 0x56, 0x78});
+  CHECK(priv::session_group(id) == 0x92345678);
+  const auto end = priv::plan_session_end(root_grant(OpenSession{}, host), id);
+  REQUIRE(end);
+  CHECK(!end->has_expired());
+  FakeEffects effects;
+  effects.facts = {"group 2452903544", "group 7"};
+  REQUIRE(priv::execute(*end, effects));
+  CHECK(effects.facts == std::vector<std::string>{"group 7"});
+  CHECK(priv::plan_session_end(root_grant(MakeTap{}, host), id).error().code == Code::bug);
+  CHECK(priv::plan_session_end(root_grant(CollectGarbage{}, host), id).error().code == Code::bug);
+}
+
+TEST_CASE("take back: what another guest needs by now stays") {
+  auto host = small_host();
+  FakeEffects effects;
+  auto outcome = run(add("tap0", "10.50.0.7"), host, effects);
+  REQUIRE(outcome);
+  const auto made = effects.facts;
+  const auto back_when = [&](auto meanwhile) {
+    FakeEffects fresh;
+    auto again = run(add("tap0", "10.50.0.7"), small_host(), fresh);
+    auto now = small_host();
+    meanwhile(now);
+    const auto taken = priv::take_back(*std::move(again), &now, fresh);
+    CHECK(taken.failures.empty());
+    CHECK(taken.words() == taken.done);
+    return fresh.facts;
+  };
+  CHECK(back_when([](auto&) {}).empty());
+  // Another guest was published on the LAN.
+  CHECK(back_when([](auto& now) {
+          now.proxy_entries.push_back({2, ip("10.50.0.8"), rtnetlink::kProtocolForwarding});
+        }) == std::vector<std::string>{"forwarding 2"});
+  // An entry that is somebody else's needs nothing of this toolkit.
+  CHECK(back_when([](auto& now) { now.proxy_entries.push_back({2, ip("10.50.0.8"), 0}); }).empty());
+  // The device has another guest address.
+  CHECK(back_when([](auto& now) { now.routes.push_back(guest_route("10.50.0.8", 3)); }) ==
+        std::vector<std::string>{"forwarding 3", "proxy_arp 3"});
+  // The address is another device's guest by now, as it was lost on this one.
+  CHECK(back_when([](auto& now) { now.routes.push_back(guest_route("10.50.0.7", 4)); }) ==
+        std::vector<std::string>{"proxy 10.50.0.7 2 marked"});
+  // Nothing is known of the others.
+  const auto taken = priv::take_back(*std::move(outcome), nullptr, effects);
+  CHECK(effects.facts == std::vector<std::string>{"forwarding 2", "forwarding 3", "proxy_arp 3"});
+  CHECK(taken.done ==
+        std::vector<std::string>{"10.50.0.7 no longer published on eth0", "10.50.0.7 no longer routed to tap0"});
 }

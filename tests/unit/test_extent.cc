@@ -45,7 +45,7 @@ std::string outcome(const Request& request, uid_t uid, const policy::HostState& 
   const auto plan = priv::make_plan(*grant, RequestId({}), host);
   if (!plan) return plan.error().line();
   std::string words;
-  for (const auto& change : plan->changes) words += priv::done_in_words(change, "new") + "; ";
+  for (const auto& change : plan->changes()) words += priv::done_in_words(change, "new") + "; ";
   return words;
 }
 
@@ -89,10 +89,4 @@ TEST_CASE("extent: what a request needs of the host is read") {
       CHECK(outcome(request, uid, cut(host, policy::extent_of(request))) == outcome(request, uid, host));
     }
   }
-}
-
-TEST_CASE("extent: what limits count is read") {
-  CHECK(policy::extent_of_limits(MakeTap{ip("10.99.0.1")}) == Extent::links);
-  CHECK(policy::extent_of_limits(add("tap0", "10.50.0.7")) == Extent::addresses);
-  CHECK(policy::extent_of_limits(OpenInterface{.guests = {ip("10.50.0.7")}}) == Extent::addresses);
 }

@@ -12,7 +12,7 @@
 #include "policy/location.h"
 #include "tests/unit/in_a_child.h"
 #include "tests/unit/qemu_user.h"
-#include "uml_net/look_at_fd.h"
+#include "libumlnet/core/look_at_fd.h"
 #include "uml_net/policy_stamp.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/trusted_opener.h"

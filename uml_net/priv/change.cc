@@ -78,6 +78,9 @@ struct Describe {
     return {name(c.device) + " deleted" + (c.abandoned ? ": nobody holds it any more" : ""),
             "delete " + name(c.device)};
   }
+  Words operator()(const DeleteSessionDevices&) const {
+    return {"the session's devices gone", "delete the session's devices"};
+  }
 
   Words setting(const std::string& what, const Device& device, bool on) const {
     const auto words = what + (on ? " on" : " off") + " for " + name(device);
@@ -104,6 +107,7 @@ struct Invert {
   Inverse operator()(const SetProxyArp& c) const { return SetProxyArp{c.device, !c.on}; }
   Inverse operator()(const SetForwarding& c) const { return SetForwarding{c.device, !c.on}; }
   Inverse operator()(const DeleteTapDevice&) const { return std::nullopt; }
+  Inverse operator()(const DeleteSessionDevices&) const { return std::nullopt; }
 };
 
 }  // namespace

@@ -106,9 +106,14 @@ struct DeleteTapDevice {
   bool abandoned;  // nobody holds it any more
 };
 
+// All devices of one link group, at the end of the session that made them.
+struct DeleteSessionDevices {
+  std::uint32_t group;
+};
+
 using Change = std::variant<MakeTapDevice, PutHostAddress, BringUp, SetMtu, SetMac, RaiseMac, PutOnBridge, IsolatePort,
                             PutAntiSpoof, MakePersistent, AddRoute, DeleteRoute, Publish, Withdraw, SetProxyArp,
-                            SetForwarding, DeleteTapDevice>;
+                            SetForwarding, DeleteTapDevice, DeleteSessionDevices>;
 
 // What the change was, for the audit log ("10.50.0.7 published on eth0"), and what was being tried where it failed
 // ("publish 10.50.0.7 on eth0"). `new_tap` stands for the device with index 0.

@@ -1,7 +1,9 @@
 #include "uml_net/priv/execute.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <type_traits>
 #include <utility>
 
 #include "libumlnet/core/anti_spoof.h"
@@ -11,6 +13,8 @@ namespace {
 
 // 0xFF would be a group address.
 constexpr std::uint8_t kHighestUnicast = 0xfe;
+
+}  // namespace
 
 // Makes one change real. `tap` receives the TAP that MakeTapDevice makes, and resolves the device with index 0.
 struct Perform {
@@ -83,7 +87,10 @@ struct Perform {
   Result<void> operator()(const SetProxyArp& c) const { return effects.set_proxy_arp(index(c.device), c.on); }
   Result<void> operator()(const SetForwarding& c) const { return effects.set_forwarding(index(c.device), c.on); }
   Result<void> operator()(const DeleteTapDevice& c) const { return effects.delete_link(index(c.device)); }
+  Result<void> operator()(const DeleteSessionDevices& c) const { return effects.delete_group(c.group); }
 };
+
+namespace {
 
 // Something that is gone needs no removing: another helper, or the end of the device itself, was quicker.
 bool is_gone_already(const Change& change, const Error& error) {
@@ -122,32 +129,41 @@ Error explained(const Change& change, Error error, const std::string& new_tap = 
   return error;
 }
 
-std::vector<std::string> take_back_changes(const std::vector<Change>& changes, std::optional<NewTap>& tap,
-                                           HostEffects& effects) {
-  std::vector<std::string> failures;
-  for (auto it = changes.rbegin(); it != changes.rend(); ++it) {
-    const auto back = inverse(*it);
-    if (!back) continue;
-    const auto result = std::visit(Perform{effects, tap}, *back);
-    if (!result && !is_gone_already(*back, result.error()) && !is_there_still(*back, result.error()))
-      failures.push_back(explained(*back, result.error()).line());
+// Whether others than the device `ifindex`, on which `changes` were made, need by `now` what `back` would undo.
+bool is_needed_by_others(const Change& back, const std::vector<Change>& changes, int ifindex,
+                         const policy::HostState* now) {
+  const auto is_own = [](const auto& record) { return rtnetlink::is_our_protocol(record.protocol); };
+  const auto was_made = [&](const auto& kind, const IpAddress& address) {
+    return std::ranges::any_of(changes, [&](const Change& change) {
+      const auto* made = std::get_if<std::remove_cvref_t<decltype(kind)>>(&change);
+      return made != nullptr && made->address == address;
+    });
+  };
+  if (const auto* withdraw = std::get_if<Withdraw>(&back)) {
+    const auto elsewhere = [&](const auto& route) {
+      return is_own(route) && withdraw->address == IpAddress(route.destination) && route.ifindex != ifindex;
+    };
+    return now != nullptr &&
+           (std::ranges::any_of(now->routes, elsewhere) || std::ranges::any_of(now->ipv6_routes, elsewhere));
   }
-  tap.reset();  // closes its fds, and with them goes the device and all that was put on it
-  return failures;
-}
-
-// The device that an address change names; index 0 for other requests.
-Device device_named_in(const Request& request, const policy::HostState& host) {
-  const IfName* name = nullptr;
-  if (const auto* remove = std::get_if<RemoveInterface>(&request)) name = &remove->device;
-  if (const auto* add = std::get_if<AddAddress>(&request)) name = &add->device;
-  if (const auto* del = std::get_if<DeleteAddress>(&request)) name = &del->device;
-  const auto* link = name != nullptr ? host.link(name->str()) : nullptr;
-  return link != nullptr ? Device{link->ifindex, link->name} : Device{};
+  const auto is_others_route = [&](const auto& route) {
+    return is_own(route) && route.ifindex == ifindex && !was_made(AddRoute{}, route.destination);
+  };
+  if (const auto* arp = std::get_if<SetProxyArp>(&back); arp != nullptr && !arp->on)
+    return now == nullptr || std::ranges::any_of(now->routes, is_others_route);
+  const auto* forwarding = std::get_if<SetForwarding>(&back);
+  if (forwarding == nullptr || forwarding->on) return false;
+  if (now == nullptr) return true;
+  if (forwarding->device.ifindex == 0 || forwarding->device.ifindex == ifindex)
+    return std::ranges::any_of(now->routes, is_others_route);
+  return std::ranges::any_of(now->proxy_entries, [&](const auto& entry) {
+    return is_own(entry) && entry.ifindex == forwarding->device.ifindex && !was_made(Publish{}, entry.address);
+  });
 }
 
 // The caller's explanation: "tap0 up with 10.99.0.254/32", "10.50.0.7 routed to tap0, published on eth0".
-std::string explanation(const policy::Grant& grant, const Plan& plan, const Outcome& outcome) {
+std::string explanation(const Plan& plan, const Outcome& outcome) {
+  const Request& request = plan.grant().request();
   std::string text;
   if (outcome.tap) {
     text = outcome.tap->name.str() + " up";
@@ -163,12 +179,12 @@ std::string explanation(const policy::Grant& grant, const Plan& plan, const Outc
         has_address = true;
       }
     if (!has_address) text += " without a host address";
-  } else if (const auto* add = std::get_if<AddAddress>(&grant.request())) {
+  } else if (const auto* add = std::get_if<AddAddress>(&request)) {
     text = add->address.str() + " routed to " + add->device.str();
     for (const auto& change : outcome.changes)
       if (const auto* publish = std::get_if<Publish>(&change)) text += ", published on " + publish->lan.name;
     if (outcome.changes.empty()) text += " already";
-  } else if (const auto* del = std::get_if<DeleteAddress>(&grant.request())) {
+  } else if (const auto* del = std::get_if<DeleteAddress>(&request)) {
     text = del->address.str() + " no longer routed to " + del->device.str();
     for (const auto& change : outcome.changes)
       if (const auto* withdraw = std::get_if<Withdraw>(&change))
@@ -178,17 +194,20 @@ std::string explanation(const policy::Grant& grant, const Plan& plan, const Outc
     for (const auto& words : outcome.words) text += (text.empty() ? "" : "\n") + words;
   }
   text += "\n";
-  for (const auto& note : plan.notes) text += note + "\n";
+  for (const auto& note : plan.notes()) text += note + "\n";
   return text;
 }
 
 }  // namespace
 
-Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const policy::HostState& host,
-                        HostEffects& effects) {
+std::expected<Outcome, Failure> execute(const Plan& plan, HostEffects& effects) {
   Outcome outcome;
-  outcome.device = device_named_in(grant.request(), host);
-  for (const auto& change : plan.changes) {
+  outcome.device = plan.device();
+  if (!plan.changes().empty() && plan.has_expired())
+    return std::unexpected(Failure{.error = {Code::busy, 0, "the request was held up, and its decision expired",
+                                             "Nothing was changed. Try again."},
+                                   .has_expired = true});
+  for (const auto& change : plan.changes()) {
     if (std::holds_alternative<MakePersistent>(change)) {
       outcome.remaining.push_back(change);
       continue;
@@ -200,21 +219,19 @@ Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const poli
     }
     if (is_gone_already(change, result.error())) continue;
     Error error = explained(change, result.error());
-    if (!plan.all_or_nothing) {
+    if (!plan.all_or_nothing()) {
       outcome.words.push_back("failed: " + error.line());
       continue;
     }
     // Without an answer it may have been made, and then is to be taken back with the others.
     if (error.code == Code::no_answer) outcome.changes.push_back(change);
-    for (const auto& failure : take_back_changes(outcome.changes, outcome.tap, effects))
-      error.what += " (and taking back what was done: " + failure + ")";
-    return std::unexpected(std::move(error));
+    return std::unexpected(Failure{std::move(error), std::move(outcome)});
   }
   if (outcome.tap) outcome.device = {outcome.tap->ifindex, outcome.tap->name.str()};
   for (const auto& change : outcome.changes)
     outcome.words.push_back(done_in_words(change, outcome.tap ? outcome.tap->name.str() : ""));
-  outcome.text = explanation(grant, plan, outcome);
-  outcome.notes = plan.notes;
+  outcome.text = explanation(plan, outcome);
+  outcome.notes = plan.notes();
   return outcome;
 }
 
@@ -228,14 +245,29 @@ Result<void> complete(Outcome& outcome, HostEffects& effects) {
   return {};
 }
 
-std::vector<std::string> take_back(Outcome outcome, HostEffects& effects) {
-  return take_back_changes(outcome.changes, outcome.tap, effects);
+TakenBack take_back(Outcome outcome, const policy::HostState* now, HostEffects& effects) {
+  TakenBack taken;
+  const std::string new_tap = outcome.tap ? outcome.tap->name.str() : "";
+  const int ifindex = outcome.tap ? outcome.tap->ifindex : outcome.device.ifindex;
+  for (auto it = outcome.changes.rbegin(); it != outcome.changes.rend(); ++it) {
+    const auto back = inverse(*it);
+    if (!back || is_needed_by_others(*back, outcome.changes, ifindex, now)) continue;
+    const auto result = std::visit(Perform{effects, outcome.tap}, *back);
+    if (result)
+      taken.done.push_back(done_in_words(*back, new_tap));
+    else if (!is_gone_already(*back, result.error()) && !is_there_still(*back, result.error()))
+      taken.failures.push_back(explained(*back, result.error(), new_tap).line());
+  }
+  // Closes its fds, and with them goes the device and all that was put on it.
+  if (outcome.tap) taken.done.push_back(new_tap + " gone");
+  outcome.tap.reset();
+  return taken;
 }
 
-Result<void> take_back_group(std::uint32_t group, HostEffects& effects) {
-  auto deleted = effects.delete_group(group);
-  if (!deleted) deleted.error().what = "cannot delete the session's devices";
-  return deleted;
+std::vector<std::string> TakenBack::words() const {
+  auto all = done;
+  for (const auto& failure : failures) all.push_back("failed: " + failure);
+  return all;
 }
 
 }  // namespace umlnet::priv

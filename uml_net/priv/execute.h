@@ -1,6 +1,7 @@
-// A grant carried out: the only way to change the host.
+// A plan carried out: the only way to change the host.
 #pragma once
 
+#include <expected>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,24 +30,35 @@ struct Outcome {
   Outcome& operator=(Outcome&&) = default;
 };
 
-// Carries out `plan`, which make_plan() made for `grant` and `host`. All or nothing: where a change fails, those before
-// it are taken back and the error says which failed (Code::kernel, or conflict where somebody else was quicker). So is
-// one that may have been made (Code::no_answer). What is to outlive this process is left for complete(). Needs
-// CAP_NET_ADMIN in effect where anything is to be changed.
-Result<Outcome> execute(const policy::Grant& grant, const Plan& plan, const policy::HostState& host,
-                        HostEffects& effects);
+// Why a plan was not carried out, and what of it was done before and is still to be taken back.
+struct Failure {
+  Error error;
+  Outcome done = {};
+  bool has_expired = false;  // nothing was done, because the decision is too old: decide again
+};
+
+// Carries out `plan` up to the first change that fails: the error says which it was (Code::kernel, or conflict where
+// somebody else was quicker; Code::no_answer where it may have been made, and then it is among what is to be taken
+// back). A plan that has expired is not carried out (Code::busy). Changes that outlive this process are left for
+// complete(). Needs CAP_NET_ADMIN in effect where anything is to be changed.
+std::expected<Outcome, Failure> execute(const Plan& plan, HostEffects& effects);
 
 // The changes that outlive this process and all who hold the device. They wait until the caller has taken the answer,
 // so that a helper that is killed before that leaves no device that nobody has heard of. To be called then. After an
 // error `outcome` is still to be taken back. Needs CAP_NET_ADMIN in effect where `remaining` is not empty.
 Result<void> complete(Outcome& outcome, HostEffects& effects);
 
-// Takes back what was done, last change first, for a caller that did not take the reply. What cannot be taken back is
-// said in the result, one line each; it is found by its tag at the next request.
-std::vector<std::string> take_back(Outcome outcome, HostEffects& effects);
+// What was taken back, and what could not be: in words, in the order in which it was done. What is left is found by its
+// tag at the next request.
+struct TakenBack {
+  std::vector<std::string> done;
+  std::vector<std::string> failures;
+  std::vector<std::string> words() const;  // both, for the audit log
+};
 
-// Deletes every device of a session that ends, whoever holds its fds: those of the link group `group`, which no other
-// device is in. Needs CAP_NET_ADMIN in effect.
-Result<void> take_back_group(std::uint32_t group, HostEffects& effects);
+// Takes back what was done, last change first, as far as nobody else needs it by now: `now` is the host's state, read
+// after the last of the changes. Nullptr where that cannot be read: then settings of devices stay as they are, since
+// another guest may rest on them. Needs CAP_NET_ADMIN in effect.
+TakenBack take_back(Outcome outcome, const policy::HostState* now, HostEffects& effects);
 
 }  // namespace umlnet::priv

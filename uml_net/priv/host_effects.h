@@ -35,9 +35,13 @@ struct NewTap {
   std::vector<unique_fd> queues;  // the device lives as long as a copy of one of them is open, unless it is persistent
 };
 
+// Nobody calls these but execute(), which wants a Plan, and those that undo what it did.
 class HostEffects {
  public:
   virtual ~HostEffects() = default;
+
+ private:
+  friend struct Perform;  // of execute.cc
 
   // An error of a change is Code::no_answer where it is not known whether it was made; otherwise it was not.
 

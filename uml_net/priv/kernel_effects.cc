@@ -25,6 +25,7 @@ Result<NewTap> KernelEffects::make_tap(const TapWanted& wanted) {
   for (unsigned i = 0; i < wanted.queues; ++i) {
     auto tun = tuns_();
     if (!tun) return std::unexpected(std::move(tun.error()));
+    if (!is_tun_device(tun->get())) return fail(Code::bug, "a descriptor that should be of /dev/net/tun is not");
     if (!made) {
       auto name = attach_new_tap(tun->get(), wanted.owner, moves ? std::nullopt : wanted.name, kind);
       if (!name) return std::unexpected(std::move(name.error()));
@@ -35,13 +36,28 @@ Result<NewTap> KernelEffects::make_tap(const TapWanted& wanted) {
     queues.push_back(*std::move(tun));
   }
   if (!made) return fail(Code::bug, "a TAP device without a queue was asked for");
-  const auto device = look_at_new_tap(queues.front().get(), home_.fd(), *made);
-  if (!device) return std::unexpected(device.error());
-  NewTap tap{
-      .name = *made, .ifindex = device->ifindex, .mac = device->mac, .mtu = device->mtu, .queues = std::move(queues)};
+  const auto link = find_new_tap(queues.front().get(), *made, wanted.owner);
+  if (!link) return std::unexpected(link.error());
+  NewTap tap{.name = *made, .ifindex = link->ifindex, .mac = *link->mac, .mtu = link->mtu, .queues = std::move(queues)};
   if (!moves) return tap;
   if (auto moved = move(tap, wanted.name); !moved) return std::unexpected(std::move(moved.error()));
   return tap;
+}
+
+// A device is known by its number from here on. So what rtnetlink says of `name` must be what `tun` says of itself, and
+// what a device is that was made a moment ago.
+Result<rtnetlink::Link> KernelEffects::find_new_tap(int tun, const IfName& name, uid_t owner) {
+  const std::string doing = "cannot find the new device " + name.str();
+  const auto mac = mac_of_tap(tun);
+  if (!mac) return std::unexpected(mac.error());
+  std::optional<rtnetlink::Link> link;
+  const auto read = home_.get(rtnetlink::get_link(home_.next_sequence(), name.str()), doing,
+                              [&](const rtnetlink::Message& message) { link = rtnetlink::link_of(message); });
+  if (!read) return fail_errno(read.error().code, read.error().errnum, doing, "Try again.");
+  if (!link || link->name != name.str() || !link->tap || link->persistent || link->tun_owner != owner ||
+      link->mac != *mac || !link->alias.empty() || link->group != 0 || link->up)
+    return fail(Code::kernel, doing + ": the device of that name is another", "Try again.");
+  return *std::move(link);
 }
 
 // Its name and its number may be others there: by its MAC address it is found again.

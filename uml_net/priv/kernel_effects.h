@@ -20,6 +20,7 @@ class KernelEffects : public HostEffects {
   KernelEffects(TunSource tuns, RtnetlinkSocket& home, RtnetlinkSocket& there, int netns)
       : tuns_(std::move(tuns)), home_(home), socket_(there), netns_(netns) {}
 
+ private:
   Result<NewTap> make_tap(const TapWanted& wanted) override;
   Result<void> set_persistent(const NewTap& tap, bool on) override;
   Result<void> set_alias(int ifindex, const std::string& alias, std::uint32_t group) override;
@@ -40,7 +41,7 @@ class KernelEffects : public HostEffects {
   Result<void> delete_link(int ifindex) override;
   Result<void> delete_group(std::uint32_t group) override;
 
- private:
+  Result<rtnetlink::Link> find_new_tap(int tun, const IfName& name, uid_t owner);
   Result<void> move(NewTap& tap, const std::optional<IfName>& name);
 
   TunSource tuns_;

@@ -1,11 +1,13 @@
 #include "uml_net/priv/network_namespace.h"
 
+#include <linux/magic.h>
 #include <linux/netlink.h>
 #include <linux/nsfs.h>
 #include <linux/rtnetlink.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 
 #include <cerrno>
 #include <string>
@@ -15,8 +17,19 @@ namespace umlnet::priv {
 const std::array<std::uint32_t, 3> kNamespaceRequests = {NS_GET_NSTYPE, NS_GET_USERNS, NS_GET_OWNER_UID};
 const int kNamespaceSocketFamily = AF_NETLINK;
 
+namespace {
+
+// Whether `fd` is of the kernel's own file system of namespaces. Any other file may be one of a file system of the
+// caller's (FUSE), which answers every ioctl with whatever number the caller likes.
+bool is_of_nsfs(int fd) {
+  struct statfs status{};
+  return ::fstatfs(fd, &status) == 0 && status.f_type == NSFS_MAGIC;
+}
+
+}  // namespace
+
 Result<void> check_namespace_of(int netns, uid_t uid) {
-  if (::ioctl(netns, NS_GET_NSTYPE) != CLONE_NEWNET)
+  if (!is_of_nsfs(netns) || ::ioctl(netns, NS_GET_NSTYPE) != CLONE_NEWNET)
     return fail(Code::bad_channel, "the descriptor that netns= names is no network namespace",
                 "Open one, as in /proc/PID/ns/net, and leave its descriptor to uml_net.");
   const unique_fd owner(::ioctl(netns, NS_GET_USERNS));
@@ -33,6 +46,7 @@ Result<void> check_namespace_of(int netns, uid_t uid) {
 }
 
 Result<unique_fd> open_rtnetlink_in(int netns) {
+  if (!is_of_nsfs(netns)) return fail(Code::bad_channel, "the descriptor is no namespace");
   const unique_fd owner(::ioctl(netns, NS_GET_USERNS));
   if (!owner) return fail_errno(Code::kernel, errno, "cannot find the network namespace's user namespace");
   if (::setns(owner.get(), CLONE_NEWUSER) != 0)

@@ -1,13 +1,25 @@
 #include "uml_net/priv/plan.h"
 
 #include <algorithm>
+#include <charconv>
 #include <ranges>
 
+#include "libumlnet/core/boot_time.h"
 #include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/native5_arguments.h"
 #include "policy/lans.h"
 
 namespace umlnet::priv {
+
+// The one maker of plans.
+class Planner {
+ public:
+  using Steps = Plan::Steps;
+  static Plan plan(const policy::Grant& grant, Steps steps, Device device, std::chrono::nanoseconds expires) {
+    return {grant, std::move(steps), std::move(device), expires};
+  }
+};
+
 namespace {
 
 using policy::Grant;
@@ -15,6 +27,8 @@ using policy::HostState;
 using rtnetlink::Link;
 using rtnetlink::ProxyEntry;
 using rtnetlink::Route;
+
+using Steps = Planner::Steps;
 
 Device device_of(const Link& link) { return {link.ifindex, link.name}; }
 
@@ -40,11 +54,11 @@ bool forwarding_is_ours(const HostState& host, const Link& lan) {
   });
 }
 
-Result<Plan> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv4>& gateway, const Grant& grant,
-                      const RequestId& id, bool relayed) {
+Result<Steps> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv4>& gateway, const Grant& grant,
+                       const RequestId& id, bool relayed) {
   std::string words(request_name(grant.request()));
   if (gateway) words += " gateway=" + gateway->str();
-  Plan plan;
+  Steps plan;
   plan.changes.push_back(MakeTapDevice{
       .owner = grant.uid(), .tag = DeviceTag{grant.uid(), id, std::nullopt, words}, .name = name, .relayed = relayed});
   if (gateway) plan.changes.push_back(PutHostAddress{Device{}, IpInterface{*gateway, 32}});
@@ -52,13 +66,13 @@ Result<Plan> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv
   return plan;
 }
 
-Result<Plan> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant, const RequestId& id,
-                              const HostState& host) {
+Result<Steps> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant, const RequestId& id,
+                               const HostState& host) {
   const Link* bridge = host.link(request.bridge.str());
   if (bridge == nullptr) return fail(Code::bug, "no bridge " + request.bridge.str());
   const std::string words = std::string(request_name(grant.request())) + " bridge=" + bridge->name;
   const DeviceTag tag{grant.uid(), id, std::nullopt, words};
-  Plan plan;
+  Steps plan;
   plan.changes.push_back(
       MakeTapDevice{.owner = grant.uid(), .tag = tag, .virtio_headers = request.virtio_headers, .guard = std::nullopt});
   // Before it is a port: a bridge takes over the lowest MTU and the lowest MAC address among its ports.
@@ -72,7 +86,7 @@ Result<Plan> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant,
 // One guest address on its way to the LANs: the proxy entries, and the forwarding that they need.
 class Publication {
  public:
-  Publication(const Grant& grant, const HostState& host, Plan& plan) : grant_(grant), host_(host), plan_(plan) {}
+  Publication(const Grant& grant, const HostState& host, Steps& plan) : grant_(grant), host_(host), plan_(plan) {}
 
   void on(const std::vector<const Link*>& lans, const IpAddress& address) {
     for (const Link* lan : lans) {
@@ -128,18 +142,18 @@ class Publication {
 
   const Grant& grant_;
   const HostState& host_;
-  Plan& plan_;
+  Steps& plan_;
   bool published_ = false;
   std::vector<Change> forwarding_;
 };
 
 // The route comes first and goes last: whoever sees a proxy entry without a route may take it for garbage.
-Result<Plan> plan_add(const AddAddress& request, const Grant& grant, const HostState& host) {
+Result<Steps> plan_add(const AddAddress& request, const Grant& grant, const HostState& host) {
   const Link* link = host.link(request.device.str());
   if (link == nullptr) return fail(Code::bug, "no device " + request.device.str());
   const Device device = device_of(*link);
   const Ipv4 address = request.address;
-  Plan plan;
+  Steps plan;
 
   const Route* route = host.guest_route(address);
   if (route != nullptr && route->ifindex != link->ifindex)
@@ -163,8 +177,8 @@ GuestProtocols granted_protocols(const OpenInterface& request) {
 
 // All of a new device, in an order in which it is never open to more than was asked for: its filter stands before it is
 // up, and what outlives the program comes last.
-Result<Plan> plan_open(const OpenInterface& request, const Grant& grant, const RequestId& id, const HostState& host,
-                       std::uint32_t group) {
+Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const RequestId& id, const HostState& host,
+                        std::uint32_t group) {
   const Link* bridge = request.bridge ? host.link(request.bridge->str()) : nullptr;
   if (request.bridge && bridge == nullptr) return fail(Code::bug, "no bridge " + request.bridge->str());
   // In the tag what is longest comes last, as it is cut off there.
@@ -178,7 +192,7 @@ Result<Plan> plan_open(const OpenInterface& request, const Grant& grant, const R
 
   const Device device{};
   const auto protocols = granted_protocols(request);
-  Plan plan;
+  Steps plan;
   plan.changes.push_back(
       MakeTapDevice{.owner = grant.uid(),
                     .tag = tag,
@@ -214,7 +228,7 @@ Result<Plan> plan_open(const OpenInterface& request, const Grant& grant, const R
 
 // Takes proxy entries back and, with the last one on a device, the forwarding that came with the first. Forwarding goes
 // off before the entry that remembers it: killed in between, the next helper finds the mark and does it again.
-void withdraw(const HostState& host, const std::vector<ProxyEntry>& entries, Plan& plan) {
+void withdraw(const HostState& host, const std::vector<ProxyEntry>& entries, Steps& plan) {
   for (const auto& entry : entries) {
     const Link* lan = host.link(entry.ifindex);
     if (lan == nullptr) continue;
@@ -233,20 +247,20 @@ void withdraw(const HostState& host, const std::vector<ProxyEntry>& entries, Pla
   }
 }
 
-void withdraw(const HostState& host, const std::vector<rtnetlink::Ipv6ProxyEntry>& entries, Plan& plan) {
+void withdraw(const HostState& host, const std::vector<rtnetlink::Ipv6ProxyEntry>& entries, Steps& plan) {
   for (const auto& entry : entries)
     if (const Link* lan = host.link(entry.ifindex); lan != nullptr)
       plan.changes.push_back(Withdraw{device_of(*lan), entry.address, false});
 }
 
-Result<Plan> plan_delete(const DeleteAddress& request, const HostState& host) {
+Result<Steps> plan_delete(const DeleteAddress& request, const HostState& host) {
   const Link* link = host.link(request.device.str());
   const Route* route = host.guest_route(request.address);
   if (link == nullptr || route == nullptr || route->ifindex != link->ifindex)
     return fail(Code::not_found, request.address.str() + " is not routed to " + request.device.str() + " by uml_net",
                 "There is nothing to take back.");
   const Device device = device_of(*link);
-  Plan plan;
+  Steps plan;
 
   std::vector<ProxyEntry> entries;
   for (const auto& entry : host.proxy_entries)
@@ -268,10 +282,10 @@ Result<Plan> plan_delete(const DeleteAddress& request, const HostState& host) {
   return plan;
 }
 
-Result<Plan> plan_remove(const RemoveInterface& request, const HostState& host) {
+Result<Steps> plan_remove(const RemoveInterface& request, const HostState& host) {
   const Link* link = host.link(request.device.str());
   if (link == nullptr) return fail(Code::bug, "no device " + request.device.str());
-  Plan plan;
+  Steps plan;
   const auto leads_to_it = [&](const auto* route) { return route != nullptr && route->ifindex == link->ifindex; };
   std::vector<ProxyEntry> entries;
   for (const auto& entry : host.proxy_entries)
@@ -293,8 +307,8 @@ bool goes_to_abandoned(const HostState& host, const auto& address) {
   return device != nullptr && policy::is_abandoned(*device);
 }
 
-Result<Plan> plan_garbage(const HostState& host) {
-  Plan plan;
+Result<Steps> plan_garbage(const HostState& host) {
+  Steps plan;
   plan.all_or_nothing = false;
   std::vector<ProxyEntry> stale;
   for (const auto& entry : host.proxy_entries)
@@ -308,37 +322,66 @@ Result<Plan> plan_garbage(const HostState& host) {
       stale_ipv6.push_back(entry);
   withdraw(host, stale_ipv6, plan);
   for (const auto& link : host.links)
-    if (policy::is_abandoned(link)) plan.changes.push_back(DeleteTapDevice{device_of(link), true});
+    if (policy::is_abandoned(link))
+      plan.changes.push_back(DeleteTapDevice{device_of(link), true});
+    else if (policy::lacks_forwarding(host, link))
+      plan.changes.push_back(SetForwarding{device_of(link), true});
   return plan;
 }
 
-}  // namespace
-
-Result<Plan> make_plan(const Grant& grant, const RequestId& id, const HostState& host, std::uint32_t group) {
+Result<Steps> steps_for(const Grant& grant, const RequestId& id, const HostState& host, std::uint32_t group) {
   struct Visitor {
     const Grant& grant;
     const RequestId& id;
     const HostState& host;
     std::uint32_t group;
-    Result<Plan> operator()(const MakeTap& request) const { return plan_tap({}, request.gateway, grant, id, false); }
-    Result<Plan> operator()(const OpenEthertap& request) const {
+    Result<Steps> operator()(const MakeTap& request) const { return plan_tap({}, request.gateway, grant, id, false); }
+    Result<Steps> operator()(const OpenEthertap& request) const {
       return plan_tap(request.device, request.gateway, grant, id, true);
     }
-    Result<Plan> operator()(const MakeBridgedTap& request) const { return plan_bridged_tap(request, grant, id, host); }
-    Result<Plan> operator()(const AddAddress& request) const { return plan_add(request, grant, host); }
-    Result<Plan> operator()(const DeleteAddress& request) const { return plan_delete(request, host); }
-    Result<Plan> operator()(const OpenInterface& request) const { return plan_open(request, grant, id, host, group); }
-    Result<Plan> operator()(const RemoveInterface& request) const { return plan_remove(request, host); }
-    Result<Plan> operator()(const OpenSession&) const { return Plan{}; }
-    Result<Plan> operator()(const CollectGarbage&) const { return plan_garbage(host); }
+    Result<Steps> operator()(const MakeBridgedTap& request) const { return plan_bridged_tap(request, grant, id, host); }
+    Result<Steps> operator()(const AddAddress& request) const { return plan_add(request, grant, host); }
+    Result<Steps> operator()(const DeleteAddress& request) const { return plan_delete(request, host); }
+    Result<Steps> operator()(const OpenInterface& request) const { return plan_open(request, grant, id, host, group); }
+    Result<Steps> operator()(const RemoveInterface& request) const { return plan_remove(request, host); }
+    Result<Steps> operator()(const OpenSession&) const { return Steps{}; }
+    Result<Steps> operator()(const CollectGarbage&) const { return plan_garbage(host); }
   };
   return std::visit(Visitor{grant, id, host, group}, grant.request());
 }
 
-bool adds_to_holdings(const Plan& plan) {
-  return std::ranges::any_of(plan.changes, [](const Change& change) {
-    return std::holds_alternative<MakeTapDevice>(change) || std::holds_alternative<AddRoute>(change);
-  });
+// That an address change or a removal names.
+Device device_named_in(const Request& request, const HostState& host) {
+  const IfName* name = nullptr;
+  if (const auto* remove = std::get_if<RemoveInterface>(&request)) name = &remove->device;
+  if (const auto* add = std::get_if<AddAddress>(&request)) name = &add->device;
+  if (const auto* del = std::get_if<DeleteAddress>(&request)) name = &del->device;
+  const auto* link = name != nullptr ? host.link(name->str()) : nullptr;
+  return link != nullptr ? device_of(*link) : Device{};
+}
+
+}  // namespace
+
+bool Plan::has_expired() const { return boot_time() > expires_; }
+
+Result<Plan> make_plan(const Grant& grant, const RequestId& id, const HostState& host, std::uint32_t group) {
+  auto steps = steps_for(grant, id, host, group);
+  if (!steps) return std::unexpected(std::move(steps.error()));
+  return Planner::plan(grant, *std::move(steps), device_named_in(grant.request(), host), host.read_at + kDecisionLasts);
+}
+
+std::uint32_t session_group(const RequestId& id) {
+  std::uint32_t number = 0;
+  const std::string text = id.str();  // which begins with eight random hexadecimal digits
+  std::from_chars(text.data(), text.data() + 8, number, 16);
+  return number | 0x80000000U;
+}
+
+Result<Plan> plan_session_end(const Grant& session, const RequestId& id) {
+  if (!std::holds_alternative<OpenSession>(session.request()))
+    return fail(Code::bug, "only a session has devices to delete at its end");
+  return Planner::plan(session, {.changes = {DeleteSessionDevices{session_group(id)}}, .notes = {}}, {},
+                       std::chrono::nanoseconds::max());
 }
 
 }  // namespace umlnet::priv

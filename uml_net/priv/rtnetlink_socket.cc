@@ -107,12 +107,15 @@ Result<void> RtnetlinkSocket::dump(Bytes (*build)(std::uint32_t), const std::str
   for (int tries = 0; tries < kDumpTries; ++tries) {
     restart();
     if (auto sent = send(build(next_sequence()), doing); !sent) return sent;
-    bool done = false, interrupted = false;
-    while (!done) {
+    // The socket makes one dump at a time: where reading the one before broke off, it is still under way (EBUSY), until
+    // its rest has been read.
+    bool done = false, interrupted = false, is_busy = false, other_done = false;
+    while (!done && !(is_busy && other_done)) {
       const auto datagram = receive(doing);
       if (!datagram) return std::unexpected(datagram.error());
       std::optional<int> error;
       rtnetlink::for_each_message(*datagram, [&](const Message& message) {
+        other_done |= message.sequence != sequence_ && message.type == NLMSG_DONE;
         if (message.sequence != sequence_) return true;
         interrupted |= (message.flags & NLM_F_DUMP_INTR) != 0;
         done |= message.type == NLMSG_DONE;
@@ -123,9 +126,10 @@ Result<void> RtnetlinkSocket::dump(Bytes (*build)(std::uint32_t), const std::str
         }
         return true;
       });
-      if (error && *error != 0) return fail_errno(Code::kernel, *error, doing);
+      is_busy |= error == EBUSY;
+      if (error && *error != 0 && !is_busy) return fail_errno(Code::kernel, *error, doing);
     }
-    if (!interrupted) return {};
+    if (!interrupted && !is_busy) return {};
   }
   return fail(Code::kernel, doing + ": the kernel's tables change faster than they can be read",
               "Try again in a moment.");

@@ -37,14 +37,12 @@ SeccompFilter stage_filter(const StageFds& fds) {
   filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
   for (const int tun : fds.tuns)
     for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {on(tun), Where::equals_int(1, request)});
-  for (const auto request : kDeviceRequests)
-    filter.allow(SYS_ioctl, {on(fds.rtnetlink), Where::equals_int(1, request)});
   filter.allow_on_fd(SYS_sendto, fds.rtnetlink).allow_on_fd(SYS_recvfrom, fds.rtnetlink);
   filter.allow_on_fd(SYS_sendmsg, fds.reply);
   for (const int fd : {fds.reply, STDERR_FILENO}) filter.allow_on_fd(SYS_write, fd).allow_on_fd(SYS_pwritev2, fd);
   filter.allow_poll({Where::equals_int(1, 1)});                       // on one fd: the reply's
   filter.allow_poll({Where::equals(0, 0), Where::equals_int(1, 0)});  // on nothing: a short sleep
-  filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_pread64, fds.audit).allow_on_fd(SYS_fstat, fds.audit);
+  filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_pread64, fds.audit).allow(SYS_fstat);
   filter.allow(SYS_fcntl, {on(fds.counters >= 0 ? fds.counters : fds.audit), Where::equals_int(1, F_OFD_SETLK)});
   // To ask for the limit on file sizes, and not to set it.
   filter.allow(SYS_prlimit64, {Where::equals_int(0, 0), Where::equals_int(1, RLIMIT_FSIZE), Where::equals(2, 0)});
@@ -73,7 +71,8 @@ SeccompFilter stage_filter(const StageFds& fds) {
     filter.allow(SYS_sendto).allow(SYS_recvfrom);
     for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
     for (const auto request : kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
-    filter.allow(SYS_fstat);
+    filter.allow(SYS_fstatfs);
+    filter.allow(SYS_fcntl, {Where::equals_int(1, F_DUPFD_CLOEXEC), Where::equals(2, kFirstForeignFd)});
   }
 #ifdef UMLNET_SANITIZED
   filter.allow_each(kSanitizer);

@@ -42,13 +42,16 @@ struct StageFds {
 
 inline constexpr int kSessionPollFds = 3;
 inline constexpr int kNativeSessionPollFds = 2;
+// Descriptors that come with a record of a session have numbers from here on, and the session's own have lower ones: a
+// number of its own that should be free, and is taken for open, is never one of the caller's.
+inline constexpr int kFirstForeignFd = 256;
 
 // What is allowed: memory, time and the end of the process; capset; the tun ioctls on `tuns`; datagrams on `rtnetlink`;
 // the reply on `reply`; lines, and reading, on `audit`, and a lock there or on `counters`; lines on
 // `journal` and on stderr; short sleeps. No open, no socket, no execve, no fork, no other ioctl, no file system. For a
 // session also: notices, and to put another file in the audit log's place. For an ethertap session also: records and
 // answers on `reply`, and to end and wait for the relay process. For a session of the native protocol also: records on
-// `reply`, and to ask whose a network namespace is.
+// `reply`, to give their descriptors other numbers, and to ask whose a network namespace is.
 SeccompFilter stage_filter(const StageFds& fds);
 
 }  // namespace umlnet::priv

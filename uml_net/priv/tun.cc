@@ -3,10 +3,14 @@
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <cerrno>
 #include <cstring>
 #include <string>
+
+#include "libumlnet/core/look_at_fd.h"
 
 namespace umlnet::priv {
 namespace {
@@ -25,7 +29,12 @@ ifreq request_for(const std::string& name, const TapKind& kind, int more) {
 }  // namespace
 
 const std::array<std::uint32_t, 5> kTunRequests = {TUNSETIFF, TUNSETOWNER, TUNSETPERSIST, TUNSETOFFLOAD, SIOCGIFHWADDR};
-const std::array<std::uint32_t, 2> kDeviceRequests = {SIOCGIFINDEX, SIOCGIFMTU};
+
+bool is_tun_device(int fd) {
+  constexpr unsigned kMisc = 10, kTun = 200;  // MISC_MAJOR of linux/major.h, TUN_MINOR of linux/miscdevice.h
+  struct stat status{};
+  return look_at_fd(fd, status) && S_ISCHR(status.st_mode) && status.st_rdev == makedev(kMisc, kTun);
+}
 
 Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, const TapKind& kind) {
   ifreq request = request_for(name ? name->str() : "tap%d", kind, IFF_TUN_EXCL);
@@ -47,15 +56,13 @@ Result<void> attach_queue(int tun, const IfName& name, const TapKind& kind) {
   return {};
 }
 
-Result<NewDevice> look_at_new_tap(int tun, int socket, const IfName& name) {
-  ifreq index{}, mac{}, mtu{};
-  for (ifreq* request : {&index, &mac, &mtu}) name.str().copy(request->ifr_name, IFNAMSIZ - 1);
-  if (::ioctl(socket, SIOCGIFINDEX, &index) != 0 || ::ioctl(tun, SIOCGIFHWADDR, &mac) != 0 ||
-      ::ioctl(socket, SIOCGIFMTU, &mtu) != 0)
-    return fail_errno(Code::kernel, errno, "cannot find the new device " + name.str());
+Result<MacAddress> mac_of_tap(int tun) {
+  ifreq request{};
+  if (::ioctl(tun, SIOCGIFHWADDR, &request) != 0)
+    return fail_errno(Code::kernel, errno, "cannot read the MAC address of the new TAP device");
   std::array<std::uint8_t, 6> bytes{};
-  std::memcpy(bytes.data(), mac.ifr_hwaddr.sa_data, bytes.size());
-  return NewDevice{index.ifr_ifindex, MacAddress(bytes), static_cast<unsigned>(mtu.ifr_mtu)};
+  std::memcpy(bytes.data(), request.ifr_hwaddr.sa_data, bytes.size());
+  return MacAddress(bytes);
 }
 
 Result<void> set_persistent(int tun, bool on) {

@@ -13,9 +13,13 @@
 
 namespace umlnet::priv {
 
-// Every ioctl that is made here, on an fd of a TAP and on a socket: what the seccomp filter lets through.
+// Every ioctl that is made here, on an fd of /dev/net/tun: what the seccomp filter lets through.
 extern const std::array<std::uint32_t, 5> kTunRequests;
-extern const std::array<std::uint32_t, 2> kDeviceRequests;
+
+// Whether `fd` is open on the kernel's TUN driver: the character device 10:200 (Documentation/admin-guide/devices.txt).
+// To be asked before any of the ioctls below, which another driver could answer in its own way. False with errno where
+// fstat(2) fails.
+bool is_tun_device(int fd);
 
 // What an fd of a TAP gives and takes.
 enum class TapFrames : std::uint8_t {
@@ -40,16 +44,8 @@ Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>&
 // the same kind, in the network namespace that `tun` was opened in. Needs CAP_NET_ADMIN in effect, as above.
 Result<void> attach_queue(int tun, const IfName& name, const TapKind& kind);
 
-// What the kernel gave a device that it has just made.
-struct NewDevice {
-  int ifindex;
-  MacAddress mac;
-  unsigned mtu;  // bytes
-};
-
-// Of the device `name`, to which `tun` is tied. `socket` is any socket of the network namespace that it was made in. By
-// ioctls, which do not wait for the kernel's lock on its network configuration (netdevice(7)). Needs no privilege.
-Result<NewDevice> look_at_new_tap(int tun, int socket, const IfName& name);
+// The MAC address of the device that `tun` is tied to, whatever its name is by now. Needs no privilege.
+Result<MacAddress> mac_of_tap(int tun);
 
 // Whether the device that `tun` is tied to outlives its fds (TUNSETPERSIST). Needs no privilege.
 Result<void> set_persistent(int tun, bool on);
