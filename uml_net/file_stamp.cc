@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "libumlnet/core/look_at_fd.h"
@@ -17,8 +16,6 @@ void FileStamp::add_directory(const char* path) {
 }
 
 void FileStamp::add_file(unique_fd fd, const struct stat& status) { all_.push_back({std::move(fd), status}); }
-
-void FileStamp::add(FileStamp other) { std::ranges::move(other.all_, std::back_inserter(all_)); }
 
 bool FileStamp::is_current() const {
   return std::ranges::all_of(all_, [](const Noted& noted) {

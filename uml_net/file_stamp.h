@@ -16,7 +16,6 @@ class FileStamp {
   void add_directory(const char* path);
   // Takes note of the file behind `fd`, which was as `status` says.
   void add_file(unique_fd fd, const struct stat& status);
-  void add(FileStamp other);
 
   // Whether all of them are as they were. By fstat(2) alone, which no later loss of privilege forbids.
   bool is_current() const;

@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libumlnet/core/boot_time.h"
 #include "libumlnet/core/call.h"
 #include "libumlnet/core/native5_arguments.h"
 #include "libumlnet/core/uml4_control.h"
@@ -277,11 +278,17 @@ unsigned tuns_for(const Request& request) {
   return policy::counts_against_limits(request) && !std::holds_alternative<AddAddress>(request) ? 1 : 0;
 }
 
-// A request that was held up may have outlived the policy that it read, or the log that it opened.
-Result<void> check_stamp(const FileStamp& stamp) {
-  if (stamp.is_current()) return {};
-  return fail(Code::busy, "the policy changed, or the audit log was rotated, while the request was under way",
-              "Try again.");
+// A request that was held up may have outlived the policy that it read, or the log that it opened. A rotated log takes
+// lines for a moment longer, as those of requests that wait for one another.
+Result<void> check_inputs(const TrustedInputs& inputs) {
+  constexpr std::chrono::seconds kLogLasts{5};
+  const auto age = boot_time() - inputs.opened_at;
+  const auto busy = [](const std::string& what) {
+    return fail(Code::busy, what + " while the request was held up", "Try again.");
+  };
+  if (age > priv::kDecisionLasts && !inputs.policy_stamp.is_current()) return busy("the policy changed");
+  if (age > kLogLasts && !inputs.log_stamp.is_current()) return busy("the audit log was rotated");
+  return {};
 }
 
 bool needs_attendant(const Request& request) {
@@ -305,7 +312,8 @@ int answer(const Call& call, const Peek& peeked, unique_fd& named, const policy:
   const unsigned wanted = tuns_for(*call.request);
   if (wanted > 0 && !inputs.tun) return no(inputs.tun.error());
   if (roots && !*roots) return no(roots->error());
-  if (roots) inputs.stamp = FileStamp();  // they know themselves
+  if (roots) inputs.policy_stamp = FileStamp();  // it knows itself
+  if (roots) inputs.log_stamp = FileStamp();
   std::vector<unique_fd> tuns;
   if (wanted > 0) tuns.push_back(*std::move(inputs.tun));
   inputs.tun = unique_fd();
@@ -376,7 +384,7 @@ int answer(const Call& call, const Peek& peeked, unique_fd& named, const policy:
                                .attendant = attendant,
                                .group = session ? priv::session_group(trail.id()) : 0,
                                .check_files = [&]() -> Result<void> {
-                                 if (!roots) return check_stamp(inputs.stamp);
+                                 if (!roots) return check_inputs(inputs);
                                  auto followed = (*roots)->follow(*inputs.log);
                                  return followed ? (*roots)->check_policy() : followed;
                                }};

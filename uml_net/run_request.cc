@@ -73,8 +73,10 @@ Result<void> look_again(const Request& request, const priv::Outcome& outcome, co
   else if (const auto* add = std::get_if<AddAddress>(&request))
     policy::forget_guest(*host, add->address, outcome.device.ifindex);
   const auto granted = policy::decide(context.policy, context.caller, request, *host);
-  if (!granted) return std::unexpected(granted.error().error);
-  return {};
+  if (granted) return {};
+  Error why = granted.error().error;
+  why.advice = "Another request was quicker, and what was done is taken back.";
+  return std::unexpected(std::move(why));
 }
 
 // Where the caller is not to have an fd of the device: the other end of its relay's socket.

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <string>
 
+#include "libumlnet/core/boot_time.h"
 #include "policy/location.h"
 #include "policy/policy_files.h"
 
@@ -30,36 +31,37 @@ Result<unique_fd> open_tun() {
   }
 }
 
-// And takes note of its directory, in which names change when the log is rotated.
+// And takes note of its directory.
 Result<audit::Log> open_log(FileStamp& stamp) {
   const std::string path = policy::kAuditLog, directory = path.substr(0, path.rfind('/'));
-  FileStamp place;
-  place.add_directory(directory.c_str());
+  stamp.add_directory(directory.c_str());
   auto log = audit::Log::open(path);
-  if (!place.is_current()) {  // it was waited for
-    place = FileStamp();
-    place.add_directory(directory.c_str());
+  if (!stamp.is_current()) {  // it was waited for
+    stamp = FileStamp();
+    stamp.add_directory(directory.c_str());
     log = audit::Log::open(path);
   }
-  stamp.add(std::move(place));
   return log;
 }
 
 }  // namespace
 
 TrustedInputs open_trusted_inputs() {
-  FileStamp stamp;
-  for (const auto* directory : {policy::kPolicyRoot, policy::kPolicyDirectory}) stamp.add_directory(directory);
+  const auto opened_at = boot_time();
+  FileStamp policy_stamp, log_stamp;
+  for (const auto* directory : {policy::kPolicyRoot, policy::kPolicyDirectory}) policy_stamp.add_directory(directory);
   TrustedPlaces places;
   auto policy = policy::read_policy_files(
-      places, [&](unique_fd file, const struct stat& status) { stamp.add_file(std::move(file), status); });
-  auto log = open_log(stamp);
+      places, [&](unique_fd file, const struct stat& status) { policy_stamp.add_file(std::move(file), status); });
+  auto log = open_log(log_stamp);
   return {.policy = std::move(policy),
           .accounts = policy::read_accounts(places),
           .log = std::move(log),
           .refusals = audit::RefusalCounters::open(policy::kRefusals),
           .tun = open_tun(),
-          .stamp = std::move(stamp)};
+          .opened_at = opened_at,
+          .policy_stamp = std::move(policy_stamp),
+          .log_stamp = std::move(log_stamp)};
 }
 
 }  // namespace umlnet

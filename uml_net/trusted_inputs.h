@@ -1,6 +1,7 @@
 // What the program opens while it still has the identity that its installation gives it: before it becomes its caller.
 #pragma once
 
+#include <chrono>
 #include <vector>
 
 #include "libumlnet/core/error.h"
@@ -19,8 +20,10 @@ struct TrustedInputs {
   Result<policy::Accounts> accounts;
   Result<audit::Log> log;
   Result<audit::RefusalCounters> refusals;
-  Result<unique_fd> tun;  // /dev/net/tun, not tied to a device yet
-  FileStamp stamp;        // of the policy's files and directories, and of the audit log's directory
+  Result<unique_fd> tun;                 // /dev/net/tun, not tied to a device yet
+  std::chrono::nanoseconds opened_at{};  // boot time, before the first of them
+  FileStamp policy_stamp;                // of the policy's files and directories
+  FileStamp log_stamp;                   // of the audit log's directory, in which names change when it is rotated
 };
 
 // The paths are fixed when the program is built; no environment variable and no argument changes them, and neither

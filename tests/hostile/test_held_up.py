@@ -17,6 +17,7 @@ from tests.support.hostile import FREE, LOG_GROUP, MASK, MINE, MY_GUEST, NOBODY,
 from tests.support.tracer import Stepper
 
 EXPIRES = 1.0  # seconds; a decision lasts for less
+LOG_LASTS = 5.1
 SYS_WRITE, SYS_SENDTO = 1, 44  # of x86-64, by number
 WANTED = "10.50.0.40"  # by both
 FORWARDING = "/proc/sys/net/ipv4/conf/eth0/forwarding"
@@ -178,7 +179,7 @@ class HeldUp(HostileCase):
         (world.POLICY.parent / "policy.d").mkdir(exist_ok=True)
         for event in (replaced, edited, added):
             with self.subTest(event=event.__name__):
-                status, said = self.stopped_between_policy_and_change(event)
+                status, said = self.stopped_between_policy_and_change(event, hold=EXPIRES)
                 self.assertEqual(status, 75, said)
                 self.assertIn(b"Try again.", said)
                 self.assertNotIn(FREE, world.sh("ip", "route"))
@@ -195,7 +196,7 @@ class HeldUp(HostileCase):
             world.LOG.rename(old)
             world.touch_log(world.LOG, 0o660, LOG_GROUP)
 
-        status, said = self.stopped_between_policy_and_change(rotate)
+        status, said = self.stopped_between_policy_and_change(rotate, hold=LOG_LASTS)
         self.assertEqual(status, 75, said)
         self.assertNotIn(FREE, world.sh("ip", "route"))
         self.assertFalse([line for line in old.read_text().splitlines() if FREE in line and '"accept"' in line])

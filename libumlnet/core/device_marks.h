@@ -1,0 +1,43 @@
+// What a device of this toolkit should have, written where no flush of addresses, routes or neighbours takes it: in
+// alternative names of the device (IFLA_ALT_IFNAME, ip-link(8) "property"), which go with the device and with nothing
+// else. ip(8) shows them; nobody needs to know them.
+//
+//   umlnet:guest:N:LAN...:ADDRESS  on a guest's device: ADDRESS is routed there, and published on the N LANs named
+//   umlnet:host:LENGTH:ADDRESS     on a guest's device: the host has ADDRESS/LENGTH there (IPv6, which a device that goes
+//                                  down loses)
+//   umlnet:forwarding:IFINDEX      on a LAN device: its IPv4 forwarding is this toolkit's to turn off
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libumlnet/core/ip_address.h"
+
+namespace umlnet {
+
+struct GuestMark {
+  IpAddress guest;
+  std::vector<std::string> lans;
+};
+
+// As names: several where the LANs do not fit into one, which has 127 bytes at most (ALTIFNAMSIZ of linux/if.h).
+std::vector<std::string> names_of(const GuestMark& mark);
+std::string name_of_host_address(const IpInterface& address);
+std::string name_of_forwarding(int ifindex);
+
+// Whether an alternative name is a mark, and so no name that anybody calls the device by.
+bool is_mark(std::string_view name);
+
+// All of a device's marks. Names that are none are passed over.
+struct DeviceMarks {
+  std::vector<GuestMark> guests;  // each address once
+  std::vector<IpInterface> host_addresses;
+  bool forwarding = false;
+};
+DeviceMarks marks_of(int ifindex, std::span<const std::string> alternative_names);
+
+}  // namespace umlnet
