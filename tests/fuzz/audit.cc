@@ -37,6 +37,17 @@ void require_readable_entry(std::string_view line) {
   REQUIRE_THAT(cli::AuditFilter{}.matches(*entry));
 }
 
+// Nothing of a line is lost where it is taken apart, and no part of it is read otherwise for that.
+void require_whole_parts(std::string_view line) {
+  std::string joined;
+  for (const auto part : cli::split_at_records(line)) {
+    REQUIRE_THAT(!part.empty());
+    joined += part;
+    require_readable_entry(part);
+  }
+  REQUIRE_THAT(joined == line);
+}
+
 std::vector<std::string> texts(FuzzedDataProvider& input) {
   std::vector<std::string> list(input.ConsumeIntegralInRange<std::size_t>(0, 40));
   for (auto& text : list) text = input.ConsumeRandomLengthString(300);
@@ -79,12 +90,16 @@ void require_written(FuzzedDataProvider& input) {
     REQUIRE_THAT(said == record.untrusted[i]);
   }
   require_readable_entry(line);
+  // However it is cut, the next record is found.
+  const auto glued = line.substr(0, input.ConsumeIntegralInRange<std::size_t>(0, line.size() - 1)) + line;
+  REQUIRE_THAT(cli::split_at_records(glued).back() == line);
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   require_readable_entry(std::string_view(reinterpret_cast<const char*>(data), size));
+  require_whole_parts(std::string_view(reinterpret_cast<const char*>(data), size));
   FuzzedDataProvider input(data, size);
   require_written(input);
   return 0;
