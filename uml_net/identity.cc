@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -74,9 +73,14 @@ Error no_privilege(bool had_no_new_privs) {
 }  // namespace
 
 std::optional<Error> in_user_namespace() {
-  constexpr ino_t kFirst = 0xEFFFFFFD;  // PROC_USER_INIT_INO
-  struct stat status{};
-  if (::stat("/proc/self/ns/user", &status) != 0 || status.st_ino == kFirst) return std::nullopt;
+  // The first one has all ids, each as itself: 0, 0 and how many.
+  const unique_fd fd(::open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC));
+  char text[64];
+  const ssize_t size = fd ? ::read(fd.get(), text, sizeof text) : -1;
+  if (size <= 0) return std::nullopt;
+  std::string map(text, static_cast<std::size_t>(size));
+  std::erase(map, ' ');
+  if (map == "004294967295\n") return std::nullopt;
   return Error{Code::not_privileged, 0, "uml_net was started in a user namespace, where root's files are not root's",
                "Start it outside of that namespace: not in a rootless container, nor by unshare --user."};
 }

@@ -15,8 +15,8 @@ namespace umlnet {
 // with what to do: all else has been done then.
 Result<policy::Caller> become_caller();
 
-// Code::not_privileged where the process is in a user namespace other than the first, in which root's files belong to
-// somebody else; nothing otherwise.
+// Code::not_privileged where the process is in a user namespace in which root's files belong to somebody else; nothing
+// otherwise, and where /proc does not say.
 std::optional<Error> in_user_namespace();
 
 // Calls `what` with the real uid in effect, which what the kernel counts for each user then counts against. False where

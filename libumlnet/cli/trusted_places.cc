@@ -186,6 +186,12 @@ Finding examine_audit_log(const Examination& examination) {
   if (filesystem->free < kLongestLine)
     return problem("the file system of the audit log is full",
                    "make room: df -h " + log + "; logrotate -f /etc/logrotate.conf");
+  const auto accounts = examination.host.accounts();
+  const auto group = accounts ? accounts->memberships.group_id(policy::kLogGroup) : std::nullopt;
+  if (group && accounts->memberships.has_members(*group))
+    return warning(
+        std::string("the group ") + policy::kLogGroup + " has members, who can get at the audit log",
+        std::string("getent group ") + policy::kLogGroup + " shows them; gpasswd -d USER " + policy::kLogGroup);
   return ok("the audit log " + log + " can be written to");
 }
 

@@ -378,6 +378,9 @@ TEST_CASE("doctor: the audit log") {
          host.files[kLog].gid = kGroup;
        },
        Health::problem, "is writable by the group umlnet, whose members", "meson install"},
+      {"audit-log",
+       [&](auto& host) { host.known.memberships = Memberships("", "umlnet:x:990:alice\numlnet-log:x:989:bob\n"); },
+       Health::warning, "the group umlnet-log has members", "gpasswd -d USER umlnet-log"},
       {"audit-log", [&](auto& host) { host.files["/var/log/umlnet"].mode = S_IFDIR | 0770; }, Health::problem,
        "writable by group or others", "chmod go-w /var/log/umlnet"},
       {"audit-log", [&](auto& host) { host.files["/var/log"].mode = S_IFDIR | 01777; }, Health::problem,
