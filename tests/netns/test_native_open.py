@@ -282,6 +282,11 @@ class Open(HostCase):
             "another IPv6 address": to_host + b"\x86\xdd" + ipv6("fd00:99::9", bytes(8)),
             "a neighbour advertised that it is not": to_host + b"\x86\xdd" + ipv6(
                 "fd00:99::7", b"\x88\0\0\0\x60\0\0\0" + socket.inet_pton(socket.AF_INET6, "fd00:99::9"), 58),
+            "a neighbour advertised from the guest's link-local address": to_host + b"\x86\xdd" + ipv6(
+                "fe80::5054:ff:feaa:bbcc", b"\x88\0\0\0\x60\0\0\0" + socket.inet_pton(socket.AF_INET6, "fd00:99::9"),
+                58),
+            "another link-local address": to_host + b"\x86\xdd" + ipv6(
+                "fe80::9", b"\x88\0\0\0\x60\0\0\0" + socket.inet_pton(socket.AF_INET6, "fd00:99::7"), 58),
             "a router": to_host + b"\x86\xdd" + ipv6("fd00:99::7", b"\x86\0\0\0" + bytes(12), 58),
             "a VLAN": to_host + b"\x81\x00\x00\x05" + own[12:],
             "another protocol": to_host + b"\x88\xcc" + bytes(46),

@@ -16,6 +16,7 @@ MAC = bytes.fromhex("525400666666")
 LINK_LOCAL = "fe80::5054:ff:fe66:6666"
 BROADCAST, ALL_NODES = b"\xff" * 6, bytes.fromhex("333300000001")
 IPV4, ARP, IPV6, VLAN, SERVICE_VLAN = (bytes.fromhex(t) for t in ("0800", "0806", "86dd", "8100", "88a8"))
+LLC_AND_SNAP = bytes.fromhex("aaaa03000000")  # after a length and before an EtherType
 HOP_BY_HOP, TCP, UDP, ROUTING, FRAGMENT, ICMPV6, DESTINATION = 0, 6, 17, 43, 44, 58, 60
 SOLICITATION, ADVERTISEMENT, ROUTER_ADVERTISEMENT, REDIRECT, ECHO_REQUEST, ECHO_REPLY = 135, 136, 134, 137, 128, 129
 
@@ -111,8 +112,13 @@ def advertised_in_every_disguise(prefix: str) -> dict[str, list[bytes]]:
         return [packet(FRAGMENT, part) for part in fragments(next_header, whole, size, identification)]
 
     plain = packet(ICMPV6, message)
+    in_snap = LLC_AND_SNAP + plain[12:]  # the EtherType is the last field of SNAP
+    addresses = plain[:12]
     return {
         "plain": [plain],
+        "LLC and SNAP": [addresses + struct.pack("!H", len(in_snap)) + in_snap],
+        "LLC and SNAP with a wrong length": [addresses + struct.pack("!H", 8) + in_snap],
+        "LLC and SNAP in a priority tag": [addresses + VLAN + bytes(2) + struct.pack("!H", len(in_snap)) + in_snap],
         "to the host alone": [BROADCAST + plain[6:]],
         "VLAN tag": [tagged(plain, VLAN + b"\x00\x05")],
         "priority tag": [tagged(plain, VLAN + b"\xe0\x00")],
