@@ -3,7 +3,8 @@
 import unittest
 from typing import Any
 
-from tests.support.hostile import (FREE, GATE, HOST, MASK, MINE, MY_GUEST, NO_TAP, NOT_OURS, OPERATIONS,
+from tests.support import native, world
+from tests.support.hostile import (FREE, GATE, HOST, MASK, MINE, MY_GUEST, NO_TAP, NOBODY, NOT_OURS, OPERATIONS, POLICY,
                                    ROUTER, THEIR_GUEST, THEIRS, HostileCase, call)
 
 NO_NAMES: dict[str, Any] = {
@@ -135,6 +136,24 @@ class NamesAndAddresses(HostileCase):
                 with self.subTest(how, address=address):
                     reply = call(helper, "pipe", ["4", "del", MINE, address, MASK])
                     self.assert_refused_whole(reply, f"{address} is not routed to {MINE} by uml_net", exit_status=69)
+
+    def test_a_uid_whose_digits_are_part_of_the_owners(self) -> None:
+        """The device's alias names its owner as text. A comparison of beginnings would take one user for the other."""
+        similar = (NOBODY // 10, NOBODY * 10, NOBODY * 10 + 7)
+        rule = {**POLICY["rules"][0], "users": [NOBODY, *similar]}  # type: ignore[index]
+        world.write_policy({**POLICY, "rules": [rule]})
+        self.baseline = self.settled()
+        for how, helper in self.helpers.items():
+            for user in similar:
+                for verb, address in (("add", FREE), ("del", MY_GUEST)):
+                    with self.subTest(how, user=user, verb=verb):
+                        reply = call(helper, "pipe", ["4", verb, MINE, address, MASK], user=user)
+                        self.assert_refused_whole(reply, MINE, exit_status=66)
+                with self.subTest(how, user=user, verb="remove"):
+                    with native.call(helper, "remove", f"device={MINE}", user=user) as answer:
+                        self.assertEqual((answer.json["code"], answer.exit), ("no_such_device", 66), answer)
+            with self.subTest(how, user="the owner"):
+                self.assertEqual(call(helper, "pipe", ["4", "add", MINE, MY_GUEST, MASK]).exit, 0)
 
 
 if __name__ == "__main__":

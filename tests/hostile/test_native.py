@@ -1,10 +1,12 @@
 """The native protocol's caller as an enemy: argument lists, channels, and all that can be sent to a session."""
 
 import contextlib
+import errno
 import json
 import os
 import resource
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -24,6 +26,7 @@ FIRST_FOREIGN = 256  # the numbers of descriptors that come with a record
 SO_PASSPIDFD = 76
 CLONE_NEWNET = 0x40000000
 FLOOD = 2000  # records
+NLMSG_ERROR, FORGED = 2, 150  # answers, to more requests than an `open` makes
 OPEN = ["open", "device=uml1", f"address={GATE}"]
 REFUSED = [
     ["open", "device"], ["open", "=uml1"], ["open", "device="], ["open", "device=uml1", "device=uml2"], ["open", "Device=uml1"],
@@ -323,6 +326,24 @@ class Sessions(NativeCase):
                 session.ask("open", "netns=0", fds=[namespaces[-1].fd]).close()
                 with session.ask("open", "netns=0", fds=[namespaces[-1].fd]) as answer:
                     self.assertTrue(answer.ok, answer)
+                self.assertEqual(session.close(), 0)
+            self.assert_host_unchanged()
+
+    def test_answers_of_another_process_in_place_of_the_kernels(self) -> None:
+        """With CAP_NET_ADMIN in a network namespace a process can send to the helper's rtnetlink socket there: the caller
+        can, in a namespace of its own. Here root answers each request to come: it was refused."""
+        for how in INSTALLATIONS:
+            with self.subTest(how), native.Session(self.helpers[how], user=NOBODY) as session:
+                inodes = {fd.stat().st_ino for fd in Path(f"/proc/{session.process.pid}/fd").iterdir()}
+                sockets = [line.split() for line in Path("/proc/net/netlink").read_text().splitlines()[1:]]
+                (port,) = [int(fields[2]) for fields in sockets if int(fields[9]) in inodes]
+                with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as forger:
+                    forger.bind((0, 0))
+                    for sequence in range(1, FORGED + 1):
+                        answer = struct.pack("=IHHIIi16x", 36, NLMSG_ERROR, 0, sequence, port, -errno.EPERM)
+                        forger.sendto(answer, (port, 0))
+                with session.ask(*OPEN, f"guest={FREE}") as granted:
+                    self.assertTrue(granted.ok, granted)
                 self.assertEqual(session.close(), 0)
             self.assert_host_unchanged()
 

@@ -15,10 +15,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.support import bridge, caller, ethertap, native, world
+from tests.support import bridge, caller, ethertap, native, seccomp, world
 from tests.support.case import HELPER, HostCase
 
 FAILING_CALL = HELPER.parents[1] / "tests" / "netns" / "failing-call"
+# prctl() with PR_SET_DUMPABLE, PR_SET_KEEPCAPS and PR_SET_NO_NEW_PRIVS. That of PR_CAPBSET_DROP may fail, as it always
+# does with a file capability.
+GIVING_UP = {"setresgid", "setresuid", "capset", "prctl 4", "prctl 8", "prctl 38", "seccomp"}
 NOBODY = 65534
 POLICY = {
     "version": 1,
@@ -282,6 +285,38 @@ class Faults(HostCase):
                 with caller.tuntap_up(self.fault.path, "10.99.0.254") as reply:
                     self.outcome_is_whole(reply, before, bool(reply.fds))
                 self.assertEqual(world.snapshot(), before)
+
+    def test_no_step_of_giving_up_privilege_may_fail(self) -> None:
+        """A program that goes on where setresuid() fails, as it does for want of memory, is root from there on."""
+        def up() -> caller.Reply:
+            return caller.tuntap_up(self.fault.path, "10.99.0.254")
+
+        self.fault.set("trace", 0, 0)
+        up().close()
+        names = seccomp.names()
+        traced = [line.split() for line in self.fault.report.read_text().splitlines()]
+        calls = [(names[int(words[0])], words[1], int(words[6], 16)) for words in traced]  # and CapEff
+        while calls[0][0] != "capget":  # from where "any" counts
+            del calls[0]
+        before = world.snapshot()
+        seen = set()
+        for at, (name, argument, in_effect) in enumerate(calls, 1):
+            step = f"{name} {argument}" if name == "prctl" else name
+            if step not in GIVING_UP or (name == "capset" and in_effect == 0):  # which raises something, or nothing
+                continue
+            seen.add(step)
+            with self.subTest(step=step, at=at):
+                world.reset_log()
+                self.fault.set("any", at, errno.EAGAIN)
+                with up() as reply:
+                    self.assertTrue(self.fault.happened())
+                    self.assertNotEqual(reply.exit, 0, reply)
+                    self.assertEqual(reply.fds, [])
+                    self.assertNotIn("accept", [event for event, _ in self.events()])
+                self.assertEqual(world.snapshot(), before)
+            if name == "seccomp":
+                break  # a capset() that fails from here on ends the process: netns and users look at that with "any"
+        self.assertEqual(seen, GIVING_UP)
 
     def test_any_system_call_at_all_for_an_address(self) -> None:
         self.hold_a_tap()

@@ -96,6 +96,26 @@ class Callers:
                              "The administrator can write one: /etc/umlnet/policy.json")
         self.assertEqual(self.ask(user=None).exit, 0)
 
+    def test_a_name_that_is_too_long_is_not_cut(self: Any) -> None:
+        """Cut to 15 bytes, the name would be that of a bridge which another rule denies."""
+        denied = "br-of-the-lan-0"
+        world.sh("ip", "link", "add", denied, "type", "bridge")
+        self.before = self.state()
+        rules = [{**MACHINES, "bridges": ["br0", denied]},
+                 {"name": "not-the-lan", "effect": "deny", "users": ["*"], "bridges": [denied]}]
+        world.write_policy({"version": 1, "rules": rules})
+        self.assert_one_line(self.ask(denied), "rule not-the-lan denies this")
+        for name in (denied + "1", denied + "x" * 4000, denied + "/", denied + " "):
+            self.assert_one_line(self.ask(name), "15 printable characters")
+        granted = self.ask("br0")
+        self.assertEqual(granted.exit, 0, granted)
+        granted.close()
+        rules[1]["bridges"] = [denied + "1"]
+        world.write_policy({"version": 1, "rules": rules})
+        for name in (denied, "br0"):
+            self.assert_one_line(self.ask(name), "bridges", denied + "1")
+        self.assertEqual(self.state(), self.before)
+
     def test_devices_on_bridges_count(self: Any) -> None:
         first, second = self.ask(), self.ask()
         self.assertEqual((first.exit, second.exit), (0, 0))
