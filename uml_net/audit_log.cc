@@ -62,8 +62,8 @@ Result<void> Log::append(const std::string& line) {
   const auto written = write(text);
   if (!written) return std::unexpected(written.error());
   if (*written == text.size()) return {};
-  // The cut line is not taken back, because another line may follow it already. The next writer, whoever it is, begins
-  // a new line where this newline cannot be written either.
+  // The cut line is not taken back, because another line may follow it already. The next writer
+  // begins a new line where this newline cannot be written either.
   [[maybe_unused]] const auto ended = write("\n");
   return unusable("cannot write a whole line to the audit log " + path_, "Is the disk full?");
 }

@@ -37,8 +37,8 @@ struct Counter {
   void add(unsigned number) { count = std::min(count + number, kMost); }
 };
 
-// The changes of a uid, in one word: when the last of them is made up for, so that kChanges are free again. A bucket
-// whose time is past, or further ahead than any can be (the clock was set back), is one that all is free in.
+// The changes of a uid, in one word: the time at which the last of them is made up for, and all kChanges are free
+// again. A time that is past, or further ahead than it can be because the clock was set back, means that all are free.
 struct Bucket {
   uid_t uid;
   std::uint32_t full_at;  // milliseconds, modulo 2^32
@@ -148,9 +148,8 @@ bool RefusalCounters::count(uid_t uid, Time now, What what) {
     } else if (past != nullptr) {
       // Nobody has taken what was suppressed of this uid in all these windows: the last of them goes on.
       if (what == What::other) return false;
-      Counter counter = Counter::of(past_word);
-      counter.window = window;
-      counter.add(1);
+      Counter counter{uid, window, false, kLines};
+      counter.add(Counter::of(past_word).suppressed() + 1);
       if (past->compare_exchange_strong(past_word, counter.word())) return false;
     } else {
       return true;

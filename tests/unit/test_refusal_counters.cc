@@ -98,6 +98,17 @@ TEST_CASE("refusals: those of which the line could not be written are counted") 
   CHECK(all.take(1001) + all.take(1002) == 0);
 }
 
+TEST_CASE("refusals: neither does it get more where only its missing lines were counted before") {
+  auto all = counters();
+  for (unsigned window = 0; window < 8; ++window) all.count_missing(1001, kNow + window * RefusalCounters::kWindow);
+  const auto later = kNow + 8 * RefusalCounters::kWindow;
+  const unsigned got = lines(all, 1001, 50, later);
+  CHECK(got <= RefusalCounters::kLines);
+  unsigned suppressed = 0;
+  for (const auto& [uid, number] : all.take_finished(later + 2 * RefusalCounters::kWindow)) suppressed += number;
+  CHECK(got + suppressed == 8 + 50);
+}
+
 TEST_CASE("refusals: other lines are of the same rate, and are not counted beyond it") {
   auto all = counters();
   for (unsigned i = 0; i < 2 * RefusalCounters::kLines; ++i)
