@@ -452,6 +452,11 @@ class GuestFrames(HostCase):
         world.write_policy({"version": 1, "rules": [{**IPV4_ONLY, "bridges": ["br0"]}]})
         with native.opened(self.helper, "bridge=br0", user=NOBODY) as answer:
             self.assertEqual(world.sh("tc", "filter", "show", "dev", answer.name, "ingress"), "")
+            # What root does to a device afterwards puts no filter on, and takes none off.
+            world.sh("ip", "link", "set", "dev", answer.name, "nomaster")
+            self.assertEqual(world.sh("tc", "filter", "show", "dev", answer.name, "ingress"), "")
+        world.sh("ip", "link", "set", "dev", "uml7", "master", "br0")
+        self.assertIn("bpf", world.sh("tc", "filter", "show", "dev", "uml7", "ingress"))
 
 
 if __name__ == "__main__":

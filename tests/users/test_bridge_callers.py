@@ -9,7 +9,7 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-from tests.support import bridge, caller, world
+from tests.support import bridge, caller, native, world
 from tests.support.case import HELPER, HostCase
 from tests.support.process import capabilities, status_of
 
@@ -18,6 +18,12 @@ CAP_NET_ADMIN = 1 << 12
 LOG_GROUP = 64999  # what an installation calls umlnet
 MACHINES = {"name": "machines", "users": [NOBODY], "groups": [4242], "operations": ["bridge"], "bridges": ["br0", "gone"],
             "max_devices": 2}
+LOW_MAC = "02:00:00:00:00:01"
+SET_MAC = """
+import fcntl, struct, sys
+fd, name, mac = int(sys.argv[1]), sys.argv[2].encode(), bytes.fromhex(sys.argv[3].replace(":", ""))
+fcntl.ioctl(fd, 0x8924, struct.pack("16sH6s16x", name, 1, mac))  # SIOCSIFHWADDR, Ethernet
+"""
 TAPS = {"name": "taps", "users": [SOMEBODY], "operations": ["tuntap"], "bridges": ["br0"]}
 
 
@@ -115,6 +121,30 @@ class Callers:
         for name in (denied, "br0"):
             self.assert_one_line(self.ask(name), "bridges", denied + "1")
         self.assertEqual(self.state(), self.before)
+
+    def set_mac(self: Any, fd: int, device: str) -> bool:
+        done = subprocess.run(["/usr/bin/python3", "-c", SET_MAC, str(fd), device, LOW_MAC], pass_fds=[fd], user=NOBODY,
+                              group=NOBODY, extra_groups=[], capture_output=True)
+        return done.returncode == 0
+
+    def test_a_holder_changes_the_mac_address_and_a_bridge_keeps_one_that_was_set(self: Any) -> None:
+        """The kernel asks the holder of a TAP for no capability. A sealed device has no such holder."""
+        taken = world.links()["br0"]["address"]
+        with self.ask() as granted:
+            self.assertTrue(self.set_mac(granted.fds[0], "tap0"))
+            self.assertEqual([world.links()[name]["address"] for name in ("tap0", "br0")], [LOW_MAC, LOW_MAC])
+            # What is sent to that address on the bridge goes to the host.
+            self.assertIn(f"{LOW_MAC} master br0 permanent", world.sh("bridge", "fdb", "show", "dev", "tap0"))
+        self.assertEqual(world.links()["br0"]["address"], taken)
+        world.sh("ip", "link", "set", "dev", "br0", "address", "52:54:00:12:34:56")
+        with self.ask() as granted:
+            self.assertTrue(self.set_mac(granted.fds[0], "tap0"))
+            self.assertEqual([world.links()[name]["address"] for name in ("tap0", "br0")], [LOW_MAC, "52:54:00:12:34:56"])
+        world.write_policy({"version": 1, "rules": [{**MACHINES, "operations": ["open"], "sealed": True}]})
+        with native.call(self.helper, "open", "bridge=br0", "sealed", user=NOBODY) as answer:
+            self.assertTrue(answer.ok, answer)
+            self.assertFalse(self.set_mac(answer.fds[0], answer.name))
+            self.assertNotEqual(world.links()[answer.name]["address"], LOW_MAC)
 
     def test_devices_on_bridges_count(self: Any) -> None:
         first, second = self.ask(), self.ask()
