@@ -19,7 +19,7 @@ Denial denied(std::string rule, std::string reason, std::string_view advice = kA
 
 }  // namespace
 
-bool Grant::may_publish_on(const std::string& name) const { return !lan_ || lan_->contains(name); }
+bool Grant::may_publish_on(const rtnetlink::Link& lan) const { return !lan_ || match_any(*lan_, lan); }
 
 bool counts_against_limits(const Request& request) {
   const auto demand = demand_of(request);
@@ -53,9 +53,8 @@ std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, 
   if (const auto allow = first_that(RuleSays::grants)) {
     const Rule& rule = allow->first;
     if (auto error = host_refusal(caller, request, host)) return refused({rule.name, *std::move(error)});
-    std::set<std::string> lan;
-    for (const auto& name : rule.lan.value_or(std::vector<IfName>{})) lan.insert(name.str());
-    return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation, std::move(lan));
+    return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation,
+                 rule.lan.value_or(std::vector<DevicePattern>{}));
   }
 
   if (caller.uid == 0) {

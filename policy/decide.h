@@ -3,7 +3,6 @@
 
 #include <expected>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -42,12 +41,12 @@ class Grant {
   const std::string& rule() const { return rule_; }  // empty where no rule was needed
   const std::string& reason() const { return reason_; }
 
-  // Whether guest addresses may be published on the LAN device `name`, and forwarded from there.
-  bool may_publish_on(const std::string& name) const;
+  // Whether guest addresses may be published on the LAN device, and forwarded from there.
+  bool may_publish_on(const rtnetlink::Link& lan) const;
 
  private:
   friend std::expected<Grant, Denial> decide(const Policy&, const Caller&, const Request&, const HostState&);
-  Grant(Request request, uid_t uid, std::string rule, std::string reason, std::optional<std::set<std::string>> lan)
+  Grant(Request request, uid_t uid, std::string rule, std::string reason, std::optional<std::vector<DevicePattern>> lan)
       : request_(std::move(request)),
         uid_(uid),
         rule_(std::move(rule)),
@@ -58,7 +57,7 @@ class Grant {
   uid_t uid_;
   std::string rule_;
   std::string reason_;
-  std::optional<std::set<std::string>> lan_;  // nullopt: all devices
+  std::optional<std::vector<DevicePattern>> lan_;  // nullopt: all devices
 };
 
 // Whether a request of this kind adds to what its caller holds, so that two of them at once could both see the last

@@ -6,8 +6,7 @@
 namespace umlnet::policy {
 namespace {
 
-constexpr std::size_t kMaxText = 64;                 // bytes of a pattern
-constexpr std::size_t kMaxName = IfName::kSize - 1;  // bytes of a name
+constexpr std::size_t kMaxText = 64;  // bytes of a pattern
 
 // A backslash is an escape in the shell and a plain byte in a name: refused, so that nobody has to guess.
 bool may_stand(char c) { return c > ' ' && c <= '~' && c != '/' && c != ':' && c != '%' && c != '\\'; }
@@ -65,7 +64,7 @@ bool stands_for(const Atom& atom, char c) {
 
 }  // namespace
 
-std::optional<DevicePattern> DevicePattern::parse(std::string_view text) {
+std::optional<DevicePattern> DevicePattern::parse(std::string_view text, std::size_t longest) {
   if (text.empty() || text.size() > kMaxText) return std::nullopt;
   std::size_t shortest = 0;  // bytes of the shortest name that matches
   for (std::size_t i = 0; i < text.size();) {
@@ -84,11 +83,11 @@ std::optional<DevicePattern> DevicePattern::parse(std::string_view text) {
     i += atom.size;
     ++shortest;
   }
-  if (shortest > kMaxName) return std::nullopt;  // it would never match: a mistake, and in a deny rule a hole
+  if (shortest > longest) return std::nullopt;  // it would never match: a mistake, and in a deny rule a hole
   return DevicePattern(text);
 }
 
-std::optional<IfName> DevicePattern::example() const {
+std::optional<std::string> DevicePattern::example() const {
   // Plain bytes first: no name of theirs is "." or "..".
   std::string bytes = "0az";
   for (char c = '!'; c <= '~'; ++c) bytes += may_stand(c) ? std::string(1, c) : "";
@@ -104,15 +103,15 @@ std::optional<IfName> DevicePattern::example() const {
     name += *fitting;
     i += atom.size;
   }
-  if (auto shortest = IfName::parse(name)) return shortest;
-  auto longer = IfName::parse(name + "0");  // a star may stand for that
-  return longer && matches(*longer) ? longer : std::nullopt;
+  if (IfName::parse_existing(name)) return name;
+  const auto longer = name + "0";  // a star may stand for that
+  return IfName::parse_existing(longer) && matches(longer) ? std::optional(longer) : std::nullopt;
 }
 
 // Goes through the name once. Where it does not fit, the last star takes one byte more; what an earlier star took need
 // never be looked at again, so the work is bounded by the product of the two lengths.
-bool DevicePattern::matches(const IfName& device) const {
-  const std::string_view pattern = text_, name = device.str();
+bool DevicePattern::matches(std::string_view name) const {
+  const std::string_view pattern = text_;
   std::size_t p = 0, n = 0;
   std::size_t behind_star = std::string_view::npos, taken_to = 0;
   while (n < name.size()) {
@@ -135,6 +134,15 @@ bool DevicePattern::matches(const IfName& device) const {
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
+}
+
+bool match_any(const std::vector<DevicePattern>& patterns, std::string_view name) {
+  return std::ranges::any_of(patterns, [&](const DevicePattern& pattern) { return pattern.matches(name); });
+}
+
+bool match_any(const std::vector<DevicePattern>& patterns, const rtnetlink::Link& device) {
+  const auto matches = [&](const std::string& name) { return match_any(patterns, name); };
+  return matches(device.name) || std::ranges::any_of(device.alternative_names, matches);
 }
 
 }  // namespace umlnet::policy

@@ -81,7 +81,7 @@ const Link* HostState::link(int ifindex) const {
 }
 
 const Link* HostState::link(std::string_view name) const {
-  const auto it = std::ranges::find(links, name, &Link::name);
+  const auto it = std::ranges::find_if(links, [&](const Link& link) { return is_named(link, name); });
   return it != links.end() ? &*it : nullptr;
 }
 

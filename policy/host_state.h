@@ -33,7 +33,7 @@ struct HostState {
   rtnetlink::Ipv6Settings ipv6_all;        // net.ipv6.conf.all
 
   const rtnetlink::Link* link(int ifindex) const;
-  const rtnetlink::Link* link(std::string_view name) const;
+  const rtnetlink::Link* link(std::string_view name) const;  // or an alternative name
 
   // How many TAPs of this toolkit `uid` has made and how many guest addresses are routed to them: what limits count.
   // By the alias alone: the holder of a TAP's fd can give the device to another uid, and must gain nothing by it.

@@ -9,7 +9,6 @@
 #include <variant>
 #include <vector>
 
-#include "libumlnet/core/ifname.h"
 #include "libumlnet/core/ip_range.h"
 #include "libumlnet/core/request.h"
 #include "policy/device_pattern.h"
@@ -41,8 +40,8 @@ struct Rule {
   std::optional<std::vector<DevicePattern>> devices;
   std::optional<std::vector<IpRange>> gateways;
   std::optional<std::vector<IpRange>> guests;
-  std::optional<std::vector<IfName>> bridges;
-  std::optional<std::vector<IfName>> lan;
+  std::optional<std::vector<DevicePattern>> bridges;
+  std::optional<std::vector<DevicePattern>> lan;
   unsigned max_devices = kDefaultMaxDevices;
   unsigned max_addresses = kDefaultMaxAddresses;
 

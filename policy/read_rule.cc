@@ -9,6 +9,7 @@
 
 #include "libumlnet/core/native5_arguments.h"
 #include "libumlnet/core/plain_text.h"
+#include "policy/deny_reach.h"
 
 namespace umlnet::policy {
 namespace {
@@ -85,10 +86,13 @@ std::expected<DevicePattern, std::string> read_pattern(const std::string& text) 
       "[!a-z], as in \"tap*\" or \"uml[0-9]*\"");
 }
 
-std::expected<IfName, std::string> read_device(const std::string& text) {
-  if (auto name = IfName::parse(text)) return *std::move(name);
+// Devices that are there may have alternative names, which are longer.
+std::expected<DevicePattern, std::string> read_pattern_of_existing(const std::string& text) {
+  if (auto pattern = DevicePattern::parse(text, IfName::kAlternativeSize - 1)) return *std::move(pattern);
   return std::unexpected(
-      "is not a device name: write 1 to 15 printable bytes without space, \"/\", \":\" and \"%\", as in \"br0\"");
+      "is not a pattern for device names: write what a name may hold, and *, ?, [abc], [a-z], [!a-z], 64 bytes at "
+      "most, "
+      "as in \"br0\" or \"eth*\"");
 }
 
 std::expected<Operation, std::string> read_operation(const std::string& text) {
@@ -247,11 +251,11 @@ Read<void> read_guests(const JsonValue& value, Rule& rule, const Accounts&) {
 }
 
 Read<void> read_bridges(const JsonValue& value, Rule& rule, const Accounts&) {
-  return put(list_of_strings(value, "br0", read_device), rule.bridges);
+  return put(list_of_strings(value, "br0", read_pattern_of_existing), rule.bridges);
 }
 
 Read<void> read_lan(const JsonValue& value, Rule& rule, const Accounts&) {
-  return put(list_of_strings(value, "eth0", read_device), rule.lan);
+  return put(list_of_strings(value, "eth0", read_pattern_of_existing), rule.lan);
 }
 
 Read<void> read_max_devices(const JsonValue& value, Rule& rule, const Accounts&) {
@@ -315,6 +319,10 @@ Read<Rule> read_rule(const JsonValue& value, const Accounts& accounts) {
     return fault(value,
                  "keys \"users\" and \"groups\" name nobody; say whom the rule speaks of, as in \"users\": [\"alice\"] "
                  "or \"groups\": [\"umlnet\"], or \"users\": [\"*\"] for everybody");
+  if (rule.effect == Effect::deny && !can_deny_anything(rule))
+    return fault(value,
+                 "it denies nothing: a deny rule matches a request that is in all of its lists, and no request is in "
+                 "these; make a rule of each list, or take out those that hold nothing");
   return rule;
 }
 

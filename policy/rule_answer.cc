@@ -24,12 +24,10 @@ bool speaks_of(const Rule& rule, const Caller& caller) {
          std::ranges::any_of(caller.groups, [&](gid_t group) { return names(rule.groups, group); });
 }
 
-bool is_in(const IfName& name, const std::vector<DevicePattern>& patterns) {
-  return std::ranges::any_of(patterns, [&](const DevicePattern& pattern) { return pattern.matches(name); });
-}
-
-bool is_in(const IfName& name, const std::vector<IfName>& names) {
-  return std::ranges::find(names, name) != names.end();
+// By the name that the request has for a device, and for one that is there by each name that it has.
+bool is_in(const IfName& name, const std::vector<DevicePattern>& patterns, const HostState& host) {
+  const auto* device = host.link(name.str());
+  return match_any(patterns, name.str()) || (device != nullptr && match_any(patterns, *device));
 }
 
 bool is_in(const IpAddress& address, const std::vector<IpRange>& ranges) {
@@ -132,7 +130,7 @@ std::optional<std::string> why_no_match(const Rule& rule, const Request& request
   const auto named = named_in(request);
   if (rule.bridges) {
     if (!named.bridge) return "it denies bridges, and the request names none";
-    if (!is_in(*named.bridge, *rule.bridges))
+    if (!is_in(*named.bridge, *rule.bridges, host))
       return "bridge " + named.bridge->str() + " is not in " + listed(*rule.bridges);
   }
   if ((rule.guests || rule.lan) && named.guests.empty()) return "it denies guest addresses, and the request names none";
@@ -141,8 +139,9 @@ std::optional<std::string> why_no_match(const Rule& rule, const Request& request
   if (rule.devices) {
     if (!named.device && !named.is_new_device) return "it denies names of devices, and the request names none";
     if (!named.device) return "it denies names of devices, and the kernel chooses this one";
-    if (!is_in(*named.device, *rule.devices))
-      return "device " + named.device->str() + " is not in " + listed(*rule.devices);
+    const bool matches =
+        named.is_new_device ? match_any(*rule.devices, named.device->str()) : is_in(*named.device, *rule.devices, host);
+    if (!matches) return "device " + named.device->str() + " is not in " + listed(*rule.devices);
   }
   if (rule.gateways) {
     if (named.addresses.empty()) return "it denies gateways, and the request names none";
@@ -154,9 +153,7 @@ std::optional<std::string> why_no_match(const Rule& rule, const Request& request
     }
   }
   if (rule.lan) {
-    const auto is_denied = [&](const auto* lan) {
-      return std::ranges::any_of(*rule.lan, [&](const IfName& name) { return name.str() == lan->name; });
-    };
+    const auto is_denied = [&](const auto* lan) { return match_any(*rule.lan, *lan); };
     if (std::ranges::none_of(named.guests, [&](const IpAddress& guest) {
           return std::ranges::any_of(lans_in(request, guest, host), is_denied);
         }))
@@ -180,8 +177,8 @@ RuleAnswer over(std::string_view limit, unsigned most, unsigned held, unsigned w
           std::string(limit) + " " + std::to_string(most) + ": " + std::to_string(held) + " in use" + more};
 }
 
-std::optional<RuleAnswer> miss_among_names(const Rule& rule, const Named& named) {
-  if (named.is_new_device && named.device && (!rule.devices || !is_in(*named.device, *rule.devices)))
+std::optional<RuleAnswer> miss_among_names(const Rule& rule, const Named& named, const HostState& host) {
+  if (named.is_new_device && named.device && (!rule.devices || !match_any(*rule.devices, named.device->str())))
     return not_in("device", named.device->str(), rule.devices, "devices");
   for (const auto& address : named.addresses)
     if (!rule.gateways || !is_in(address, *rule.gateways))
@@ -189,7 +186,7 @@ std::optional<RuleAnswer> miss_among_names(const Rule& rule, const Named& named)
   for (const auto& guest : named.guests)
     if (!rule.guests || !is_in(guest, *rule.guests))
       return not_in("guest address", to_string(guest), rule.guests, "guests");
-  if (named.bridge && (!rule.bridges || !is_in(*named.bridge, *rule.bridges)))
+  if (named.bridge && (!rule.bridges || !is_in(*named.bridge, *rule.bridges, host)))
     return not_in("bridge", named.bridge->str(), rule.bridges, "bridges");
   return std::nullopt;
 }
@@ -251,7 +248,7 @@ std::optional<RuleAnswer> miss_of_room(const Rule& rule, const Caller& caller, c
 RuleAnswer allow_answer(const Rule& rule, const Caller& caller, const Request& request, const HostState& host) {
   if (!rule.operations || !rule.operations->contains(operation_of(request))) return {RuleSays::lacks_operation, {}};
   const auto named = named_in(request);
-  if (auto miss = miss_among_names(rule, named)) return *std::move(miss);
+  if (auto miss = miss_among_names(rule, named, host)) return *std::move(miss);
   if (const auto* open = std::get_if<OpenInterface>(&request))
     if (auto miss = miss_among_options(rule, *open)) return *std::move(miss);
   if (auto miss = miss_among_wants(rule, request, named)) return *std::move(miss);

@@ -68,7 +68,11 @@ Outcome<Request> request_of(const AskedWords& words) {
     if (!parsed) return std::unexpected(parsed.error());
     gateway = *parsed;
   }
-  const auto device = words.device ? IfName::parse(*words.device) : std::nullopt;
+  const bool is_new = words.operation == "ethertap";
+  const auto parse_name = [&](const std::string& text) {
+    return is_new ? IfName::parse(text) : IfName::parse_existing(text);
+  };
+  const auto device = words.device ? parse_name(*words.device) : std::nullopt;
   if (words.device && !device) return misuse("--device " + in_quotes(*words.device) + " is not a device name");
 
   if (words.operation == "tuntap") {
@@ -94,7 +98,7 @@ Outcome<Request> request_of(const AskedWords& words) {
   }
   if (words.operation == "bridge") {
     if (const auto fit = only(words, {.bridge = true}); !fit) return std::unexpected(fit.error());
-    const auto bridge = IfName::parse(*words.bridge);
+    const auto bridge = IfName::parse_existing(*words.bridge);
     if (!bridge) return misuse("--bridge " + in_quotes(*words.bridge) + " is not the name of a bridge");
     return MakeBridgedTap{.bridge = *bridge, .virtio_headers = false};
   }

@@ -80,7 +80,7 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
         options.helper = value;
         break;
       case kLan:
-        if (!IfName::parse(value)) return misuse("--lan " + value + ": that is not a device name");
+        if (!IfName::parse_existing(value)) return misuse("--lan " + value + ": that is not a device name");
         options.lan = value;
         break;
       case 'q': options.quiet = true; break;

@@ -8,6 +8,7 @@
 
 #include "libumlnet/cli/firewall_rules.h"
 #include "libumlnet/cli/kernel_setting.h"
+#include "libumlnet/cli/matched_devices.h"
 
 namespace umlnet::cli {
 namespace {
@@ -31,12 +32,16 @@ struct Lans {
 
 Lans lans_of(const Examination& examination, const HostState& host) {
   Lans lans;
-  if (examination.lan) lans.said.insert(*examination.lan);
+  if (examination.lan) {
+    const auto* link = host.link(*examination.lan);
+    lans.said.insert(link != nullptr ? link->name : *examination.lan);
+  }
   const auto facts = examination.host.policy();
   lans.policy_known = facts.has_value();
+  const auto is_in_use = [](const rtnetlink::Link& link) { return link.up && link.carrier; };
   for (const auto& rule : facts ? facts->policy.rules : std::vector<policy::Rule>{})
     if (rule.effect == policy::Effect::allow && rule.lan)
-      for (const auto& name : *rule.lan) lans.listed.insert(name.str());
+      lans.listed.merge(matched_devices(*rule.lan, host, is_in_use));
   for (const auto& entry : host.proxy_entries)
     if (const auto* link = host.link(entry.ifindex);
         link != nullptr && rtnetlink::is_our_protocol(entry.protocol) && !is_stale(host, entry))

@@ -265,7 +265,7 @@ Explanation explain(const policy::Policy& policy, const Caller& caller, const Re
 
   if (decision)
     for (const auto* lan : lans_asked_for(request, host)) {
-      auto& names = decision->may_publish_on(lan->name) ? explanation.published : explanation.not_published;
+      auto& names = decision->may_publish_on(*lan) ? explanation.published : explanation.not_published;
       if (std::ranges::find(names, lan->name) == names.end()) names.push_back(lan->name);
     }
   return explanation;

@@ -1,11 +1,11 @@
 #include "libumlnet/cli/policy_review.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "libumlnet/cli/rule_comparison.h"
 #include "libumlnet/core/plain_text.h"
 
 namespace umlnet::cli {
@@ -13,153 +13,12 @@ namespace {
 
 using policy::DevicePattern;
 using policy::Effect;
-using policy::Everybody;
 using policy::HostState;
 using policy::Policy;
 using policy::Principal;
 using policy::Rule;
 
-// Those that rules can name (libumlnet/core/request.h).
-constexpr std::array kOperations = {Operation::tuntap, Operation::ethertap, Operation::address, Operation::bridge,
-                                    Operation::open};
-
 std::string named(Operation operation) { return std::string(operation_name(operation)); }
-
-bool is_everybody(const std::vector<Principal>& principals) {
-  return std::ranges::any_of(principals,
-                             [](const Principal& one) { return std::holds_alternative<Everybody>(one.written); });
-}
-
-bool stands_for_somebody(const Principal& one) {
-  return one.id.has_value() || std::holds_alternative<Everybody>(one.written);
-}
-
-// Whether each of `part` that stands for somebody is in `whole`.
-bool holds_all(const std::vector<Principal>& whole, const std::vector<Principal>& part) {
-  return std::ranges::all_of(part, [&](const Principal& one) {
-    if (!stands_for_somebody(one)) return true;
-    return one.id && std::ranges::any_of(whole, [&](const Principal& other) { return other.id == one.id; });
-  });
-}
-
-// Whether `wide` speaks of every caller of whom `narrow` speaks, as far as the text of both tells.
-bool speaks_of_all(const Rule& wide, const Rule& narrow) {
-  if (is_everybody(wide.users)) return true;
-  if (is_everybody(narrow.users)) return false;
-  return holds_all(wide.users, narrow.users) && holds_all(wide.groups, narrow.groups);
-}
-
-bool covers(const DevicePattern& whole, const DevicePattern& part) {
-  if (whole.str() == part.str()) return true;
-  const auto star = whole.str().find_first_of("*?[");
-  const bool is_prefix = star != std::string::npos && star + 1 == whole.str().size() && whole.str()[star] == '*';
-  return is_prefix && part.str().starts_with(whole.str().substr(0, star));
-}
-
-bool covers(const IfName& whole, const IfName& part) { return whole == part; }
-
-bool covers(const IpRange& whole, const IpRange& part) { return whole.covers(part); }
-
-// Whether each item of `part` lies in one of `whole`. A list left out is an empty one here.
-template <class Item>
-bool covers_all(const std::optional<std::vector<Item>>& whole, const std::optional<std::vector<Item>>& part) {
-  if (!part) return true;
-  return std::ranges::all_of(*part, [&](const Item& one) {
-    return whole && std::ranges::any_of(*whole, [&](const Item& other) { return covers(other, one); });
-  });
-}
-
-bool has_ipv4(const std::vector<IpRange>& ranges) {
-  return std::ranges::any_of(ranges, [](const IpRange& range) { return range.ipv4_bounds().has_value(); });
-}
-
-bool has_name(const std::vector<DevicePattern>& patterns) {
-  return std::ranges::any_of(patterns, [](const DevicePattern& pattern) { return pattern.example().has_value(); });
-}
-
-bool makes_device(Operation operation) { return operation != Operation::address; }
-
-// Why an allow rule grants no request for `operation`, whatever the other rules are.
-std::optional<std::string> why_inert(const Rule& rule, Operation operation) {
-  if (operation == Operation::ethertap && !(rule.devices && has_name(*rule.devices)))
-    return "such a request names its device, and the rule lists no devices that it could name";
-  if (operation == Operation::bridge && (!rule.bridges || rule.bridges->empty()))
-    return "such a request names a bridge, and the rule lists none under \"bridges\"";
-  if (operation == Operation::address && !(rule.guests && has_ipv4(*rule.guests)))
-    return "the rule lists no IPv4 addresses under \"guests\"";
-  const bool is_open = operation == Operation::open;
-  if (operation == Operation::bridge && rule.isolated)
-    return "it wants isolated ports only, and such a request makes none";
-  if ((operation == Operation::bridge || operation == Operation::tuntap) && rule.sealed)
-    return "it wants sealed interfaces only, and such a request makes none";
-  if (makes_device(operation) && !is_open && rule.anti_spoof)
-    return "it wants interfaces with an anti-spoofing filter only, and such a request makes none";
-  if (is_open && rule.anti_spoof && (!rule.guests || rule.guests->empty()))
-    return "it wants an anti-spoofing filter, which is made of guest addresses, and lists none under \"guests\"";
-  if (makes_device(operation) && rule.max_devices == 0) return "max_devices is 0";
-  if (operation == Operation::address && rule.max_addresses == 0) return "max_addresses is 0";
-  return std::nullopt;
-}
-
-// Whether `rule` wants nothing of a device that `other` does not want.
-bool wants_no_more(const Rule& rule, const Rule& other) {
-  return rule.isolated <= other.isolated && rule.sealed <= other.sealed && rule.anti_spoof <= other.anti_spoof;
-}
-
-// Whether `rule` lets `open` ask for all that `other` lets it ask for, beyond names and addresses.
-bool lets_ask_as_much(const Rule& rule, const Rule& other) {
-  return rule.max_mtu >= other.max_mtu && rule.max_queues >= other.max_queues && rule.host_mac >= other.host_mac &&
-         rule.vnet_hdr >= other.vnet_hdr && rule.namespaces >= other.namespaces && rule.persistent >= other.persistent;
-}
-
-// Whether an allow rule that stands earlier grants all that `later` grants of `operation`, to the same callers, and as
-// much of it.
-bool hides(const Rule& earlier, const Rule& later, Operation operation) {
-  if (earlier.effect != Effect::allow || !earlier.operations || !earlier.operations->contains(operation)) return false;
-  if (!speaks_of_all(earlier, later) || !wants_no_more(earlier, later)) return false;
-  if (operation == Operation::address)
-    return covers_all(earlier.guests, later.guests) && earlier.max_addresses >= later.max_addresses;
-  if (operation == Operation::bridge)
-    return covers_all(earlier.bridges, later.bridges) && earlier.max_devices >= later.max_devices;
-  if (operation == Operation::open &&
-      !(lets_ask_as_much(earlier, later) && covers_all(earlier.guests, later.guests) &&
-        covers_all(earlier.bridges, later.bridges) && earlier.max_addresses >= later.max_addresses))
-    return false;
-  const bool devices = operation == Operation::tuntap || covers_all(earlier.devices, later.devices);
-  return devices && covers_all(earlier.gateways, later.gateways) && earlier.max_devices >= later.max_devices;
-}
-
-// Whether a deny rule matches all that `rule` grants of `operation`.
-bool denies_all(const Rule& deny, const Rule& rule, Operation operation) {
-  if (deny.effect != Effect::deny || !speaks_of_all(deny, rule) || deny.lan) return false;
-  if (deny.operations && !deny.operations->contains(operation)) return false;
-  // A request that names nothing of the kind passes.
-  if (operation == Operation::open) return !deny.bridges && !deny.guests && !deny.gateways && !deny.devices;
-  if (deny.bridges && (operation != Operation::bridge || !covers_all(deny.bridges, rule.bridges))) return false;
-  if (operation == Operation::address)
-    return !deny.gateways && !deny.devices && (!deny.guests || covers_all(deny.guests, rule.guests));
-  if (deny.guests || deny.gateways) return false;  // a request without a gateway passes
-  if (!deny.devices) return true;
-  return operation == Operation::ethertap && covers_all(deny.devices, rule.devices);
-}
-
-// Whether a deny rule matches any request for `operation`.
-bool can_match(const Rule& rule, Operation operation) {
-  if (rule.operations && !rule.operations->contains(operation)) return false;
-  if (operation == Operation::open) {
-    const auto is_empty = [](const auto& list) { return list && list->empty(); };
-    if (is_empty(rule.bridges) || is_empty(rule.guests) || is_empty(rule.gateways) || is_empty(rule.lan)) return false;
-    if (rule.devices && !has_name(*rule.devices)) return false;
-    return !rule.bridges || (!rule.gateways && !rule.lan);  // a port of a bridge has neither an address nor a LAN
-  }
-  if (rule.bridges && (operation != Operation::bridge || rule.bridges->empty())) return false;
-  const bool kernel_names = operation == Operation::tuntap || operation == Operation::bridge;
-  if (rule.devices && (!has_name(*rule.devices) || kernel_names)) return false;
-  if (operation == Operation::bridge) return !rule.guests && !rule.lan && !rule.gateways;
-  if (operation == Operation::address)
-    return !rule.gateways && (!rule.guests || has_ipv4(*rule.guests)) && (!rule.lan || !rule.lan->empty());
-  return !rule.guests && !rule.lan && (!rule.gateways || has_ipv4(*rule.gateways));
-}
 
 class Review {
  public:
@@ -203,10 +62,12 @@ class Review {
   }
 
   void look_at_patterns(const Rule& rule) {
-    for (const auto& pattern : rule.devices.value_or(std::vector<DevicePattern>{}))
-      if (!pattern.example())
-        warn("no-such-name", rule, "devices", pattern.str(),
-             in_quotes(pattern.str()) + " matches no name that a device can have");
+    for (const auto& [key, patterns] :
+         {std::pair("devices", &rule.devices), std::pair("bridges", &rule.bridges), std::pair("lan", &rule.lan)})
+      for (const auto& pattern : patterns->value_or(std::vector<DevicePattern>{}))
+        if (!pattern.example())
+          warn("no-such-name", rule, key, pattern.str(),
+               in_quotes(pattern.str()) + " matches no name that a device can have");
   }
 
   // What stands in the way of a rule: itself, or others.
@@ -241,12 +102,23 @@ class Review {
     return std::nullopt;
   }
 
+  // An address is kept out as a guest's, and can be taken as the host's own: whoever has it gets what is sent to it. Or
+  // the other way round.
   void look_at_deny(const Rule& rule) {
-    if (std::ranges::any_of(kOperations, [&](Operation operation) { return can_match(rule, operation); })) return;
-    warn(
-        "never-decides", rule, {}, {},
-        "it matches no request that there is: a deny rule matches what is in all of its lists, and an empty list holds "
-        "nothing");
+    const auto look = [&](AddressKey key, const char* name, AddressKey other, const char* other_name) {
+      if (rule.*other) return;
+      for (const auto& range : (rule.*key).value_or(std::vector<IpRange>{}))
+        for (const auto& allow : policy_.rules)
+          if (speaks_of_all(rule, allow) || speaks_of_all(allow, rule))
+            if (const auto operation = grants_inside(allow, other, range, policy_))
+              return warn("passes", rule, name, range.str(),
+                          range.str() + " is denied under \"" + name + "\" only: rule " + allow.name +
+                              " still grants such addresses to " + named(*operation) + " under \"" + other_name +
+                              "\"; if it is not to, add a deny rule with \"" + other_name + "\": [\"" + range.str() +
+                              "\"]");
+    };
+    look(&Rule::guests, "guests", &Rule::gateways, "gateways");
+    look(&Rule::gateways, "gateways", &Rule::guests, "guests");
   }
 
   // Keys that change nothing in this rule.
@@ -327,16 +199,25 @@ class Review {
       std::ranges::for_each(host_->addresses, own);
       std::ranges::for_each(host_->ipv6_addresses, own);
     }
-    for (const auto& name : rule.bridges.value_or(std::vector<IfName>{})) {
-      const auto* link = host_->link(name.str());
-      if (link == nullptr)
-        warn("no-such-device", rule, "bridges", name.str(), "there is no bridge " + name.str() + " on this host now");
-      else if (link->kind != "bridge")
-        warn("no-such-device", rule, "bridges", name.str(), "the device " + name.str() + " is not a bridge");
+    look_at_devices(rule);
+  }
+
+  void look_at_devices(const Rule& rule) {
+    const auto is_there = [&](const DevicePattern& pattern, bool bridge) {
+      return std::ranges::any_of(host_->links, [&](const rtnetlink::Link& link) {
+        return (!bridge || link.kind == "bridge") && policy::match_any({pattern}, link);
+      });
+    };
+    for (const auto& pattern : rule.bridges.value_or(std::vector<DevicePattern>{})) {
+      const auto& name = pattern.str();
+      if (is_there(pattern, true)) continue;
+      const bool is_other = pattern.is_name() && is_there(pattern, false);
+      warn("no-such-device", rule, "bridges", name,
+           is_other ? "the device " + name + " is not a bridge" : "there is no bridge " + name + " on this host now");
     }
-    for (const auto& name : rule.lan.value_or(std::vector<IfName>{}))
-      if (host_->link(name.str()) == nullptr)
-        warn("no-such-device", rule, "lan", name.str(), "there is no device " + name.str() + " on this host now");
+    for (const auto& pattern : rule.lan.value_or(std::vector<DevicePattern>{}))
+      if (!is_there(pattern, false))
+        warn("no-such-device", rule, "lan", pattern.str(), "there is no device " + pattern.str() + " on this host now");
   }
 
   // Guest addresses out of a LAN of the host's that the rule does not list: they would be granted, and not be seen
@@ -345,8 +226,7 @@ class Review {
     const auto look = [&](const IpRange& lan, int ifindex) {
       if (lan.length() == 0 || lan.is_one_address() || is_of_a_guest(ifindex)) return;
       const auto name = device_name(ifindex);
-      const bool listed =
-          rule.lan && std::ranges::any_of(*rule.lan, [&](const IfName& one) { return one.str() == name; });
+      const bool listed = rule.lan && policy::match_any(*rule.lan, *host_->link(ifindex));
       if (lan.covers(range) && !listed)
         warn("not-published", rule, "guests", range.str(),
              range.str() + " lies in the LAN of " + name +

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "libumlnet/cli/kernel_setting.h"
+#include "libumlnet/cli/matched_devices.h"
 
 namespace umlnet::cli {
 namespace {
@@ -24,9 +25,11 @@ Finding examine_bridge_advertisements(const Examination& examination) {
   const auto facts = examination.host.policy();
   if (!facts) return cannot_tell("which bridges guests may be put on is in the policy");
   std::set<std::string> granted, accepting;
+  const auto host = examination.host.network();
+  const auto is_bridge = [](const rtnetlink::Link& link) { return link.kind == "bridge"; };
   for (const auto& rule : facts->policy.rules)
     if (rule.effect == policy::Effect::allow && rule.bridges && !rule.anti_spoof)
-      for (const auto& bridge : *rule.bridges) granted.insert(bridge.str());
+      granted.merge(matched_devices(*rule.bridges, host ? *host : policy::HostState(), is_bridge));
   std::string names, commands;
   for (const auto& bridge : granted) {
     if (!accepts_router_advertisements(examination.host, bridge)) continue;

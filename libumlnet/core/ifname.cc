@@ -4,8 +4,14 @@
 
 namespace umlnet {
 
-std::optional<IfName> IfName::parse(std::string_view text) {
-  if (text.empty() || text.size() >= kSize || text == "." || text == "..") return std::nullopt;
+std::optional<IfName> IfName::parse(std::string_view text) { return parse_shorter_than(kSize, text); }
+
+std::optional<IfName> IfName::parse_existing(std::string_view text) {
+  return parse_shorter_than(kAlternativeSize, text);
+}
+
+std::optional<IfName> IfName::parse_shorter_than(std::size_t size, std::string_view text) {
+  if (text.empty() || text.size() >= size || text == "." || text == "..") return std::nullopt;
   const auto forbidden = [](char c) { return c <= ' ' || c > '~' || c == '/' || c == ':' || c == '%'; };
   if (std::ranges::any_of(text, forbidden)) return std::nullopt;
   return IfName(text);

@@ -47,8 +47,10 @@ struct Reader {
 };
 using Read = Result<void> (*)(std::string_view option, std::string_view value, const Reader& reader);
 
-Result<void> read_name(std::string_view option, std::string_view value, std::optional<IfName>& place) {
-  place = IfName::parse(value);
+// `parse` takes the name of a new device, or of one that is there.
+Result<void> read_name(std::string_view option, std::string_view value,
+                       std::optional<IfName> (*parse)(std::string_view), std::optional<IfName>& place) {
+  place = parse(value);
   if (!place) return bad_value(option, value, "the name of a device", std::string(kDeviceNames));
   return {};
 }
@@ -92,7 +94,8 @@ Result<void> read_one_more(std::string_view option, std::string_view value, std:
 }
 
 constexpr std::pair<std::string_view, Read> kValues[] = {
-    {"device", [](auto option, auto value, const Reader& r) { return read_name(option, value, r.request.device); }},
+    {"device", [](auto option, auto value,
+                  const Reader& r) { return read_name(option, value, IfName::parse, r.request.device); }},
     {"address",
      [](auto option, auto value, const Reader& r) {
        return read_one_more(option, value, IpInterface::parse(value), r.request.addresses,
@@ -106,7 +109,8 @@ constexpr std::pair<std::string_view, Read> kValues[] = {
      }},
     {"guest-mac",
      [](auto option, auto value, const Reader& r) { return read_mac(option, value, r.request.guest_mac); }},
-    {"bridge", [](auto option, auto value, const Reader& r) { return read_name(option, value, r.request.bridge); }},
+    {"bridge", [](auto option, auto value,
+                  const Reader& r) { return read_name(option, value, IfName::parse_existing, r.request.bridge); }},
     {"mtu", [](auto option, auto value,
                const Reader& r) { return read_number(number_in(option, value, kMinMtu, kMaxMtu), r.request.mtu); }},
     {"mac", [](auto option, auto value, const Reader& r) { return read_mac(option, value, r.request.mac); }},
@@ -225,7 +229,7 @@ Result<Request> parse_remove(Words words) {
                     (words.size() == 1 ? in_quotes(words[0], kShown) : std::to_string(words.size())),
                 "Name the device to delete.");
   const auto name = words[0].substr(kDevice.size());
-  const auto device = IfName::parse(name);
+  const auto device = IfName::parse_existing(name);
   if (!device) return bad_value("device", name, "the name of a device", std::string(kDeviceNames));
   return RemoveInterface{*device};
 }

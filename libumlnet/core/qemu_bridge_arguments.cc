@@ -64,7 +64,7 @@ Call parse_call(Words arguments) {
     return call;
   }
   const auto socket = parse_fd_number(*options->socket);
-  const auto bridge = IfName::parse(*options->bridge);
+  const auto bridge = IfName::parse_existing(*options->bridge);
   if (!socket)
     call.request =
         fail(Code::bad_value, "--fd=" + escaped(*options->socket, 40) + " is not the number of an inherited descriptor",

@@ -252,6 +252,10 @@ std::optional<int> error_of(const Message& message) {
   return -*error;
 }
 
+bool is_named(const Link& link, std::string_view name) {
+  return link.name == name || std::ranges::find(link.alternative_names, name) != link.alternative_names.end();
+}
+
 std::optional<Link> link_of(const Message& message) {
   const auto body = read_struct<ifinfomsg>(message.payload);
   if (message.type != RTM_NEWLINK || !body) return std::nullopt;
@@ -259,7 +263,7 @@ std::optional<Link> link_of(const Message& message) {
   link.ifindex = body->ifi_index;
   link.up = (body->ifi_flags & IFF_UP) != 0;
   link.loopback = (body->ifi_flags & IFF_LOOPBACK) != 0;
-  ByteSpan info, families, statistics;
+  ByteSpan info, families, statistics, properties;
   // In one pass: there are hosts with thousands of devices, and each has some fifty attributes.
   Attributes(behind(message.payload, sizeof *body)).for_each([&](unsigned type, ByteSpan payload) {
     switch (type) {
@@ -274,11 +278,15 @@ std::optional<Link> link_of(const Message& message) {
         break;
       case IFLA_LINKINFO: info = payload; break;
       case IFLA_AF_SPEC: families = payload; break;
+      case IFLA_PROP_LIST: properties = payload; break;
       case IFLA_STATS64: statistics = payload; break;
       default: break;
     }
   });
   put_kind(Attributes(info), link);
+  Attributes(properties).for_each([&](unsigned type, ByteSpan payload) {
+    if (type == IFLA_ALT_IFNAME) link.alternative_names.push_back(text_in(payload));
+  });
   if (const auto conf = Attributes(families).inside(AF_INET).bytes(IFLA_INET_CONF))
     link.ipv4 = ipv4_settings_of_array(*conf);
   if (const auto conf = Attributes(families).inside(AF_INET6).bytes(IFLA_INET6_CONF))

@@ -49,6 +49,7 @@ struct Ipv6Settings {
 struct Link {
   int ifindex = 0;
   std::string name;
+  std::vector<std::string> alternative_names;  // IFLA_ALT_IFNAME: unique among all names of the namespace
   bool up = false;
   bool loopback = false;
   bool carrier = false;
@@ -69,6 +70,9 @@ struct Link {
   // answers to get_link() and dump_links_with_statistics() only.
   std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0, tx_dropped = 0;
 };
+
+// Whether it is the device's name or one of its alternative names.
+bool is_named(const Link& link, std::string_view name);
 
 struct Address {
   int ifindex = 0;

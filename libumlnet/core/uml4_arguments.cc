@@ -36,7 +36,7 @@ Result<Request> parse_address_change(Words rest) {
   if (rest.size() != 3)
     return fail(Code::usage, "\"4 add\" and \"4 del\" take a device, an address and a netmask, and got " +
                                  std::to_string(rest.size()) + " words");
-  const auto device = IfName::parse(rest[0]);
+  const auto device = IfName::parse_existing(rest[0]);
   if (!device)
     return fail(Code::bad_value, in_quotes(rest[0], kShown) + " is not a device name", std::string(kDeviceNames));
   const auto address = parse_address("the guest's address", rest[1]);

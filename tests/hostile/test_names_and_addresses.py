@@ -8,7 +8,7 @@ from tests.support.hostile import (FREE, GATE, HOST, MASK, MINE, MY_GUEST, NO_TA
                                    ROUTER, THEIR_GUEST, THEIRS, HostileCase, call)
 
 NO_NAMES: dict[str, Any] = {
-    "0 bytes": "", "16 bytes": "a" * 16, ".": ".", "..": "..", "a path": "a/b", "an absolute path": "/dev/net", "%d": "tap%d",
+    "0 bytes": "", "128 bytes": "a" * 128, ".": ".", "..": "..", "a path": "a/b", "an absolute path": "/dev/net", "%d": "tap%d",
     "%s": "%s", "a colon": "tap0:1", "a space": "tap 0", "a tab": "tap\t0", "a newline": "tap0\n", "0xff": b"tap\xff",
     "a control byte": "tap\x01", "DEL": "tap\x7f", "UTF-8": "t\u00e4p0", "a backspace": "tap1\b0",
 }

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import caller, world
-from tests.support.case import HELPER, HostCase
+from tests.support.case import HELPER, ROOT, HostCase
 
-NOBODY = 65534
+NOBODY, SOMEBODY = 65534, 65533
 DROP_INS = world.POLICY.parent / "policy.d"
 
 
@@ -57,6 +57,11 @@ class PolicyFiles(HostCase):
         for user in (NOBODY, None):
             self.assert_refused(self.ask(user=user), 77, "rule stop denies this")
 
+    def test_the_servers_of_the_example_are_nobodys_gateways_either(self) -> None:
+        world.write_policy((ROOT / "policy" / "examples" / "deny-all-but.json").read_text())
+        self.assert_refused(self.ask("10.99.0.5", user=SOMEBODY), 77, "rule servers-as-gateways denies this")
+        self.assertEqual(self.ask("10.99.1.5", user=SOMEBODY).exit, 0)
+
     def test_a_rule_that_names_a_user_by_name(self) -> None:
         world.write_policy(policy({**rule("guests", gateways=["10.99.0.0/16"]), "users": ["nobody"]}))
         self.assertEqual(self.ask().exit, 0)
@@ -102,7 +107,7 @@ class PolicyFiles(HostCase):
         for example in sorted((Path(__file__).parents[2] / "policy" / "examples").iterdir()):
             with self.subTest(example.name):
                 shutil.copyfile(example, world.POLICY)
-                self.assertEqual(self.ask(user=None).exit, 0)
+                self.assertEqual(self.ask("10.99.1.254", user=None).exit, 0)
                 self.assert_refused(self.ask("192.168.77.1"), 77)
 
     def test_a_drop_in_replaced_while_it_is_listed_and_read_is_never_missed(self) -> None:

@@ -13,7 +13,7 @@ bool matches(std::string_view pattern, std::string_view name) {
   const auto device = IfName::parse(name);
   REQUIRE_MESSAGE(parsed.has_value(), pattern);
   REQUIRE_MESSAGE(device.has_value(), name);
-  return parsed->matches(*device);
+  return parsed->matches(device->str());
 }
 
 TEST_CASE("device pattern: what matches what") {

@@ -409,6 +409,11 @@ TEST_CASE("doctor: the audit log") {
 }
 
 TEST_CASE("doctor: LANs and forwarding") {
+  const auto lists = [](const std::string& pattern) {
+    return [pattern](FakeHost& host) {
+      host.set_policy(R"({"name": "g", "users": ["*"], "operations": ["address"], "lan": [")" + pattern + R"("]})");
+    };
+  };
   const auto no_lan = [](FakeHost& host) {
     host.set_policy(R"({"name": "g", "users": ["*"], "operations": ["tuntap"]})");
   };
@@ -420,6 +425,14 @@ TEST_CASE("doctor: LANs and forwarding") {
       {"lan", [](auto& host) { host.network_now.links[0].name = "eth1"; }, Health::warning,
        "lists the LAN device eth0"},
       {"lan", no_lan, Health::ok, "no rule lists a LAN"},
+      {"lan", lists("e*"), Health::ok, "eth0 is there, and up"},
+      {"lan", lists("wan*"), Health::warning, "a rule lists the LAN device wan*, and there is none of that name"},
+      {"lan",
+       [&](auto& host) {
+         lists("house")(host);
+         host.network_now.links[0].alternative_names = {"house"};
+       },
+       Health::ok, "eth0 is there, and up"},
       {"forwarding", [](auto&) {}, Health::ok, "uml_net turns it on for eth0"},
       {"forwarding", no_lan, Health::warning, "guests reach this host and nothing behind it", "net.ipv4.ip_forward=1"},
       {"forwarding",
@@ -531,6 +544,15 @@ TEST_CASE("doctor: router advertisements from guests on a bridge") {
       {"bridge-ra", with("2", "1", "0"), Health::warning, "from the bridge br0: a guest"},
       {"bridge-ra", with("1", "0", "0", "", "br0.5"), Health::warning, "br0.5",
        "sysctl -w net.ipv6.conf.br0/5.accept_ra=0"},
+      {"bridge-ra",
+       [&](auto& host) {
+         with("1", "0", "0")(host);
+         auto& link = host.network_now.links.emplace_back();
+         link.name = "br0";
+         link.kind = "bridge";
+         host.set_policy(R"({"name": "g", "users": ["*"], "operations": ["bridge"], "bridges": ["b*"]})");
+       },
+       Health::warning, "from the bridge br0: a guest"},
       {"bridge-ra", with("0", "0", "0"), Health::ok, "accepts no router advertisements"},
       {"bridge-ra", with("1", "1", "0"), Health::ok, "accepts no router advertisements"},
       {"bridge-ra", with("2", "0", "1"), Health::ok, "accepts no router advertisements"},

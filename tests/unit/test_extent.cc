@@ -37,7 +37,7 @@ std::string outcome(const Request& request, uid_t uid, const policy::HostState& 
   rule.operations = {Operation::tuntap, Operation::ethertap, Operation::address, Operation::bridge, Operation::open};
   rule.gateways = rule.guests = {*IpRange::parse("0.0.0.0/0"), *IpRange::parse("::/0")};
   rule.devices = {*policy::DevicePattern::parse("*")};
-  rule.bridges = {*IfName::parse("br0")};
+  rule.bridges = {*policy::DevicePattern::parse("br0")};
   rule.max_devices = 2;
   rule.max_addresses = 2;
   const auto grant = policy::decide({.present = true, .rules = {rule}}, caller(uid), request, host);

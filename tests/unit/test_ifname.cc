@@ -81,6 +81,15 @@ TEST_CASE("ifname: length, byte by byte") {
   }
 }
 
+TEST_CASE("ifname: an alternative name of a device that is there is longer") {
+  for (std::size_t length = 0; length <= 200; ++length) {
+    CAPTURE(length);
+    CHECK(IfName::parse_existing(std::string(length, 'x')).has_value() == (length >= 1 && length <= 127));
+  }
+  for (const std::string_view text : {".", "..", "a b", "a/b", "a:b", "a%b", "a\n"})
+    CHECK_FALSE(IfName::parse_existing(text).has_value());
+}
+
 TEST_CASE("ifname: every byte") {
   for (int byte = 0; byte < 256; ++byte) {
     CAPTURE(byte);

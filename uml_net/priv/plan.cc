@@ -90,7 +90,7 @@ class Publication {
 
   void on(const std::vector<const Link*>& lans, const IpAddress& address) {
     for (const Link* lan : lans) {
-      if (!grant_.may_publish_on(lan->name)) {
+      if (!grant_.may_publish_on(*lan)) {
         plan_.notes.push_back(to_string(address) + " not published on " + lan->name + ": rule " + grant_.rule() +
                               " does not list it under \"lan\"");
         continue;
