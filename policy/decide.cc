@@ -21,6 +21,13 @@ Denial denied(std::string rule, std::string reason, std::string_view advice = kA
 
 bool Grant::may_publish_on(const rtnetlink::Link& lan) const { return !lan_ || match_any(*lan_, lan); }
 
+std::string Grant::lan_list() const {
+  std::string text;
+  if (lan_)
+    for (const auto& pattern : *lan_) text += (text.empty() ? "" : ", ") + pattern.str();
+  return text;
+}
+
 bool counts_against_limits(const Request& request) {
   const auto demand = demand_of(request);
   return demand.devices != 0 || demand.addresses != 0;

@@ -43,6 +43,8 @@ class Grant {
 
   // Whether guest addresses may be published on the LAN device, and forwarded from there.
   bool may_publish_on(const rtnetlink::Link& lan) const;
+  // What the rule has under "lan", with commas; empty where it lists nothing, or no rule was needed.
+  std::string lan_list() const;
 
  private:
   friend std::expected<Grant, Denial> decide(const Policy&, const Caller&, const Request&, const HostState&);

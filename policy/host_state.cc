@@ -1,6 +1,7 @@
 #include "policy/host_state.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace umlnet::policy {
 
@@ -11,6 +12,10 @@ using rtnetlink::ProxyEntry;
 using rtnetlink::Route;
 
 namespace {
+
+bool is_in_main_table(const auto& route) { return route.table == rtnetlink::kMainTable; }
+
+bool is_ours(const auto& route) { return route.protocol == rtnetlink::kProtocol && is_in_main_table(route); }
 
 std::string name_of(const HostState& host, int ifindex) {
   const Link* device = host.link(ifindex);
@@ -33,6 +38,17 @@ bool in_network_of_another(const auto& addresses, const auto& routes, const Host
   return std::ranges::any_of(addresses, holds) || std::ranges::any_of(routes, holds);
 }
 
+// A route of IPv4 may have a gateway of IPv6.
+std::optional<std::string> gateway_of(const HostState& host, const IpAddress& address) {
+  const auto first_in = [&](const auto& routes) -> std::optional<std::string> {
+    for (const auto& route : routes)
+      if (route.gateway == address) return "the host's gateway on " + name_of(host, route.ifindex);
+    return std::nullopt;
+  };
+  const auto use = first_in(host.routes);
+  return use ? use : first_in(host.ipv6_routes);
+}
+
 std::optional<std::string> in_use(const HostState& host, Ipv4 address, int ifindex, uid_t uid) {
   for (const auto& own : host.addresses) {
     const bool has_broadcast = own.mask.length() < 31;
@@ -42,8 +58,8 @@ std::optional<std::string> in_use(const HostState& host, Ipv4 address, int ifind
     if (has_broadcast && own.mask.network_of(own.address) == address)
       return "the network address of " + name_of(host, own.ifindex);
   }
+  if (auto use = gateway_of(host, address)) return use;
   for (const auto& route : host.routes) {
-    if (route.gateway == address) return "the host's gateway on " + name_of(host, route.ifindex);
     if (route.mask.length() == 32 && route.destination == address && route.ifindex != ifindex)
       return "already routed to another device";
   }
@@ -63,8 +79,8 @@ std::optional<std::string> in_use(const HostState& host, const Ipv6& address, in
         IpRange::network_of(own.address, own.prefix_length).first() == IpAddress(address))
       return "the address of all routers of " + name_of(host, own.ifindex);
   }
+  if (auto use = gateway_of(host, address)) return use;
   for (const auto& route : host.ipv6_routes) {
-    if (route.gateway == address) return "the host's gateway on " + name_of(host, route.ifindex);
     if (route.prefix_length == 128 && route.destination == address && route.ifindex != ifindex)
       return "already routed to another device";
   }
@@ -96,21 +112,21 @@ unsigned HostState::addresses_of(uid_t uid) const {
     if (made_for(link) == uid) own.push_back(link.ifindex);
   std::ranges::sort(own);
   const auto is_of = [&](const auto& route) {
-    return route.protocol == rtnetlink::kProtocol && std::ranges::binary_search(own, route.ifindex);
+    return is_ours(route) && std::ranges::binary_search(own, route.ifindex);
   };
   return static_cast<unsigned>(std::ranges::count_if(routes, is_of) + std::ranges::count_if(ipv6_routes, is_of));
 }
 
 const Route* HostState::guest_route(Ipv4 address) const {
   const auto it = std::ranges::find_if(routes, [&](const Route& route) {
-    return route.protocol == rtnetlink::kProtocol && route.destination == address && route.mask.length() == 32;
+    return is_ours(route) && route.destination == address && route.mask.length() == 32;
   });
   return it != routes.end() ? &*it : nullptr;
 }
 
 const Ipv6Route* HostState::guest_route(const Ipv6& address) const {
   const auto it = std::ranges::find_if(ipv6_routes, [&](const Ipv6Route& route) {
-    return route.protocol == rtnetlink::kProtocol && route.destination == address && route.prefix_length == 128;
+    return is_ours(route) && route.destination == address && route.prefix_length == 128;
   });
   return it != ipv6_routes.end() ? &*it : nullptr;
 }
@@ -120,7 +136,13 @@ bool HostState::has_guest_route(const IpAddress& address) const {
 }
 
 std::optional<std::string> HostState::address_in_use(const IpAddress& address, int ifindex, uid_t uid) const {
-  return std::visit([&](const auto& of_family) { return in_use(*this, of_family, ifindex, uid); }, address);
+  auto use = std::visit([&](const auto& of_family) { return in_use(*this, of_family, ifindex, uid); }, address);
+  if (use) return use;
+  if (std::ranges::find(local_addresses, address) != local_addresses.end())
+    return "the host's own address by a route of the type local or broadcast";
+  if (std::ranges::find(neighbours, address) != neighbours.end())
+    return "the address of a machine or container that this host can reach now";
+  return std::nullopt;
 }
 
 std::optional<std::string> HostState::network_in_use(const IpInterface& address, uid_t uid) const {
@@ -137,15 +159,17 @@ std::optional<std::string> HostState::network_in_use(const IpInterface& address,
     if (is_shared || !is_of_another(held.ifindex, uid)) return std::nullopt;
     return "holds an address of another device";
   };
-  const auto first_in = [&](const auto& all, bool own) -> std::optional<std::string> {
+  const auto first_in = [&](auto&& all, bool own) -> std::optional<std::string> {
     for (const auto& held : all)
       if (auto use = look(held, own)) return use;
     return std::nullopt;
   };
   if (auto use = first_in(addresses, true)) return use;
   if (auto use = first_in(ipv6_addresses, true)) return use;
-  if (auto use = first_in(routes, false)) return use;
-  return first_in(ipv6_routes, false);
+  // Other tables are for packets that the administrator chose, as by rules for their sources.
+  if (auto use = first_in(routes | std::views::filter([](const auto& r) { return is_in_main_table(r); }), false))
+    return use;
+  return first_in(ipv6_routes | std::views::filter([](const auto& r) { return is_in_main_table(r); }), false);
 }
 
 std::optional<std::string> HostState::host_address_in_use(const IpAddress& address, uid_t uid) const {
@@ -160,6 +184,28 @@ bool HostState::is_of_another(int ifindex, uid_t uid) const {
   const Link* device = link(ifindex);
   const auto maker = device != nullptr ? made_for(*device) : std::nullopt;
   return maker && *maker != uid;
+}
+
+std::vector<IpAddress> guests_of(const Request& request) {
+  if (const auto* add = std::get_if<AddAddress>(&request)) return {add->address};
+  const auto* open = std::get_if<OpenInterface>(&request);
+  return open != nullptr && !open->bridge ? open->guests : std::vector<IpAddress>{};
+}
+
+std::vector<int> on_link_devices(const HostState& host, const IpAddress& address) {
+  std::vector<int> devices;
+  const auto look = [&](const auto& routes) {
+    for (const auto& route : routes) {
+      if (route.gateway || !network_of(route).contains(address)) continue;
+      const auto* link = host.link(route.ifindex);
+      if (link != nullptr && !link->loopback && !made_for(*link) &&
+          std::ranges::find(devices, route.ifindex) == devices.end())
+        devices.push_back(route.ifindex);
+    }
+  };
+  look(host.routes);
+  look(host.ipv6_routes);
+  return devices;
 }
 
 std::optional<uid_t> made_for(const Link& link) {

@@ -13,8 +13,10 @@
 #include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/ip_address.h"
 #include "libumlnet/core/ip_range.h"
+#include "libumlnet/core/request.h"
 #include "libumlnet/core/rtnetlink.h"
 #include "libumlnet/core/rtnetlink_ipv6.h"
+#include "libumlnet/core/rtnetlink_routes.h"
 
 namespace umlnet::policy {
 
@@ -23,14 +25,18 @@ struct HostState {
   std::chrono::nanoseconds read_at{};
   std::vector<rtnetlink::Link> links;
   std::vector<rtnetlink::Address> addresses;
-  std::vector<rtnetlink::Route> routes;  // unicast, main table
+  std::vector<rtnetlink::Route> routes;  // unicast, of every table, one for each next hop
   std::vector<rtnetlink::ProxyEntry> proxy_entries;
   std::vector<rtnetlink::Ipv6Address> ipv6_addresses;
-  std::vector<rtnetlink::Ipv6Route> ipv6_routes;  // unicast, main table
+  std::vector<rtnetlink::Ipv6Route> ipv6_routes;
   std::vector<rtnetlink::Ipv6ProxyEntry> ipv6_proxy_entries;
   rtnetlink::Ipv4Settings all;             // net.ipv4.conf.all
   rtnetlink::Ipv4Settings default_device;  // net.ipv4.conf.default: what a new device starts with
   rtnetlink::Ipv6Settings ipv6_all;        // net.ipv6.conf.all
+  // Of the addresses that are asked for as a guest's (guests_of()): those that the host takes for its own, by a route
+  // or as a broadcast, and those that a neighbour on one of on_link_devices() has.
+  std::vector<IpAddress> local_addresses;
+  std::vector<IpAddress> neighbours;
 
   const rtnetlink::Link* link(int ifindex) const;
   const rtnetlink::Link* link(std::string_view name) const;  // or an alternative name
@@ -63,6 +69,13 @@ struct HostState {
   // Whether this toolkit made the device with that index for another uid.
   bool is_of_another(int ifindex, uid_t uid) const;
 };
+
+// The guest addresses that a request wants for a device of which the host knows the way to.
+std::vector<IpAddress> guests_of(const Request& request);
+
+// Where a neighbour could have the address: the devices, other than those of guests, to which a route leads without a
+// gateway.
+std::vector<int> on_link_devices(const HostState& host, const IpAddress& address);
 
 // For whom this toolkit made the device, if it did: by its alias alone.
 std::optional<uid_t> made_for(const rtnetlink::Link& link);

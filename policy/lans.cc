@@ -7,6 +7,10 @@ namespace {
 
 using rtnetlink::Link;
 
+bool is_lan_route(const auto& route, unsigned prefix_length) {
+  return prefix_length != 0 && route.table == rtnetlink::kMainTable;
+}
+
 void take(const HostState& host, int ifindex, int device, std::vector<const Link*>& lans) {
   const auto* lan = ifindex != device ? host.link(ifindex) : nullptr;
   if (lan != nullptr && !lan->loopback && std::ranges::find(lans, lan) == lans.end()) lans.push_back(lan);
@@ -17,8 +21,8 @@ void take(const HostState& host, int ifindex, int device, std::vector<const Link
 std::vector<const Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask, int device) {
   std::vector<const Link*> lans;
   for (const auto& route : host.routes) {
-    const bool is_default = route.mask.length() == 0;
-    if (!is_default && netmask.network_of(route.destination) == netmask.network_of(address))
+    if (is_lan_route(route, route.mask.length()) &&
+        netmask.network_of(route.destination) == netmask.network_of(address))
       take(host, route.ifindex, device, lans);
   }
   return lans;
@@ -27,10 +31,12 @@ std::vector<const Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask n
 std::vector<const Link*> lans_for(const HostState& host, const IpAddress& guest, int device) {
   std::vector<const Link*> lans;
   for (const auto& route : host.routes)
-    if (route.mask.length() != 0 && IpRange::network_of(route.destination, route.mask.length()).contains(guest))
+    if (is_lan_route(route, route.mask.length()) &&
+        IpRange::network_of(route.destination, route.mask.length()).contains(guest))
       take(host, route.ifindex, device, lans);
   for (const auto& route : host.ipv6_routes)
-    if (route.prefix_length != 0 && IpRange::network_of(route.destination, route.prefix_length).contains(guest))
+    if (is_lan_route(route, route.prefix_length) &&
+        IpRange::network_of(route.destination, route.prefix_length).contains(guest))
       take(host, route.ifindex, device, lans);
   return lans;
 }

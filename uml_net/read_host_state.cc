@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <functional>
+#include <iterator>
 
 #include "libumlnet/core/boot_time.h"
 
@@ -56,10 +57,40 @@ Result<void> read_ipv6_settings(priv::RtnetlinkSocket& socket, rtnetlink::Ipv6Se
   return read || read.error().errnum == EOPNOTSUPP ? Result<void>() : read;
 }
 
-// Where IPv4 has no main table yet, as in a new network namespace, no route is in it.
-Result<void> read_ipv4_routes(priv::RtnetlinkSocket& socket, std::vector<rtnetlink::Route>& into) {
-  const auto read = dump(socket, "cannot read the routes", rtnetlink::dump_main_routes, rtnetlink::route_of, into);
-  return read || read.error().errnum == ENOENT ? Result<void>() : read;
+// `build` dumps routes of one family or of both. Only on a host with nexthop objects there may be more to ask.
+Result<void> read_routes(priv::RtnetlinkSocket& socket, rtnetlink::Bytes (*build)(std::uint32_t), HostState& host) {
+  auto read = socket.dump(
+      build, "cannot read the routes",
+      [&] {
+        host.routes.clear();
+        host.ipv6_routes.clear();
+      },
+      [&](const Message& message) {
+        std::ranges::move(rtnetlink::routes_of(message), std::back_inserter(host.routes));
+        std::ranges::move(rtnetlink::ipv6_routes_of(message), std::back_inserter(host.ipv6_routes));
+      });
+  if (!read || !rtnetlink::lack_nexthops(host.routes, host.ipv6_routes)) return read;
+  std::vector<rtnetlink::Nexthop> nexthops;
+  read = dump(socket, "cannot read the nexthop objects", rtnetlink::dump_nexthops, rtnetlink::nexthop_of, nexthops);
+  rtnetlink::put_nexthops(nexthops, host.routes, host.ipv6_routes);
+  return read;
+}
+
+// What the kernel says of one address that is asked for as a guest's. An error that is an answer is none.
+Result<void> look_up(priv::RtnetlinkSocket& socket, const IpAddress& address, HostState& host) {
+  const auto routed = socket.get(rtnetlink::look_up_route(socket.next_sequence(), address), "cannot look up a route",
+                                 [&](const Message& message) {
+                                   if (rtnetlink::is_for_the_host(message)) host.local_addresses.push_back(address);
+                                 });
+  if (!routed && !rtnetlink::means_no_route(routed.error().errnum)) return routed;
+  for (const int ifindex : policy::on_link_devices(host, address)) {
+    const auto known = socket.get(rtnetlink::get_neighbour(socket.next_sequence(), ifindex, address),
+                                  "cannot look up a neighbour", [&](const Message& message) {
+                                    if (rtnetlink::is_answering(message)) host.neighbours.push_back(address);
+                                  });
+    if (!known && known.error().errnum != ENOENT && known.error().errnum != ENODEV) return known;
+  }
+  return {};
 }
 
 bool has_own_entries(const HostState& host) {
@@ -88,12 +119,8 @@ Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent 
     std::function<Result<void>()> read;
   };
   const Step steps[] = {
-      {addresses,
-       [&] {
-         return dump(socket, "cannot read the routes", rtnetlink::dump_all_routes, rtnetlink::route_of,
-                     rtnetlink::ipv6_route_of, host.routes, host.ipv6_routes);
-       }},
-      {only_ipv4, [&] { return read_ipv4_routes(socket, host.routes); }},
+      {addresses, [&] { return read_routes(socket, rtnetlink::dump_all_unicast_routes, host); }},
+      {only_ipv4, [&] { return read_routes(socket, rtnetlink::dump_unicast_routes, host); }},
       {true,
        [&] { return dump(socket, "cannot read the devices", rtnetlink::dump_links, rtnetlink::link_of, host.links); }},
       {addresses,
@@ -113,6 +140,14 @@ Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent 
   for (const auto& step : steps)
     if (step.wanted)
       if (auto read = step.read(); !read) return std::unexpected(std::move(read.error()));
+  return host;
+}
+
+Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, const Request& request) {
+  auto host = read_host_state(socket, policy::extent_of(request));
+  if (!host) return host;
+  for (const auto& guest : policy::guests_of(request))
+    if (auto asked = look_up(socket, guest, *host); !asked) return std::unexpected(std::move(asked.error()));
   return host;
 }
 

@@ -48,8 +48,8 @@ std::expected<priv::Outcome, priv::Failure> apply(const Plan& plan, const Reques
 
 // The host's state, after what is amiss on it was put right: what guests that are gone left behind is removed, and what
 // a guest that is there lost is restored. Whoever calls, and for whatever: it is nobody's any more, or granted before.
-Result<policy::HostState> read_tidy_host(policy::Extent extent, const RequestContext& context) {
-  auto host = read_host_state(context.socket, extent);
+Result<policy::HostState> read_tidy_host(const Request& request, const RequestContext& context) {
+  auto host = read_host_state(context.socket, request);
   if (!host || !policy::has_garbage(*host)) return host;
   const auto grant = policy::decide(context.policy, context.caller, CollectGarbage{}, *host);
   if (!grant) return host;
@@ -58,13 +58,13 @@ Result<policy::HostState> read_tidy_host(policy::Extent extent, const RequestCon
   const auto outcome = apply(*plan, context);
   if (!outcome) return std::unexpected(outcome.error().error);
   if (const auto recorded = context.trail.done(*grant, *outcome); !recorded) return std::unexpected(recorded.error());
-  return read_host_state(context.socket, extent);
+  return read_host_state(context.socket, request);
 }
 
 // Looks at the host again after a change. The request must be one that is granted still, by the same policy, on a host
 // that has all that others made meanwhile; else this is why not. And what the change took from others comes back.
 Result<void> look_again(const Request& request, const priv::Outcome& outcome, const RequestContext& context) {
-  auto host = read_tidy_host(policy::extent_of(request), context);
+  auto host = read_tidy_host(request, context);
   if (!host) return std::unexpected(std::move(host.error()));
   if (!is_taken_back_unheard(request)) return {};
   if (auto checked = context.check_files(); !checked) return checked;
@@ -98,9 +98,8 @@ Result<std::optional<GrantedRequest>> decide_and_apply(const Request& request, c
   };
   const auto since = boot_time();
   if (auto checked = context.check_files(); !checked) return refused(checked.error(), {});
-  const auto extent = policy::extent_of(request);
   const bool is_gc = std::holds_alternative<CollectGarbage>(request);
-  auto host = is_gc ? read_host_state(context.socket, extent) : read_tidy_host(extent, context);
+  auto host = is_gc ? read_host_state(context.socket, request) : read_tidy_host(request, context);
   if (!host) return refused(host.error(), {});
   host->read_at = std::min(host->read_at, since);
   auto grant = policy::decide(context.policy, context.caller, request, *host);
@@ -176,7 +175,7 @@ Result<void> deliver_reply(const Request& request, GrantedRequest& done, const R
 }
 
 std::vector<std::string> collect_leavings(const RequestContext& context) {
-  const auto host = read_host_state(context.socket, policy::extent_of(CollectGarbage{}));
+  const auto host = read_host_state(context.socket, CollectGarbage{});
   if (!host) return {"failed: " + host.error().line()};
   const auto grant = policy::decide(context.policy, context.caller, CollectGarbage{}, *host);
   const auto plan = grant ? priv::make_plan(*grant, context.trail.id(), *host) : fail(Code::bug, "gc is not granted");

@@ -8,7 +8,7 @@
 namespace umlnet::cli {
 
 // Of the network namespace of this process: devices with statistics, addresses, routes and proxy entries, without the
-// settings.
-Outcome<policy::HostState> read_network_state();
+// settings; and what the kernel says of each of the addresses, which are asked for as guests'.
+Outcome<policy::HostState> read_network_state(const std::vector<IpAddress>& guests = {});
 
 }  // namespace umlnet::cli

@@ -379,7 +379,7 @@ Outcome<int> run(const Options& options) {
   bool live = false;
   std::string note;
   if (options.live) {
-    auto now = read_network_state();
+    auto now = read_network_state(policy::guests_of(options.request));
     live = now.has_value();
     if (now)
       host = *std::move(now);

@@ -179,7 +179,7 @@ class Review {
       const auto gateway = [&](const auto& route) {
         if (route.gateway && range.contains(*route.gateway))
           warn("host-address", rule, "guests", range.str(),
-               range.str() + " holds " + route.gateway->str() + ", the host's gateway on " +
+               range.str() + " holds " + to_string(*route.gateway) + ", the host's gateway on " +
                    device_name(route.ifindex) + ", which no guest can have");
       };
       std::ranges::for_each(host_->addresses, own);
@@ -234,9 +234,11 @@ class Review {
                  "will reach these guests");
     };
     for (const auto& route : host_->routes)
-      look(IpRange::network_of(route.destination, route.mask.length()), route.ifindex);
+      if (route.table == rtnetlink::kMainTable)
+        look(IpRange::network_of(route.destination, route.mask.length()), route.ifindex);
     for (const auto& route : host_->ipv6_routes)
-      look(IpRange::network_of(route.destination, route.prefix_length), route.ifindex);
+      if (route.table == rtnetlink::kMainTable)
+        look(IpRange::network_of(route.destination, route.prefix_length), route.ifindex);
   }
 
   const Policy& policy_;

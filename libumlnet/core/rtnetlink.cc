@@ -114,13 +114,9 @@ Bytes dump_links_with_statistics(std::uint32_t sequence) {
 }
 
 Bytes dump_addresses(std::uint32_t sequence) { return dump_addresses_of(sequence, AF_INET); }
-Bytes dump_routes(std::uint32_t sequence) { return dump_routes_of(sequence, AF_INET); }
 Bytes dump_proxy_entries(std::uint32_t sequence) { return dump_proxy_entries_of(sequence, AF_INET); }
 
-Bytes dump_main_routes(std::uint32_t sequence) { return dump_main_routes_of(sequence, AF_INET); }
-
 Bytes dump_all_addresses(std::uint32_t sequence) { return dump_addresses_of(sequence, AF_UNSPEC); }
-Bytes dump_all_routes(std::uint32_t sequence) { return dump_main_routes_of(sequence, AF_UNSPEC); }
 Bytes dump_all_proxy_entries(std::uint32_t sequence) { return dump_proxy_entries_of(sequence, AF_UNSPEC); }
 
 Bytes get_link(std::uint32_t sequence, std::string_view name) {
@@ -312,19 +308,6 @@ std::optional<Address> address_of(const Message& message) {
                  .address = *local,
                  .mask = Ipv4Mask(body->ifa_prefixlen),
                  .broadcast = top.ipv4(IFA_BROADCAST)};
-}
-
-std::optional<Route> route_of(const Message& message) {
-  const auto body = read_struct<rtmsg>(message.payload);
-  if (message.type != RTM_NEWROUTE || !body || body->rtm_family != AF_INET || body->rtm_dst_len > 32)
-    return std::nullopt;
-  const Attributes top(behind(message.payload, sizeof *body));
-  if (!is_ordinary(*body, top)) return std::nullopt;
-  return Route{.destination = top.ipv4(RTA_DST).value_or(Ipv4()),
-               .mask = Ipv4Mask(body->rtm_dst_len),
-               .ifindex = top.number<std::int32_t>(RTA_OIF).value_or(0),
-               .gateway = top.ipv4(RTA_GATEWAY),
-               .protocol = body->rtm_protocol};
 }
 
 std::optional<ProxyEntry> proxy_entry_of(const Message& message) {

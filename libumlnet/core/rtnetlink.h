@@ -1,6 +1,7 @@
 // rtnetlink messages as bytes: the requests that the toolkit sends and the records that it reads (rtnetlink(7),
 // linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h). No socket here: whoever has one sends and receives. Addresses
-// and routes of IPv6 are in rtnetlink_ipv6.h, what looks at a device's frames in traffic_control.h.
+// of IPv6 are in rtnetlink_ipv6.h, the routes that a host has in rtnetlink_routes.h, what looks at a device's frames in
+// traffic_control.h.
 #pragma once
 
 #include <sys/types.h>
@@ -81,15 +82,6 @@ struct Address {
   std::optional<Ipv4> broadcast;
 };
 
-// A unicast route of the main table.
-struct Route {
-  Ipv4 destination;
-  Ipv4Mask mask;
-  int ifindex = 0;
-  std::optional<Ipv4> gateway;
-  std::uint8_t protocol = 0;
-};
-
 // A published (proxy) neighbour entry.
 struct ProxyEntry {
   int ifindex = 0;
@@ -102,13 +94,9 @@ struct ProxyEntry {
 Bytes dump_links(std::uint32_t sequence);
 Bytes dump_links_with_statistics(std::uint32_t sequence);
 Bytes dump_addresses(std::uint32_t sequence);
-Bytes dump_routes(std::uint32_t sequence);
 Bytes dump_proxy_entries(std::uint32_t sequence);
-// Of the main table alone. Fails with ENOENT, or finds nothing, where there is none yet.
-Bytes dump_main_routes(std::uint32_t sequence);
 // Of IPv4 and IPv6 alike, in one dump.
 Bytes dump_all_addresses(std::uint32_t sequence);
-Bytes dump_all_routes(std::uint32_t sequence);
 Bytes dump_all_proxy_entries(std::uint32_t sequence);
 Bytes get_link(std::uint32_t sequence, std::string_view name);
 inline constexpr int kAllDevices = -1;     // NETCONFA_IFINDEX_ALL: net.ipv4.conf.all, net.ipv6.conf.all
@@ -164,7 +152,6 @@ std::optional<int> error_of(const Message& message);
 // or cut.
 std::optional<Link> link_of(const Message& message);
 std::optional<Address> address_of(const Message& message);
-std::optional<Route> route_of(const Message& message);
 std::optional<ProxyEntry> proxy_entry_of(const Message& message);
 std::optional<Ipv4Settings> ipv4_settings_of(const Message& message);
 std::optional<Ipv6Settings> ipv6_settings_of(const Message& message);

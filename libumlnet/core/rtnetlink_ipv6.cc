@@ -52,7 +52,6 @@ Bytes set_no_link_local_address(std::uint32_t sequence, int ifindex) {
 }
 
 Bytes dump_ipv6_addresses(std::uint32_t sequence) { return dump_addresses_of(sequence, AF_INET6); }
-Bytes dump_ipv6_routes(std::uint32_t sequence) { return dump_routes_of(sequence, AF_INET6); }
 Bytes dump_ipv6_proxy_entries(std::uint32_t sequence) { return dump_proxy_entries_of(sequence, AF_INET6); }
 
 Bytes add_ipv6_address(std::uint32_t sequence, int ifindex, const Ipv6& address, unsigned prefix_length) {
@@ -101,19 +100,6 @@ std::optional<Ipv6Address> ipv6_address_of(const Message& message) {
                      .address = *address,
                      .prefix_length = body->ifa_prefixlen,
                      .link_local = body->ifa_scope == RT_SCOPE_LINK};
-}
-
-std::optional<Ipv6Route> ipv6_route_of(const Message& message) {
-  const auto body = read_struct<rtmsg>(message.payload);
-  if (message.type != RTM_NEWROUTE || !body || body->rtm_family != AF_INET6 || body->rtm_dst_len > 128)
-    return std::nullopt;
-  const Attributes top(behind(message.payload, sizeof *body));
-  if (!is_ordinary(*body, top)) return std::nullopt;
-  return Ipv6Route{.destination = top.ipv6(RTA_DST).value_or(Ipv6()),
-                   .prefix_length = body->rtm_dst_len,
-                   .ifindex = top.number<std::int32_t>(RTA_OIF).value_or(0),
-                   .gateway = top.ipv6(RTA_GATEWAY),
-                   .protocol = body->rtm_protocol};
 }
 
 std::optional<Ipv6ProxyEntry> ipv6_proxy_entry_of(const Message& message) {

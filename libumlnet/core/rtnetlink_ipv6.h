@@ -16,13 +16,6 @@ struct Ipv6Address {
   unsigned prefix_length = 0;
   bool link_local = false;
 };
-struct Ipv6Route {
-  Ipv6 destination;
-  unsigned prefix_length = 0;
-  int ifindex = 0;
-  std::optional<Ipv6> gateway;
-  std::uint8_t protocol = 0;
-};
 struct Ipv6ProxyEntry {
   int ifindex = 0;
   Ipv6 address;
@@ -34,7 +27,6 @@ struct Ipv6ProxyEntry {
 Bytes set_no_link_local_address(std::uint32_t sequence, int ifindex);
 
 Bytes dump_ipv6_addresses(std::uint32_t sequence);
-Bytes dump_ipv6_routes(std::uint32_t sequence);
 Bytes dump_ipv6_proxy_entries(std::uint32_t sequence);
 
 // Usable at once: without duplicate address detection (IFA_F_NODAD), for which a device without a carrier would wait.
@@ -51,7 +43,6 @@ Bytes add_ipv6_proxy_entry(std::uint32_t sequence, int ifindex, const Ipv6& addr
 Bytes delete_ipv6_proxy_entry(std::uint32_t sequence, int ifindex, const Ipv6& address);
 
 std::optional<Ipv6Address> ipv6_address_of(const Message& message);
-std::optional<Ipv6Route> ipv6_route_of(const Message& message);
 std::optional<Ipv6ProxyEntry> ipv6_proxy_entry_of(const Message& message);
 
 }  // namespace umlnet::rtnetlink

@@ -154,33 +154,11 @@ inline Bytes dump_addresses_of(std::uint32_t sequence, std::uint8_t family) {
   return Builder(RTM_GETADDR, NLM_F_DUMP, sequence, body).done();
 }
 
-inline Bytes dump_routes_of(std::uint32_t sequence, std::uint8_t family) {
-  rtmsg body{};
-  body.rtm_family = family;
-  return Builder(RTM_GETROUTE, NLM_F_DUMP, sequence, body).done();
-}
-
-// On a socket with strict checks the kernel then passes over the rest; on others it is passed over by is_ordinary().
-// For one family alone there may be an error and not nothing, where that has no main table yet.
-inline Bytes dump_main_routes_of(std::uint32_t sequence, std::uint8_t family) {
-  rtmsg body{};
-  body.rtm_family = family;
-  body.rtm_table = RT_TABLE_MAIN;
-  body.rtm_type = RTN_UNICAST;
-  return Builder(RTM_GETROUTE, NLM_F_DUMP, sequence, body).done();
-}
-
 inline Bytes dump_proxy_entries_of(std::uint32_t sequence, std::uint8_t family) {
   ndmsg body{};
   body.ndm_family = family;
   body.ndm_flags = NTF_PROXY;
   return Builder(RTM_GETNEIGH, NLM_F_DUMP, sequence, body).done();
-}
-
-// Unicast, main table.
-inline bool is_ordinary(const rtmsg& body, const Attributes& attributes) {
-  return attributes.number<std::uint32_t>(RTA_TABLE).value_or(body.rtm_table) == RT_TABLE_MAIN &&
-         body.rtm_type == RTN_UNICAST;
 }
 
 }  // namespace umlnet::rtnetlink

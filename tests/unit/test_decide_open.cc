@@ -325,6 +325,53 @@ TEST_CASE("decide open: no address lies inside a network of another user's devic
     CHECK_MESSAGE(decide(rule(all), caller(1001), asked(fine), host), fine);
 }
 
+TEST_CASE(
+    "decide open: no guest has the address of a gateway of any table, of the host by a route, or of a neighbour") {
+  auto host = host_of_both();
+  auto other = route("0.0.0.0", 0, 2);
+  other.gateway = ip("10.50.0.33"), other.table = 100;
+  auto across = route("10.72.0.0", 16, 2);
+  across.gateway = ip6("fd00:50::33");
+  host.routes.insert(host.routes.end(), {other, across});
+  host.local_addresses = {ip("10.50.0.34"), ip6("fd00:50::34")};
+  host.neighbours = {ip("10.50.0.35"), ip6("fd00:50::35")};
+  const auto all = R"("guests": ["10.50.0.0/24", "fd00:50::/64"])";
+  for (const auto& [guest, why] :
+       std::vector<std::pair<std::string, std::string>>{{"10.50.0.33", "the host's gateway on eth0"},
+                                                        {"fd00:50::33", "the host's gateway on eth0"},
+                                                        {"10.50.0.34", "the host's own address by a route"},
+                                                        {"fd00:50::34", "the host's own address by a route"},
+                                                        {"10.50.0.35", "the address of a machine"},
+                                                        {"fd00:50::35", "the address of a machine"}}) {
+    const auto decision = decide(rule(all), caller(1001), asked("open guest=" + guest), host);
+    REQUIRE_MESSAGE(!decision, guest);
+    CHECK_MESSAGE(decision.error().error.what.starts_with(guest + " is " + why), decision.error().error.what);
+    CHECK(decide({}, caller(0), asked("open guest=" + guest), host));
+  }
+  // Other tables are neither LANs nor in the way of a network.
+  auto elsewhere = route("10.80.0.0", 16, 2);
+  elsewhere.table = 100;
+  host.routes.push_back(elsewhere);
+  CHECK(policy::lans_for(host, ip("10.80.0.7"), 0).empty());
+  CHECK(decide(rule(R"("gateways": ["10.80.0.0/16"])"), caller(1001), asked("open address=10.80.0.254/24"), host));
+}
+
+TEST_CASE("decide: whom the kernel is asked about") {
+  CHECK(policy::guests_of(asked("open guest=10.50.0.7 guest=fd00::7")) ==
+        std::vector<IpAddress>{ip("10.50.0.7"), ip6("fd00::7")});
+  CHECK(policy::guests_of(asked("open bridge=br0 guest=10.50.0.7 guest-mac=52:54:00:00:00:7 anti-spoof")).empty());
+  CHECK(policy::guests_of(add("tap0", "10.50.0.7")) == std::vector<IpAddress>{ip("10.50.0.7")});
+  CHECK(policy::guests_of(del("tap0", "10.50.0.7")).empty());
+  CHECK(policy::guests_of(MakeTap{ip("10.50.0.7")}).empty());
+
+  auto host = host_of_both();
+  host.routes.push_back(guest_route("10.50.0.7", 3));
+  host.routes.push_back(route("10.50.0.0", 16, 8));
+  CHECK(policy::on_link_devices(host, ip("10.50.0.7")) == std::vector<int>{2, 8});
+  CHECK(policy::on_link_devices(host, ip("192.168.0.7")).empty());
+  CHECK(policy::on_link_devices(host, ip6("fd00:50::7")) == std::vector<int>{2});
+}
+
 TEST_CASE("decide: a name that a shell reads as more than a name is root's alone to choose") {
   const auto wide = rules(R"({"name": "r", "users": [1001], "operations": ["open", "ethertap"], "devices": ["*"]})");
   for (const auto* name :

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-#include "libumlnet/core/rtnetlink.h"
+#include "libumlnet/core/rtnetlink_routes.h"
 #include "rtnetlink_records.h"
 
 using namespace umlnet;
@@ -72,12 +72,13 @@ TEST_CASE("rtnetlink: what makes a device a port of a bridge") {
 }
 
 TEST_CASE("rtnetlink: records read back what requests say") {
-  const auto route = read_one(as_record(rtnetlink::add_host_route(1, 7, kGuest), RTM_NEWROUTE), rtnetlink::route_of);
-  REQUIRE(route);
-  CHECK(route->destination == kGuest);
-  CHECK(route->mask.length() == 32);
-  CHECK(route->ifindex == 7);
-  CHECK(route->protocol == rtnetlink::kProtocol);
+  const auto route = read_one(as_record(rtnetlink::add_host_route(1, 7, kGuest), RTM_NEWROUTE), rtnetlink::routes_of);
+  REQUIRE(route.size() == 1);
+  CHECK(route[0].destination == kGuest);
+  CHECK(route[0].mask.length() == 32);
+  CHECK(route[0].ifindex == 7);
+  CHECK(route[0].protocol == rtnetlink::kProtocol);
+  CHECK(route[0].table == rtnetlink::kMainTable);
 
   const auto entry =
       read_one(as_record(rtnetlink::add_proxy_entry(1, 3, kGuest, 118), RTM_NEWNEIGH), rtnetlink::proxy_entry_of);
@@ -102,8 +103,8 @@ TEST_CASE("rtnetlink: a message cut at any byte is no record and no crash") {
     // The header says what is there, and the attributes end early.
     const auto length = static_cast<std::uint32_t>(size);
     std::memcpy(cut.data(), &length, sizeof length);
-    const auto route = read_one(cut, rtnetlink::route_of);
-    CHECK((size < sizeof(nlmsghdr) + sizeof(rtmsg) ? !route : route.has_value()));
+    const auto routes = read_one(cut, rtnetlink::routes_of);
+    CHECK(routes.size() == (size < sizeof(nlmsghdr) + sizeof(rtmsg) ? 0 : 1));
   }
 }
 
@@ -111,9 +112,9 @@ TEST_CASE("rtnetlink: an attribute that claims more than there is ends the list"
   Bytes message = as_record(rtnetlink::add_host_route(1, 7, kGuest), RTM_NEWROUTE);
   message[28] = 0xff;  // the length of RTA_DST
   message[29] = 0xff;
-  const auto route = read_one(message, rtnetlink::route_of);
-  REQUIRE(route);
-  CHECK(route->ifindex == 0);
+  const auto routes = read_one(message, rtnetlink::routes_of);
+  REQUIRE(routes.size() == 1);
+  CHECK(routes[0].ifindex == 0);
 }
 
 TEST_CASE("rtnetlink: the end of a dump says whether it is whole") {

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "libumlnet/core/rtnetlink_ipv6.h"
+#include "libumlnet/core/rtnetlink_routes.h"
 #include "rtnetlink_records.h"
 
 using namespace umlnet;
@@ -70,11 +71,11 @@ TEST_CASE("rtnetlink of IPv6: records read back what requests say") {
   CHECK(address->address == kGuest);
   CHECK(address->prefix_length == 64);
   const auto route =
-      read_one(as_record(rtnetlink::add_ipv6_host_route(1, 7, kGuest), RTM_NEWROUTE), rtnetlink::ipv6_route_of);
-  REQUIRE(route);
-  CHECK(route->destination == kGuest);
-  CHECK(route->prefix_length == 128);
-  CHECK(route->ifindex == 7);
+      read_one(as_record(rtnetlink::add_ipv6_host_route(1, 7, kGuest), RTM_NEWROUTE), rtnetlink::ipv6_routes_of);
+  REQUIRE(route.size() == 1);
+  CHECK(route[0].destination == kGuest);
+  CHECK(route[0].prefix_length == 128);
+  CHECK(route[0].ifindex == 7);
   const auto entry = read_one(as_record(rtnetlink::add_ipv6_proxy_entry(1, 3, kGuest, 118), RTM_NEWNEIGH),
                               rtnetlink::ipv6_proxy_entry_of);
   REQUIRE(entry);
@@ -120,16 +121,18 @@ TEST_CASE("rtnetlink of IPv6: records") {
   route.rtm_table = RT_TABLE_MAIN;
   route.rtm_type = RTN_UNICAST;
   route.rtm_protocol = rtnetlink::kProtocol;
-  const auto routed = read_one(raw(RTM_NEWROUTE, route, RTA_DST, kGuest.bytes()), rtnetlink::ipv6_route_of);
-  REQUIRE(routed);
-  CHECK(routed->destination == kGuest);
-  CHECK(routed->protocol == rtnetlink::kProtocol);
-  CHECK(!routed->gateway);
-  const auto through = read_one(raw(RTM_NEWROUTE, route, RTA_GATEWAY, kGuest.bytes()), rtnetlink::ipv6_route_of);
-  REQUIRE(through);
-  CHECK(through->gateway == kGuest);
-  route.rtm_table = RT_TABLE_LOCAL;
-  CHECK(!read_one(raw(RTM_NEWROUTE, route, RTA_DST, kGuest.bytes()), rtnetlink::ipv6_route_of));
+  const auto routed = read_one(raw(RTM_NEWROUTE, route, RTA_DST, kGuest.bytes()), rtnetlink::ipv6_routes_of);
+  REQUIRE(routed.size() == 1);
+  CHECK(routed[0].destination == kGuest);
+  CHECK(routed[0].protocol == rtnetlink::kProtocol);
+  CHECK(!routed[0].gateway);
+  const auto through = read_one(raw(RTM_NEWROUTE, route, RTA_GATEWAY, kGuest.bytes()), rtnetlink::ipv6_routes_of);
+  REQUIRE(through.size() == 1);
+  CHECK(through[0].gateway == IpAddress(kGuest));
+  route.rtm_table = 100;
+  CHECK(read_one(raw(RTM_NEWROUTE, route, RTA_DST, kGuest.bytes()), rtnetlink::ipv6_routes_of).at(0).table == 100);
+  route.rtm_type = RTN_LOCAL;
+  CHECK(read_one(raw(RTM_NEWROUTE, route, RTA_DST, kGuest.bytes()), rtnetlink::ipv6_routes_of).empty());
 
   ndmsg entry{};
   entry.ndm_family = AF_INET6;

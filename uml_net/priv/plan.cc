@@ -89,6 +89,8 @@ class Publication {
   Publication(const Grant& grant, const HostState& host, Steps& plan) : grant_(grant), host_(host), plan_(plan) {}
 
   void on(const std::vector<const Link*>& lans, const IpAddress& address) {
+    if (lans.empty()) unseen_ += (unseen_.empty() ? "" : ", ") + to_string(address);
+    is_seen_ |= !lans.empty();
     for (const Link* lan : lans) {
       if (!grant_.may_publish_on(*lan)) {
         plan_.notes.push_back(to_string(address) + " not published on " + lan->name + ": rule " + grant_.rule() +
@@ -106,6 +108,9 @@ class Publication {
   void forward(const Device& device, bool forwarding) {
     if (published_ && !forwarding) plan_.changes.push_back(SetForwarding{device, true});
     std::ranges::move(forwarding_, std::back_inserter(plan_.changes));
+    if (const auto listed = grant_.lan_list(); !is_seen_ && !listed.empty())
+      plan_.notes.push_back(unseen_ + " published on no LAN: in the main routing table no device that rule " +
+                            grant_.rule() + " lists (" + listed + ") has a route to that network");
   }
 
  private:
@@ -144,6 +149,8 @@ class Publication {
   const HostState& host_;
   Steps& plan_;
   bool published_ = false;
+  bool is_seen_ = false;  // an address has a LAN, listed or not
+  std::string unseen_;    // those that have none
   std::vector<Change> forwarding_;
 };
 
