@@ -7,37 +7,39 @@ namespace {
 
 using rtnetlink::Link;
 
+// The routes of this toolkit lead to its own devices, and there may be thousands.
 bool is_lan_route(const auto& route, unsigned prefix_length) {
-  return prefix_length != 0 && route.table == rtnetlink::kMainTable;
+  return prefix_length != 0 && route.table == rtnetlink::kMainTable && route.protocol != rtnetlink::kProtocol;
 }
 
-void take(const HostState& host, int ifindex, int device, std::vector<const Link*>& lans) {
-  const auto* lan = ifindex != device ? host.link(ifindex) : nullptr;
-  if (lan != nullptr && !lan->loopback && std::ranges::find(lans, lan) == lans.end()) lans.push_back(lan);
+void take(const HostState& host, int ifindex, std::vector<const Link*>& lans) {
+  const auto* lan = host.link(ifindex);
+  if (lan != nullptr && !lan->loopback && !made_for(*lan) && std::ranges::find(lans, lan) == lans.end())
+    lans.push_back(lan);
 }
 
 }  // namespace
 
-std::vector<const Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask, int device) {
+std::vector<const Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask) {
   std::vector<const Link*> lans;
   for (const auto& route : host.routes) {
     if (is_lan_route(route, route.mask.length()) &&
         netmask.network_of(route.destination) == netmask.network_of(address))
-      take(host, route.ifindex, device, lans);
+      take(host, route.ifindex, lans);
   }
   return lans;
 }
 
-std::vector<const Link*> lans_for(const HostState& host, const IpAddress& guest, int device) {
+std::vector<const Link*> lans_for(const HostState& host, const IpAddress& guest) {
   std::vector<const Link*> lans;
   for (const auto& route : host.routes)
     if (is_lan_route(route, route.mask.length()) &&
         IpRange::network_of(route.destination, route.mask.length()).contains(guest))
-      take(host, route.ifindex, device, lans);
+      take(host, route.ifindex, lans);
   for (const auto& route : host.ipv6_routes)
     if (is_lan_route(route, route.prefix_length) &&
         IpRange::network_of(route.destination, route.prefix_length).contains(guest))
-      take(host, route.ifindex, device, lans);
+      take(host, route.ifindex, lans);
   return lans;
 }
 

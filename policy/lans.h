@@ -9,12 +9,12 @@
 namespace umlnet::policy {
 
 // The LAN devices in whose subnet a guest's `address` lies under `netmask`: those with a route, in the main table, to a
-// network that is the address's own once both are cut by the netmask. The guest's device and loopback are not among
-// them.
-std::vector<const rtnetlink::Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask, int device);
+// network that is the address's own once both are cut by the netmask. Loopback and the devices that this toolkit made
+// are not among them: a guest is no LAN of another.
+std::vector<const rtnetlink::Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask);
 
 // The same for a caller who names no netmask: the devices with a route, in the main table and not the default one, to a
 // network that holds the guest's address.
-std::vector<const rtnetlink::Link*> lans_for(const HostState& host, const IpAddress& guest, int device);
+std::vector<const rtnetlink::Link*> lans_for(const HostState& host, const IpAddress& guest);
 
 }  // namespace umlnet::policy

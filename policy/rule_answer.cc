@@ -103,14 +103,11 @@ std::vector<std::string> texts_of(const std::vector<IpAddress>& addresses) {
 
 // The devices on which a guest's address of the request would be published if policy let it.
 std::vector<const rtnetlink::Link*> lans_in(const Request& request, const IpAddress& guest, const HostState& host) {
-  const auto of_change = [&](const auto& change) {
-    const auto* link = host.link(change.device.str());
-    return lans_of(host, change.address, change.netmask, link != nullptr ? link->ifindex : 0);
-  };
+  const auto of_change = [&](const auto& change) { return lans_of(host, change.address, change.netmask); };
   if (const auto* add = std::get_if<AddAddress>(&request)) return of_change(*add);
   if (const auto* del = std::get_if<DeleteAddress>(&request)) return of_change(*del);
   const auto* open = std::get_if<OpenInterface>(&request);
-  if (open != nullptr && !open->bridge) return lans_for(host, guest, 0);
+  if (open != nullptr && !open->bridge) return lans_for(host, guest);
   return {};
 }
 

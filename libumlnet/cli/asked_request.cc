@@ -175,12 +175,9 @@ bool names_guests(const Request& request) {
 std::vector<const rtnetlink::Link*> lans_asked_for(const Request& request, const policy::HostState& host) {
   std::vector<const rtnetlink::Link*> lans;
   if (!names_guests(request)) return lans;
-  if (const auto* add = std::get_if<AddAddress>(&request)) {
-    const auto* device = host.link(add->device.str());
-    return policy::lans_of(host, add->address, add->netmask, device != nullptr ? device->ifindex : 0);
-  }
+  if (const auto* add = std::get_if<AddAddress>(&request)) return policy::lans_of(host, add->address, add->netmask);
   for (const auto& guest : std::get<OpenInterface>(request).guests)
-    for (const auto* lan : policy::lans_for(host, guest, 0)) lans.push_back(lan);
+    for (const auto* lan : policy::lans_for(host, guest)) lans.push_back(lan);
   return lans;
 }
 

@@ -120,6 +120,23 @@ class HostRoutes(HostCase):
                 world.sh("ip", "neigh", "replace", "10.50.0.7", "lladdr", "02:00:00:00:00:07", "dev", tap.name, "nud",
                          "reachable")
 
+    def test_the_devices_of_guests_are_no_lans_of_each_other(self) -> None:
+        """Not for root, to whom every LAN is open, nor by a rule that lists all devices."""
+        world.write_policy({"version": 1, "rules": [
+            {"name": "r", "users": [NOBODY], "operations": ["tuntap", "address", "open"], "guests": ["10.0.0.0/8"],
+             "gateways": ["10.0.0.0/8"], "lan": ["*"]}]})
+        for user in (0, NOBODY):
+            with (native.opened(self.helper, "address=10.50.0.254", "guest=10.50.0.7", user=user),
+                  native.opened(self.helper, "address=10.52.0.254/24", user=user),
+                  native.opened(self.helper, "guest=10.50.0.8", "guest=10.52.0.8", user=user) as answer,
+                  caller.tuntap_up(self.helper, user=user) as tap):
+                self.assertEqual(answer.json["guests"], [{"address": "10.50.0.8", "published": ["eth0"]},
+                                                         {"address": "10.52.0.8", "published": []}], answer)
+                for guest, mask, lans in (("10.50.0.9", MASK, ["eth0"]), ("10.50.0.10", "255.0.0.0", ["eth0", "eth1"])):
+                    added = caller.framed(self.helper, "4", "add", tap.name, guest, mask, user=user)
+                    self.assertEqual(added.text.splitlines()[0], f"{guest} routed to {tap.name}, published on " +
+                                     ", published on ".join(lans))
+
     def test_one_note_where_no_lan_of_the_rule_is_used(self) -> None:
         world.ip_batch("route add 10.80.0.0/24 dev eth0 table 100", "addr add 10.81.0.1/32 dev eth1")
         note = ("published on no LAN: in the main routing table no device that rule r lists (eth0, eth1) has a route to that "

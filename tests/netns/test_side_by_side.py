@@ -1,6 +1,7 @@
 """The same calls to the 2007 helper (Debian's uml-utilities) and to ours leave the same links, addresses, routes, proxy
-entries and proxy ARP settings. What differs on purpose: the global forwarding switch, our protocol numbers and alias,
-and the broadcast address of the gateway's old address class, which ifconfig adds to a /32 unasked."""
+entries and proxy ARP settings. What differs on purpose: the global forwarding switch, our protocol numbers and alias, proxy
+entries on the devices of other guests, and the broadcast address of the gateway's old address class, which ifconfig adds
+to a /32 unasked."""
 
 import re
 import unittest
@@ -16,6 +17,10 @@ MASK = "255.255.255.0"
 CLASS_BROADCAST = re.compile(r"broadcast 10\.255\.255\.255 dev tap")
 
 Calls = tuple[tuple[str, ...], ...]
+
+
+def on_lans(state: dict[str, Any]) -> dict[str, Any]:
+    return {**state, "proxy": [entry for entry in state["proxy"] if " tap" not in entry]}
 
 
 def comparable(state: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +57,7 @@ class SideBySide(HostCase):
         ours = self.after(HELPER, calls)
         self.assertNotEqual(theirs[1], theirs[2], "the first call did nothing, so this compares nothing")
         for number, (their, our) in enumerate(zip(theirs, ours, strict=True)):
-            self.assertEqual(our, their, f"after step {number} of: start, two devices up, {calls}, devices gone")
+            self.assertEqual(our, on_lans(their), f"after step {number} of: start, two devices up, {calls}, devices gone")
 
     def test_an_address_of_the_lan(self) -> None:
         self.compare(("4", "add", "tap0", "10.50.0.7", MASK), ("4", "del", "tap0", "10.50.0.7", MASK))
@@ -74,12 +79,12 @@ class SideBySide(HostCase):
         self.compare(("4", "add", "tap0", "10.50.0.7", MASK), ("4", "add", "tap1", "10.50.0.8", MASK),
                      ("4", "del", "tap1", "10.50.0.8", MASK), ("4", "del", "tap0", "10.50.0.7", MASK))
 
-    def test_where_the_2007_helper_forgets_an_entry_ours_does_not(self) -> None:
+    def test_the_2007_helper_takes_a_guest_for_a_lan_of_another_and_forgets_an_entry_there(self) -> None:
         """It withdraws by the routes of the moment, and the one that made tap0 a LAN of 10.50.0.8 went first."""
         calls = (("4", "add", "tap0", "10.50.0.7", MASK), ("4", "add", "tap1", "10.50.0.8", MASK),
                  ("4", "del", "tap0", "10.50.0.7", MASK), ("4", "del", "tap1", "10.50.0.8", MASK))
         theirs, ours = self.after(HELPER_2007, calls), self.after(HELPER, calls)
-        self.assertEqual(ours[:-2], theirs[:-2])
+        self.assertEqual(ours[:-2], [on_lans(state) for state in theirs[:-2]])
         self.assertEqual((theirs[-2]["proxy"], ours[-2]["proxy"]), (["10.50.0.8 tap0"], []))
 
 

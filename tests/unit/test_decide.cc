@@ -403,7 +403,7 @@ TEST_CASE("lans_of: the routes that share the address's network under the netmas
   host.routes.push_back(route("10.51.0.0", 16, 8));
   const auto names = [&](const char* address, const char* mask) {
     std::string text;
-    for (const auto* link : policy::lans_of(host, ip(address), *Ipv4Mask::parse(mask), 3)) text += link->name + " ";
+    for (const auto* link : policy::lans_of(host, ip(address), *Ipv4Mask::parse(mask))) text += link->name + " ";
     return text;
   };
   CHECK(names("10.50.0.7", "255.255.255.0") == "eth0 ");

@@ -352,7 +352,7 @@ TEST_CASE(
   auto elsewhere = route("10.80.0.0", 16, 2);
   elsewhere.table = 100;
   host.routes.push_back(elsewhere);
-  CHECK(policy::lans_for(host, ip("10.80.0.7"), 0).empty());
+  CHECK(policy::lans_for(host, ip("10.80.0.7")).empty());
   CHECK(decide(rule(R"("gateways": ["10.80.0.0/16"])"), caller(1001), asked("open address=10.80.0.254/24"), host));
 }
 
@@ -531,17 +531,18 @@ TEST_CASE("lans_for: the devices with a route to a network that holds the guest'
   host.routes.push_back(route("10.50.0.0", 16, 8));
   host.routes.push_back(route("10.50.0.0", 24, 8));
   host.routes.push_back(route("10.0.0.0", 8, 1));
+  // tap0 is a guest's: no LAN, neither by its routes nor by a network on it.
   host.routes.push_back(route("10.50.0.0", 24, 3));
+  host.routes.push_back(guest_route("10.50.0.7", 3));
   host.ipv6_routes.push_back({ip6("fd00::"), 16, 8, std::nullopt, 2});
-  const auto names = [&](const char* address, int device = 3) {
+  const auto names = [&](const char* address) {
     std::string text;
-    for (const auto* link : policy::lans_for(host, *parse_ip_address(address), device)) text += link->name + " ";
+    for (const auto* link : policy::lans_for(host, *parse_ip_address(address))) text += link->name + " ";
     return text;
   };
   CHECK(names("10.50.0.7") == "eth0 eth1 ");
   CHECK(names("10.50.1.7") == "eth1 ");
   CHECK(names("10.51.0.7") == "");
-  CHECK(names("10.50.0.7", 8) == "eth0 tap0 ");
   CHECK(names("fd00:50::7") == "eth0 eth1 ");
   CHECK(names("fd00:51::7") == "eth1 ");
   CHECK(names("fd01:51::7") == "");

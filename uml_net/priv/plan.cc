@@ -169,7 +169,7 @@ Result<Steps> plan_add(const AddAddress& request, const Grant& grant, const Host
   if (route == nullptr) plan.changes.push_back(AddRoute{device, address});
   if (!link->ipv4.proxy_arp) plan.changes.push_back(SetProxyArp{device, true});
   Publication publication(grant, host, plan);
-  publication.on(policy::lans_of(host, address, request.netmask, link->ifindex), address);
+  publication.on(policy::lans_of(host, address, request.netmask), address);
   publication.forward(device, link->ipv4.forwarding);
   return plan;
 }
@@ -226,7 +226,7 @@ Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const 
         std::ranges::any_of(request.guests, [](const IpAddress& guest) { return std::holds_alternative<Ipv4>(guest); });
     if (any_ipv4 && !host.default_device.proxy_arp) plan.changes.push_back(SetProxyArp{device, true});
     Publication publication(grant, host, plan);
-    for (const auto& guest : request.guests) publication.on(policy::lans_for(host, guest, 0), guest);
+    for (const auto& guest : request.guests) publication.on(policy::lans_for(host, guest), guest);
     publication.forward(device, host.default_device.forwarding);
   }
   if (request.persistent) plan.changes.push_back(MakePersistent{device});
