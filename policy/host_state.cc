@@ -241,8 +241,8 @@ bool lacks_forwarding(const HostState& host, const Link& lan) {
 bool has_garbage(const HostState& host) {
   const auto is_left = [&](const auto& entry) { return is_stale(host, entry); };
   const auto lacks = [&](const Link& lan) { return lacks_forwarding(host, lan); };
-  return std::ranges::any_of(host.links, is_abandoned) || std::ranges::any_of(host.links, lacks) || std::ranges::any_of(host.proxy_entries, is_left) ||
-         std::ranges::any_of(host.ipv6_proxy_entries, is_left);
+  return std::ranges::any_of(host.links, is_abandoned) || std::ranges::any_of(host.links, lacks) ||
+         std::ranges::any_of(host.proxy_entries, is_left) || std::ranges::any_of(host.ipv6_proxy_entries, is_left);
 }
 
 }  // namespace umlnet::policy

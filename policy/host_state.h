@@ -91,8 +91,8 @@ bool is_abandoned(const rtnetlink::Link& link);
 bool is_stale(const HostState& host, const rtnetlink::ProxyEntry& entry);
 bool is_stale(const HostState& host, const rtnetlink::Ipv6ProxyEntry& entry);
 
-// A device on which this toolkit publishes an IPv4 guest that is there, and which does not forward: somebody else turned
-// that off, as one does who does not know of the guest yet.
+// A device on which this toolkit publishes an IPv4 guest that is there, and which does not forward: somebody else
+// turned that off, as one does who does not know of the guest yet.
 bool lacks_forwarding(const HostState& host, const rtnetlink::Link& lan);
 
 // Whether anything is amiss that a garbage collection puts right: what guests that are gone left behind, and what one
