@@ -1,11 +1,14 @@
 """Devices that are not the caller's or no devices at all, and addresses that would take traffic from somebody."""
 
+import fcntl
 import unittest
 from typing import Any
 
-from tests.support import native, world
+from tests.support import caller, native, world
 from tests.support.hostile import (FREE, GATE, HOST, MASK, MINE, MY_GUEST, NO_TAP, NOBODY, NOT_OURS, OPERATIONS, POLICY,
-                                   ROUTER, THEIR_GUEST, THEIRS, HostileCase, call)
+                                   ROUTER, SOMEBODY, THEIR_GUEST, THEIRS, HostileCase, call)
+
+TUNSETOWNER = 0x400454CC
 
 NO_NAMES: dict[str, Any] = {
     "0 bytes": "", "128 bytes": "a" * 128, ".": ".", "..": "..", "a path": "a/b", "an absolute path": "/dev/net", "%d": "tap%d",
@@ -154,6 +157,25 @@ class NamesAndAddresses(HostileCase):
                         self.assertEqual((answer.json["code"], answer.exit), ("no_such_device", 66), answer)
             with self.subTest(how, user="the owner"):
                 self.assertEqual(call(helper, "pipe", ["4", "add", MINE, MY_GUEST, MASK]).exit, 0)
+
+    def test_a_device_that_was_handed_to_another_user_is_nobodys_to_use(self) -> None:
+        """Its holder may hand it over. Its owner and its alias then name different users, and only its maker may remove it."""
+        for how, helper in self.helpers.items():
+            with caller.tuntap_up(helper, GATE, user=NOBODY) as given:
+                self.assertEqual(caller.framed(helper, "4", "add", given.name, FREE, MASK, user=NOBODY).exit, 0)
+                fcntl.ioctl(given.fds[0], TUNSETOWNER, SOMEBODY)
+                before = world.snapshot()
+                for user in (NOBODY, SOMEBODY):
+                    for verb, address in (("add", "10.50.0.77"), ("del", FREE)):
+                        with self.subTest(how, user=user, verb=verb):
+                            reply = caller.framed(helper, "4", verb, given.name, address, MASK, user=user)
+                            self.assert_refused(reply, 66, given.name)
+                with native.call(helper, "remove", f"device={given.name}", user=SOMEBODY) as answer:
+                    self.assertEqual((answer.json["code"], answer.exit), ("no_such_device", 66), answer)
+                self.assertEqual(world.snapshot(), before)
+                with native.call(helper, "remove", f"device={given.name}", user=NOBODY) as answer:
+                    self.assertTrue(answer.ok, answer)
+            self.assert_host_unchanged()
 
 
 if __name__ == "__main__":
