@@ -3,8 +3,8 @@
 // else. ip(8) shows them; nobody needs to know them.
 //
 //   umlnet:guest:N:LAN...:ADDRESS  on a guest's device: ADDRESS is routed there, and published on the N LANs named
-//   umlnet:host:LENGTH:ADDRESS     on a guest's device: the host has ADDRESS/LENGTH there (IPv6, which a device that goes
-//                                  down loses)
+//   umlnet:host:LENGTH:ADDRESS     on a guest's device: the host has ADDRESS/LENGTH there (IPv6, which a device loses
+//                                  when it goes down)
 //   umlnet:forwarding:IFINDEX      on a LAN device: its IPv4 forwarding is this toolkit's to turn off
 #pragma once
 

@@ -9,10 +9,10 @@
 #include <functional>
 #include <string>
 
+#include "libumlnet/core/look_at_fd.h"
 #include "policy/location.h"
 #include "tests/unit/in_a_child.h"
 #include "tests/unit/qemu_user.h"
-#include "libumlnet/core/look_at_fd.h"
 #include "uml_net/policy_stamp.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/trusted_opener.h"

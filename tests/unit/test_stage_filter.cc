@@ -13,9 +13,9 @@
 #include <csignal>
 #include <functional>
 
+#include "libumlnet/core/look_at_fd.h"
 #include "tests/unit/in_a_child.h"
 #include "tests/unit/qemu_user.h"
-#include "libumlnet/core/look_at_fd.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/priv/tun.h"
 
