@@ -159,8 +159,8 @@ std::optional<std::string> HostState::network_in_use(const IpInterface& address,
     if (is_shared || !is_of_another(held.ifindex, uid)) return std::nullopt;
     return "holds an address of another device";
   };
-  const auto first_in = [&](auto&& all, bool own) -> std::optional<std::string> {
-    for (const auto& held : all)
+  const auto first_in = [&](auto&& records, bool own) -> std::optional<std::string> {
+    for (const auto& held : records)
       if (auto use = look(held, own)) return use;
     return std::nullopt;
   };

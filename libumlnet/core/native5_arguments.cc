@@ -14,7 +14,8 @@ namespace {
 
 using Words = std::span<const std::string_view>;
 
-constexpr std::string_view kDeviceNames = "A name has 1 to 15 printable characters, without space, '/', ':' and '%'.";
+constexpr std::string_view kDeviceNames =
+    "A name has 1 to 15 printable characters, an alternative name up to 127, without space, '/', ':' and '%'.";
 
 constexpr std::size_t kShown = 40;  // bytes of a word that a message repeats
 

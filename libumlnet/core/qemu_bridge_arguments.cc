@@ -71,8 +71,8 @@ Call parse_call(Words arguments) {
              "It is a decimal number from 3 on: 0, 1 and 2 have other uses.");
   else if (!bridge)
     call.request = fail(Code::bad_value, in_quotes(*options->bridge, kShown) + " is not the name of a bridge",
-                        "A name has 1 to 15 printable characters, without space, '/', ':' and '%': name another with "
-                        "br=BRIDGE.");
+                        "A name has 1 to 15 printable characters, an alternative name up to 127, without space, "
+                        "'/', ':' and '%': name another with br=BRIDGE.");
   else
     call.request = MakeBridgedTap{.bridge = *bridge, .virtio_headers = options->vnet};
   call.descriptor = socket;

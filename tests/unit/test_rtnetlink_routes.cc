@@ -30,8 +30,9 @@ rtmsg body_of(std::uint8_t family, unsigned length = 0, std::uint8_t type = RTN_
 
 template <class Value>
 void put(Bytes& bytes, const Value& value) {
-  const auto* raw = reinterpret_cast<const std::uint8_t*>(&value);
-  bytes.insert(bytes.end(), raw, raw + sizeof value);
+  const std::size_t size = bytes.size();
+  bytes.resize(size + sizeof value);
+  std::memcpy(bytes.data() + size, &value, sizeof value);
 }
 
 // One of the hops in RTA_MULTIPATH.
