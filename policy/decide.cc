@@ -61,7 +61,7 @@ std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, 
     const Rule& rule = allow->first;
     if (auto error = host_refusal(caller, request, host)) return refused({rule.name, *std::move(error)});
     return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation,
-                 rule.lan.value_or(std::vector<DevicePattern>{}));
+                 rule.lan.value_or(std::vector<DevicePattern>{}), rule.infrastructure);
   }
 
   if (caller.uid == 0) {

@@ -41,6 +41,9 @@ class Grant {
   const std::string& rule() const { return rule_; }  // empty where no rule was needed
   const std::string& reason() const { return reason_; }
 
+  // What an anti-spoofing filter lets the guest send besides: nothing where no rule was needed.
+  const Infrastructure& infrastructure() const { return infrastructure_; }
+
   // Whether guest addresses may be published on the LAN device, and forwarded from there.
   bool may_publish_on(const rtnetlink::Link& lan) const;
   // What the rule has under "lan", with commas; empty where it lists nothing, or no rule was needed.
@@ -48,18 +51,21 @@ class Grant {
 
  private:
   friend std::expected<Grant, Denial> decide(const Policy&, const Caller&, const Request&, const HostState&);
-  Grant(Request request, uid_t uid, std::string rule, std::string reason, std::optional<std::vector<DevicePattern>> lan)
+  Grant(Request request, uid_t uid, std::string rule, std::string reason, std::optional<std::vector<DevicePattern>> lan,
+        const Infrastructure& infrastructure = {})
       : request_(std::move(request)),
         uid_(uid),
         rule_(std::move(rule)),
         reason_(std::move(reason)),
-        lan_(std::move(lan)) {}
+        lan_(std::move(lan)),
+        infrastructure_(infrastructure) {}
 
   Request request_;
   uid_t uid_;
   std::string rule_;
   std::string reason_;
   std::optional<std::vector<DevicePattern>> lan_;  // nullopt: all devices
+  Infrastructure infrastructure_;
 };
 
 // Whether a request of this kind adds to what its caller holds, so that two of them at once could both see the last

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "libumlnet/core/anti_spoof.h"
 #include "libumlnet/core/ip_range.h"
 #include "libumlnet/core/request.h"
 #include "policy/device_pattern.h"
@@ -57,6 +58,8 @@ struct Rule {
   bool isolated = false;    // as a port of a bridge: isolated from other such ports
   bool sealed = false;      // the caller never holds the device's fd
   bool anti_spoof = false;  // a filter for the guest's source addresses
+
+  Infrastructure infrastructure;  // what that filter lets the guest send besides. In allow rules only.
 };
 
 struct Policy {

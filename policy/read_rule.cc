@@ -266,6 +266,23 @@ Read<void> read_max_addresses(const JsonValue& value, Rule& rule, const Accounts
   return read_limit(value, rule, rule.max_addresses);
 }
 
+std::expected<InfrastructureKind, std::string> read_infrastructure_kind(const std::string& text) {
+  std::string all;
+  for (const auto& kind : kInfrastructureKinds) {
+    if (kind.name == text) return kind;
+    all += (all.empty() ? "" : ", ") + std::string(kind.name);
+  }
+  return std::unexpected("is not a kind of infrastructure; the kinds are " + all);
+}
+
+Read<void> read_infrastructure(const JsonValue& value, Rule& rule, const Accounts&) {
+  if (auto fits = check_grants(value, rule); !fits) return fits;
+  const auto kinds = list_of_strings(value, "dhcp-server", read_infrastructure_kind);
+  if (!kinds) return std::unexpected(kinds.error());
+  for (const auto& kind : *kinds) rule.infrastructure.*kind.granted = true;
+  return {};
+}
+
 struct RuleKey {
   std::string_view name;
   Read<void> (*read)(const JsonValue&, Rule&, const Accounts&);
@@ -295,6 +312,7 @@ constexpr RuleKey kRuleKeys[] = {
     {"isolated", read_flag<&Rule::isolated>},
     {"sealed", read_flag<&Rule::sealed>},
     {"anti_spoof", read_flag<&Rule::anti_spoof>},
+    {"infrastructure", read_infrastructure},
 };
 
 }  // namespace

@@ -59,7 +59,9 @@ void name_options(Json& json, const OpenInterface& open) {
   if (open.device) json["device"] = open.device->str();
   for (const auto& address : open.addresses) json["addresses"].push_back(address.str());
   for (const auto& guest : open.guests) json["guests"].push_back(to_string(guest));
-  if (open.guest_mac) json["guest_mac"] = open.guest_mac->str();
+  if (open.guest_macs.size() == 1) json["guest_mac"] = open.guest_macs.front().str();
+  if (open.guest_macs.size() > 1)
+    for (const auto& mac : open.guest_macs) json["guest_macs"].push_back(mac.str());
   if (open.bridge) json["bridge"] = open.bridge->str();
   if (open.isolated) json["isolated"] = true;
   if (open.mtu) json["mtu"] = *open.mtu;

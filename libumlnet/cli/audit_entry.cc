@@ -70,7 +70,8 @@ void read_request(const Json& json, AuditEntry& entry) {
   entry.bridge = text(json, "bridge");
   entry.addresses = texts(json, "addresses");
   entry.guests = texts(json, "guests");
-  entry.guest_mac = text(json, "guest_mac");
+  entry.guest_macs = texts(json, "guest_macs");
+  if (auto only = text(json, "guest_mac"); !only.empty()) entry.guest_macs.push_back(std::move(only));
   entry.mac = text(json, "mac");
   entry.mtu = number(json, "mtu");
   entry.queues = number(json, "queues");

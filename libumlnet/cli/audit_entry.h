@@ -36,7 +36,8 @@ struct AuditEntry {
   // Empty where the line does not say.
   std::string protocol, operation, device, gateway, address, netmask, bridge;
   std::vector<std::string> addresses, guests;  // of `open`
-  std::string guest_mac, mac;
+  std::vector<std::string> guest_macs;
+  std::string mac;
   std::optional<std::uint64_t> mtu, queues;
   std::vector<std::string> flags;  // options without a value that were asked for, by the names of their keys
   std::vector<std::string> untrusted;

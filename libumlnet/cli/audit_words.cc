@@ -39,7 +39,7 @@ std::string options_in_words(const AuditEntry& entry) {
   };
   add(entry.addresses.size() == 1 ? "address " : "addresses ", joined(entry.addresses, " "));
   add(entry.guests.size() == 1 ? "guest " : "guests ", joined(entry.guests, " "));
-  add("guest's MAC ", entry.guest_mac);
+  add(entry.guest_macs.size() == 1 ? "guest's MAC " : "guest's MACs ", joined(entry.guest_macs, " "));
   if (entry.mtu) add("MTU ", std::to_string(*entry.mtu));
   add("MAC ", entry.mac);
   if (entry.queues) add("", std::to_string(*entry.queues) + " queues");

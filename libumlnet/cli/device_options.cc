@@ -84,7 +84,7 @@ std::vector<const char*> DeviceOptions::pointers(const std::vector<std::string>&
 }
 
 void DeviceOptions::add_guest_mac(const std::string& mac) {
-  if (anti_spoof_ && guest_mac_.empty()) guest_mac_ = mac;
+  if (anti_spoof_ && guest_macs_.empty()) guest_macs_.push_back(mac);
 }
 
 Outcome<bool> DeviceOptions::take(int letter, const std::string& value) {
@@ -106,7 +106,7 @@ Outcome<bool> DeviceOptions::take(int letter, const std::string& value) {
       return true;
     }
     case kGuest: guests_.push_back(value); return true;
-    case kGuestMac: return set(guest_mac_, value);
+    case kGuestMac: guest_macs_.push_back(value); return true;
     case kBridge: return set(bridge_, value);
     case kIsolated: return set(isolated_, true);
     case kMtu: return set_number(mtu_, "--mtu", value);

@@ -34,12 +34,12 @@ class DeviceOptions {
   // Calls `use` with the request, which lives as long as the call.
   template <class Use>
   auto with_request(Use use) const {
-    const auto addresses = pointers(addresses_), guests = pointers(guests_);
+    const auto addresses = pointers(addresses_), guests = pointers(guests_), guest_macs = pointers(guest_macs_);
     umlnet_device_request request = UMLNET_DEVICE_REQUEST_INIT;
     request.device = or_null(device_);
     request.addresses = addresses.data();
     request.guests = guests.data();
-    request.guest_mac = or_null(guest_mac_);
+    request.guest_macs = guest_macs.data();
     request.bridge = or_null(bridge_);
     request.isolated = isolated_ ? 1 : 0;
     request.mtu = mtu_;
@@ -58,8 +58,8 @@ class DeviceOptions {
   static std::vector<const char*> pointers(const std::vector<std::string>& texts);
 
   std::string first_;
-  std::string device_, guest_mac_, bridge_, mac_;
-  std::vector<std::string> addresses_, guests_;
+  std::string device_, bridge_, mac_;
+  std::vector<std::string> addresses_, guests_, guest_macs_;
   std::uint32_t mtu_ = 0, queues_ = 0;
   bool isolated_ = false, vnet_hdr_ = false, persistent_ = false, sealed_ = false, anti_spoof_ = false;
   OpenFd netns_;

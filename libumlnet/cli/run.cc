@@ -97,7 +97,7 @@ Likewise, of a TAP device that uml_net makes:
                              PATH; its user namespace must be one of yours
       --anti-spoof           no frame that the guest sends has another source than
                              --guest-mac and --guest
-      --guest-mac MAC        the guest's MAC address
+      --guest-mac MAC        the guest's MAC address. May be given again
       --sealed               COMMAND gets a socket, one frame a packet (QEMU's
                              dgram); a process without privilege keeps the TAP
       --persist              it stays when COMMAND ends, until umlnet remove;

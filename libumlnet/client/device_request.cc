@@ -40,6 +40,7 @@ Outcome<DeviceRequest> DeviceRequest::of(const umlnet_device_request* request) {
   put_all(words, "address", given.addresses);
   put_all(words, "guest", given.guests);
   put(words, "guest-mac", given.guest_mac);
+  put_all(words, "guest-mac", given.guest_macs);
   put(words, "bridge", given.bridge);
   put_number(words, "mtu", given.mtu);
   put(words, "mac", given.mac);

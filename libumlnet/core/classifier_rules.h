@@ -47,21 +47,28 @@ constexpr Code drop_bad_ipv4() {
   return drop_below(kIpv4Payload) + byte_at(kNetwork) + masked(0xf0) + drop_unless(0x40);
 }
 
-// For a whole IPv4 header: drops ICMP redirects and router advertisements, behind options too. The first fragment has
-// the type; without it the others come to nothing.
-constexpr Code drop_ipv4_router_messages() {
+// For a whole IPv4 header: drops packets of `protocol` that have one of `values` at `at` bytes into what follows the
+// header, behind options too, in a field of `size` (BPF_B, BPF_H). Of fragments, the first one has the field; without
+// it the others come to nothing. A packet that ends before the field is dropped.
+constexpr Code drop_ipv4_by_field(std::uint32_t protocol, std::uint32_t at, unsigned size,
+                                  std::initializer_list<std::uint32_t> values) {
   constexpr sock_filter kHeaderLength{.code = BPF_LDX | BPF_B | BPF_MSH, .jt = 0, .jf = 0, .k = kNetwork};
-  const Code drop_without_type = {kHeaderLength,
-                                  statement(BPF_MISC | BPF_TXA, 0),
-                                  statement(BPF_ALU | BPF_ADD | BPF_K, kNetwork + 1),
-                                  statement(BPF_MISC | BPF_TAX, 0),
-                                  statement(BPF_LD | BPF_W | BPF_LEN, 0),
-                                  {.code = BPF_JMP | BPF_JGE | BPF_X, .jt = 1, .jf = 0, .k = 0},
-                                  statement(BPF_RET | BPF_K, TC_ACT_SHOT)};
-  const Code type = {kHeaderLength, statement(BPF_LD | BPF_B | BPF_IND, kNetwork)};
-  const Code icmp = half_at(kIpv4Fragment) + masked(kIpv4OffsetMask) +
-                    when(0, drop_without_type + type + when_any_of({kIpv4Redirect, kIpv4RouterAdvert}, drop()));
-  return byte_at(kIpv4Protocol) + when(IPPROTO_ICMP, icmp);
+  const std::uint32_t end = at + (size == BPF_H ? 2 : 1);
+  const Code drop_without_field = {kHeaderLength,
+                                   statement(BPF_MISC | BPF_TXA, 0),
+                                   statement(BPF_ALU | BPF_ADD | BPF_K, kNetwork + end),
+                                   statement(BPF_MISC | BPF_TAX, 0),
+                                   statement(BPF_LD | BPF_W | BPF_LEN, 0),
+                                   {.code = BPF_JMP | BPF_JGE | BPF_X, .jt = 1, .jf = 0, .k = 0},
+                                   statement(BPF_RET | BPF_K, TC_ACT_SHOT)};
+  const Code field = {kHeaderLength, statement(BPF_LD | size | BPF_IND, kNetwork + at)};
+  return byte_at(kIpv4Protocol) + when(protocol, half_at(kIpv4Fragment) + masked(kIpv4OffsetMask) +
+                                                     when(0, drop_without_field + field + when_any_of(values, drop())));
+}
+
+// For a whole IPv4 header: drops ICMP redirects and router advertisements.
+constexpr Code drop_ipv4_router_messages() {
+  return drop_ipv4_by_field(IPPROTO_ICMP, 0, BPF_B, {kIpv4Redirect, kIpv4RouterAdvert});
 }
 
 // For IPv6: what is no whole header, or of another version.
@@ -69,22 +76,42 @@ constexpr Code drop_bad_ipv6() {
   return drop_below(kIpv6Payload) + byte_at(kNetwork) + masked(0xf0) + drop_unless(0x60);
 }
 
-// For a whole IPv6 header: passes or drops by what follows it. `icmpv6` passes or drops what follows it directly. Of
-// extension headers one is let through: hop-by-hop or destination options of 8 bytes, or a fragment header. Behind it
-// there is no neighbour discovery (RFC 6980). A later fragment is no way around that: what the packet is, and its type,
-// the first one says.
-constexpr Code ipv6_by_next_header(const Code& icmpv6) {
-  const Code behind_extension =
-      drop_below(kBehindExtension + 1) + byte_at(kBehindExtension) +
-      when_any_of({kRouterSolicit, kRouterAdvert, kNeighbourSolicit, kNeighbourAdvert, kRedirect}, drop()) + pass();
-  const Code fragment = half_at(kFragmentOffset) + masked(kFragmentOffsetMask) + when(0, behind_extension) + pass();
-  return byte_at(kIpv6NextHeader) + when(IPPROTO_ICMPV6, icmpv6) +
+// What is dropped of a protocol above IPv6: `judge` makes the code for a header at `at`, which drops or falls through.
+struct Ipv6Judge {
+  std::uint32_t protocol;
+  Code (*judge)(std::uint32_t at);
+};
+
+constexpr Code drop_neighbour_discovery(std::uint32_t at) {
+  return drop_below(at + 1) + byte_at(at) +
+         when_any_of({kRouterSolicit, kRouterAdvert, kNeighbourSolicit, kNeighbourAdvert, kRedirect}, drop());
+}
+
+// For a whole IPv6 header: passes or drops by what follows it. `icmpv6` passes or drops what follows it directly, and
+// `judges` what is above. Of extension headers one is let through: hop-by-hop or destination options of 8 bytes, or a
+// fragment header. Behind it there is no neighbour discovery (RFC 6980). A later fragment is no way around that: what
+// the packet is, and its type, the first one says.
+constexpr Code ipv6_by_next_header(const Code& icmpv6, std::span<const Ipv6Judge> judges = {}) {
+  const Code no_discovery = drop_neighbour_discovery(kBehindExtension);
+  Code direct, in_options = when_any_of(kExtensionHeaders, drop()), in_fragment = in_options;
+  const auto add_hidden = [&](std::uint32_t protocol, const Code& hidden) {
+    in_options = std::move(in_options) + when(protocol, hidden);
+    in_fragment = std::move(in_fragment) +
+                  when(protocol, half_at(kFragmentOffset) + masked(kFragmentOffsetMask) + when(0, hidden) + pass());
+  };
+  bool judges_icmpv6 = false;
+  for (const auto& [protocol, judge] : judges) {
+    const bool is_icmpv6 = protocol == IPPROTO_ICMPV6;
+    judges_icmpv6 |= is_icmpv6;
+    add_hidden(protocol, (is_icmpv6 ? no_discovery : Code{}) + judge(kBehindExtension) + pass());
+    if (!is_icmpv6) direct = std::move(direct) + when(protocol, judge(kIpv6Payload) + pass());
+  }
+  if (!judges_icmpv6) add_hidden(IPPROTO_ICMPV6, no_discovery + pass());
+  return byte_at(kIpv6NextHeader) + when(IPPROTO_ICMPV6, icmpv6) + direct +
          when_any_of({IPPROTO_HOPOPTS, IPPROTO_DSTOPTS}, drop_below(kBehindExtension) + byte_at(kExtensionLength) +
-                                                             drop_unless(0) + byte_at(kExtensionNext) +
-                                                             when_any_of(kExtensionHeaders, drop()) +
-                                                             when(IPPROTO_ICMPV6, behind_extension) + pass()) +
-         when(IPPROTO_FRAGMENT, drop_below(kBehindExtension) + byte_at(kExtensionNext) +
-                                    when_any_of(kExtensionHeaders, drop()) + when(IPPROTO_ICMPV6, fragment) + pass()) +
+                                                             drop_unless(0) + byte_at(kExtensionNext) + in_options +
+                                                             pass()) +
+         when(IPPROTO_FRAGMENT, drop_below(kBehindExtension) + byte_at(kExtensionNext) + in_fragment + pass()) +
          when_any_of(kExtensionHeaders, drop()) + pass();
 }
 

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "libumlnet/core/anti_spoof.h"
 #include "libumlnet/core/fd_number.h"
 #include "libumlnet/core/plain_text.h"
 
@@ -64,6 +65,18 @@ Result<void> read_mac(std::string_view option, std::string_view value, std::opti
   return {};
 }
 
+Result<void> read_guest_mac(std::string_view option, std::string_view value, std::vector<MacAddress>& place) {
+  std::optional<MacAddress> mac;
+  if (auto read = read_mac(option, value, mac); !read) return read;
+  if (std::ranges::find(place, *mac) != place.end())
+    return fail(Code::usage, std::string(option) + "=" + mac->str() + ": the address is given twice");
+  if (place.size() == kMaxGuestMacs)
+    return fail(Code::usage, "there are more than " + std::to_string(kMaxGuestMacs) + " options " +
+                                 std::string(option) + "=, which is as many as a filter takes");
+  place.push_back(*mac);
+  return {};
+}
+
 Result<unsigned> number_in(std::string_view option, std::string_view value, unsigned least, unsigned most) {
   const auto number = parse_number(value);
   if (!number || *number < least || *number > most)
@@ -109,7 +122,7 @@ constexpr std::pair<std::string_view, Read> kValues[] = {
                             "Write one address, as in 10.50.0.7 or fd00:99::7.");
      }},
     {"guest-mac",
-     [](auto option, auto value, const Reader& r) { return read_mac(option, value, r.request.guest_mac); }},
+     [](auto option, auto value, const Reader& r) { return read_guest_mac(option, value, r.request.guest_macs); }},
     {"bridge", [](auto option, auto value,
                   const Reader& r) { return read_name(option, value, IfName::parse_existing, r.request.bridge); }},
     {"mtu", [](auto option, auto value,
@@ -159,7 +172,7 @@ Result<void> read_option(std::string_view word, std::vector<std::string_view>& s
   } else {
     for (const auto& [option, read] : kValues)
       if (option == name) {
-        const bool is_list = name == "address" || name == "guest";
+        const bool is_list = name == "address" || name == "guest" || name == "guest-mac";
         if (auto first = is_list ? Result<void>() : once(); !first) return first;
         return read(name, word.substr(equals + 1), reader);
       }
@@ -180,11 +193,11 @@ Result<void> check(const OpenInterface& request) {
     return needs("isolated", "bridge=", "it is a bridge that isolates its ports");
   if (request.persistent && !request.device)
     return needs("persist", "device=", "whoever attaches to the device later finds it by its name");
-  if (request.anti_spoof && !request.guest_mac)
+  if (request.anti_spoof && request.guest_macs.empty())
     return needs("anti-spoof", "guest-mac=", "frames are told from spoofed ones by their source");
   if (request.anti_spoof && request.guests.empty())
     return needs("anti-spoof", "guest=", "packets are told from spoofed ones by their source");
-  if (request.guest_mac && !request.anti_spoof)
+  if (!request.guest_macs.empty() && !request.anti_spoof)
     return needs("guest-mac=", "anti-spoof", "nothing else asks for the guest's MAC address");
   if (request.anti_spoof && request.virtio_headers)
     return excludes("anti-spoof", "vnet-hdr",
@@ -281,7 +294,7 @@ std::vector<std::string> words_of(const OpenInterface& request) {
   if (request.device) put("device", request.device->str());
   for (const auto& address : request.addresses) put("address", address.str());
   for (const auto& guest : request.guests) put("guest", to_string(guest));
-  if (request.guest_mac) put("guest-mac", request.guest_mac->str());
+  for (const auto& mac : request.guest_macs) put("guest-mac", mac.str());
   if (request.bridge) put("bridge", request.bridge->str());
   if (request.mtu) put("mtu", std::to_string(*request.mtu));
   if (request.mac) put("mac", request.mac->str());

@@ -1,8 +1,8 @@
 // The grammar of the native protocol, version 5: that of a one-shot call's argument list and of one record of a
 // session, word for word. uml_net(8) documents it.
 //
-//   open [OPTION...]       device=NAME address=ADDRESS[/LENGTH]... guest=ADDRESS... guest-mac=MAC bridge=NAME isolated
-//                          mtu=BYTES mac=MAC queues=N vnet-hdr netns=FD persist sealed anti-spoof
+//   open [OPTION...]       device=NAME address=ADDRESS[/LENGTH]... guest=ADDRESS... guest-mac=MAC... bridge=NAME
+//                          isolated mtu=BYTES mac=MAC queues=N vnet-hdr netns=FD persist sealed anti-spoof
 //   remove device=NAME
 //   session
 #pragma once

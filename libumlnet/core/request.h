@@ -54,7 +54,7 @@ struct OpenInterface {
   std::optional<IfName> device = {};        // none: the kernel chooses the name
   std::vector<IpInterface> addresses = {};  // of the host, on the device
   std::vector<IpAddress> guests = {};       // routed to the device and published, but where it is on a bridge
-  std::optional<MacAddress> guest_mac = {};
+  std::vector<MacAddress> guest_macs = {};  // several: a guest with guests of its own
   std::optional<IfName> bridge = {};
   bool isolated = false;               // the bridge passes no frame between this port and other isolated ones
   std::optional<unsigned> mtu = {};    // none: 1500, or the bridge's
@@ -64,7 +64,7 @@ struct OpenInterface {
   std::optional<int> netns = {};       // the caller's number for the network namespace's descriptor
   bool persistent = false;             // outlives its fds
   bool sealed = false;                 // the caller gets a socket for frames, and no fd of the device
-  bool anti_spoof = false;             // only `guest_mac` and `guests` may be the source of what the guest sends
+  bool anti_spoof = false;             // only `guest_macs` and `guests` may be the source of what the guest sends
 };
 
 // A device that was made for the caller's uid is deleted, whoever holds its fds.

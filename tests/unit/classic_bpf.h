@@ -44,6 +44,12 @@ inline std::uint32_t run_classic_bpf(std::span<const sock_filter> program, std::
         a = frame[place];
         break;
       }
+      case BPF_LD | BPF_H | BPF_IND: {
+        const std::size_t place = std::size_t{x} + at.k;
+        if (place + 1 >= frame.size()) return 0;
+        a = get_be16(frame, place);
+        break;
+      }
       case BPF_LDX | BPF_B | BPF_MSH:
         if (!holds(1)) return 0;
         x = 4U * (frame[at.k] & 0xfU);

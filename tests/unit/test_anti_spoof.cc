@@ -21,8 +21,18 @@ const std::vector<Ipv6> kIpv6 = {*Ipv6::parse("fd00:50::7"), *Ipv6::parse("2001:
 const Ipv6 kLinkLocal = *Ipv6::parse("fe80::5054:ff:fe12:3456");
 const Ipv6 kNowhere;
 
+const Ipv6 kStable = *Ipv6::parse("fe80::a0b7:81d2:4c3e:95f0");  // RFC 7217
+const Ipv6 kOthersStable = *Ipv6::parse("fe80::a0b7:81d2:4c3e:95f1");
+
+GuestSources sources(const std::vector<Ipv4>& ipv4 = kIpv4, const std::vector<Ipv6>& ipv6 = kIpv6) {
+  GuestSources made{.macs = {kGuest}, .addresses = {}, .link_local_of_others = {kOthersStable}};
+  for (const auto address : ipv4) made.addresses.push_back(IpRange::network_of(address, 32));
+  for (const auto& address : ipv6) made.addresses.push_back(IpRange::network_of(address, 128));
+  return made;
+}
+
 std::uint32_t verdict(const Bytes& frame, bool tagged = false) {
-  static const auto program = anti_spoof_program(kGuest, kIpv4, kIpv6);
+  static const auto program = anti_spoof_program(sources());
   return run_classic_bpf(program, frame, tagged);
 }
 constexpr auto kPassed = static_cast<std::uint32_t>(TC_ACT_UNSPEC);
@@ -110,7 +120,9 @@ TEST_CASE("anti-spoof: no redirects and router advertisements of IPv4") {
 }
 
 TEST_CASE("anti-spoof: no IPv6 where none was granted") {
-  const auto program = anti_spoof_program(kGuest, kIpv4, {}, GuestProtocols::ipv4);
+  auto only_ipv4 = sources(kIpv4, {});
+  only_ipv4.protocols = GuestProtocols::ipv4;
+  const auto program = anti_spoof_program(only_ipv4);
   CHECK(run_classic_bpf(program, ipv4({}), false) == kPassed);
   CHECK(run_classic_bpf(program, arp({}), false) == kPassed);
   for (const auto& frame : {ipv6(kLinkLocal, kUdp, zeros(8)), ipv6(kLinkLocal, kIcmpv6, router(133)),
@@ -136,7 +148,7 @@ TEST_CASE("anti-spoof: ARP") {
 }
 
 TEST_CASE("anti-spoof: IPv6") {
-  for (const auto& own : {kIpv6[0], kIpv6[1], kLinkLocal})
+  for (const auto& own : {kIpv6[0], kIpv6[1], kLinkLocal, kStable})
     pass({{"UDP", ipv6(own, kUdp, zeros(8))},
           {"nothing in it", ipv6(own, 59, {})},
           {"an echo", ipv6(own, kIcmpv6, router(128))},
@@ -151,7 +163,16 @@ TEST_CASE("anti-spoof: IPv6") {
           {"its later fragment", ipv6(own, kFragment, fragment_header(kIcmpv6, 1, false) + Bytes(8, 136))}});
   const auto cousin = *Ipv6::parse("fd00:50::8"), link_local = *Ipv6::parse("fe80::1"),
              other_front = *Ipv6::parse("fd01:50::7");
-  for (const auto& source : {cousin, link_local, other_front, *Ipv6::parse("::1"), *Ipv6::parse("ff02::1")})
+  // Those of others with the same kinds of identifiers: of a router, a MAC address, RFC 2526, RFC 4291 2.6.1, and
+  // named.
+  for (const auto* text : {"fe80::ffff:ffff", "fe80::5054:ff:fe12:3457", "fe80::fdff:ffff:ffff:fffe", "fe80::",
+                           "fe80:0:0:1:a0b7:81d2:4c3e:95f0", "fe90::a0b7:81d2:4c3e:95f0", "fec0::a0b7:81d2:4c3e:95f0"})
+    for (const auto& frame : {ipv6(*Ipv6::parse(text), kUdp, zeros(8)),
+                              ipv6(kStable, kIcmpv6, advertisement(*Ipv6::parse(text)) + link_layer(2)),
+                              ipv6(kNowhere, kIcmpv6, solicitation(*Ipv6::parse(text)) + kNonce)})
+      drop({{text, frame}});
+  for (const auto& source :
+       {cousin, link_local, kOthersStable, other_front, *Ipv6::parse("::1"), *Ipv6::parse("ff02::1")})
     drop({{"UDP from another", ipv6(source, kUdp, zeros(8))},
           {"a solicitation from another", ipv6(source, kIcmpv6, solicitation(kIpv6[0]) + link_layer(1))},
           {"an advertisement from another", ipv6(source, kIcmpv6, advertisement(kIpv6[0]) + link_layer(2))},
@@ -171,7 +192,7 @@ TEST_CASE("anti-spoof: IPv6") {
 
 TEST_CASE("anti-spoof: neighbour discovery") {
   const auto host = *Ipv6::parse("fd00:50::1");
-  for (const auto& own : {kIpv6[0], kLinkLocal})
+  for (const auto& own : {kIpv6[0], kLinkLocal, kStable})
     pass({{"asks for a neighbour", ipv6(own, kIcmpv6, solicitation(host) + link_layer(1))},
           {"asks without its MAC address", ipv6(own, kIcmpv6, solicitation(host))},
           {"asks with a nonce", ipv6(own, kIcmpv6, solicitation(host) + link_layer(1) + kNonce)},
@@ -181,10 +202,12 @@ TEST_CASE("anti-spoof: neighbour discovery") {
           {"asks for routers without its MAC address", ipv6(own, kIcmpv6, router(133))},
           {"answers", ipv6(own, kIcmpv6, advertisement(kIpv6[1]) + link_layer(2))},
           {"answers without its MAC address", ipv6(own, kIcmpv6, advertisement(kIpv6[1]))},
-          {"answers for its link-local address", ipv6(own, kIcmpv6, advertisement(kLinkLocal) + link_layer(2))}});
+          {"answers for its link-local address", ipv6(own, kIcmpv6, advertisement(kLinkLocal) + link_layer(2))},
+          {"answers for its stable one", ipv6(own, kIcmpv6, advertisement(kStable) + link_layer(2))}});
   pass({{"is its address free?", ipv6(kNowhere, kIcmpv6, solicitation(kIpv6[0]) + kNonce)},
         {"without a nonce", ipv6(kNowhere, kIcmpv6, solicitation(kIpv6[1]))},
         {"is its link-local address free?", ipv6(kNowhere, kIcmpv6, solicitation(kLinkLocal) + kNonce)},
+        {"is its stable one free?", ipv6(kNowhere, kIcmpv6, solicitation(kStable) + kNonce)},
         {"asks for routers before it has an address", ipv6(kNowhere, kIcmpv6, router(133))},
         {"a listener's report", ipv6(kNowhere, kHopByHop, options_header(kIcmpv6) + router(143) + zeros(20))},
         {"an older listener's", ipv6(kNowhere, kHopByHop, options_header(kIcmpv6) + router(131) + zeros(16))}});
@@ -211,6 +234,8 @@ TEST_CASE("anti-spoof: neighbour discovery") {
        {"answers for another", ipv6(kIpv6[0], kIcmpv6, advertisement(host) + link_layer(2))},
        {"answers for another's link-local address",
         ipv6(kLinkLocal, kIcmpv6, advertisement(*Ipv6::parse("fe80::1")) + link_layer(2))},
+       {"answers for another's stable one", ipv6(kStable, kIcmpv6, advertisement(kOthersStable) + link_layer(2))},
+       {"is another's stable one free?", ipv6(kNowhere, kIcmpv6, solicitation(kOthersStable) + kNonce)},
        {"half an option more", hidden},
        {"an option of another length", ipv6(kIpv6[0], kIcmpv6, solicitation(host) + Bytes{1, 2} + zeros(14))},
        {"an option of no length", ipv6(kIpv6[0], kIcmpv6, solicitation(host) + Bytes{1, 0} + zeros(6))},
@@ -242,7 +267,7 @@ TEST_CASE("anti-spoof: anything else") {
 }
 
 TEST_CASE("anti-spoof: a guest without addresses gets to DHCP, and talks IPv6 on its link") {
-  const auto program = anti_spoof_program(kGuest, {}, {});
+  const auto program = anti_spoof_program(sources({}, {}));
   CHECK(run_classic_bpf(program, ipv4(dhcp()), false) == kPassed);
   CHECK(run_classic_bpf(program, arp({.sender = "0.0.0.0"}), false) == kPassed);
   CHECK(run_classic_bpf(program, ipv6(kLinkLocal, kUdp, zeros(8)), false) == kPassed);
@@ -252,6 +277,126 @@ TEST_CASE("anti-spoof: a guest without addresses gets to DHCP, and talks IPv6 on
   CHECK(run_classic_bpf(program, ipv6(kIpv6[0], kUdp, zeros(8)), false) == kDropped);
 }
 
+TEST_CASE(
+    "anti-spoof: what the infrastructure of a network sends passes where it is granted, and nothing else with it") {
+  const auto udp = [](unsigned from, unsigned to) { return half(from) + half(to) + half(16) + half(0) + zeros(8); };
+  const auto igmp = [](std::uint8_t type) { return Bytes{type, 0, 0, 0} + zeros(4); };
+  struct Kind {
+    std::string name;
+    std::vector<Row> rows;
+  };
+  const Bytes alert = {0x94, 4, 0, 0};
+  const std::vector<Kind> kinds = {
+      {"dhcp-server",
+       {{"an offer", ipv4({.payload = udp(67, 68)})},
+        {"from another port", ipv4({.payload = udp(6700, 68)})},
+        {"behind options", ipv4({.payload = zeros(40) + udp(67, 68), .lead = 0x4f})},
+        {"in fragments", ipv4({.fragment = 0x2000, .payload = udp(67, 68)})},
+        {"an advertisement of DHCPv6", ipv6(kStable, kUdp, udp(547, 546))},
+        {"of an address", ipv6(kIpv6[0], kUdp, udp(547, 546))},
+        {"behind hop-by-hop options", ipv6(kStable, kHopByHop, options_header(kUdp) + udp(547, 546))},
+        {"behind destination options", ipv6(kStable, kDestination, options_header(kUdp) + udp(547, 546))},
+        {"in fragments", ipv6(kStable, kFragment, fragment_header(kUdp, 0, true) + udp(547, 546))}}},
+      {"router",
+       {{"a redirect", ipv4({.protocol = kIcmp, .payload = Bytes{5, 1} + zeros(34)})},
+        {"an advertisement", ipv4({.protocol = kIcmp, .payload = Bytes{9, 0} + zeros(14)})},
+        {"an advertisement of IPv6", ipv6(kStable, kIcmpv6, router(134) + zeros(8) + Bytes{3, 4} + zeros(30))},
+        {"a redirect of IPv6", ipv6(kStable, kIcmpv6, router(137) + zeros(32))}}},
+      {"vrrp",
+       {{"VRRP", ipv4({.protocol = 112, .payload = zeros(20)})},
+        {"in fragments", ipv4({.protocol = 112, .fragment = 0x2000, .payload = zeros(24)})},
+        {"of IPv6", ipv6(kStable, 112, zeros(20))},
+        {"behind options", ipv6(kStable, kHopByHop, options_header(112) + zeros(20))},
+        {"in fragments of IPv6", ipv6(kStable, kFragment, fragment_header(112, 0, true) + zeros(24))}}},
+      {"multicast-querier",
+       {{"a query", ipv4({.protocol = 2, .payload = igmp(0x11)})},
+        {"as queries are", ipv4({.protocol = 2, .payload = alert + igmp(0x11), .lead = 0x46})},
+        {"in fragments", ipv4({.protocol = 2, .fragment = 0x2000, .payload = igmp(0x11)})},
+        {"of MLD, without the option", ipv6(kStable, kIcmpv6, router(130) + zeros(16))},
+        {"of MLD", ipv6(kStable, kHopByHop, options_header(kIcmpv6) + router(130) + zeros(16))},
+        {"in fragments of IPv6", ipv6(kStable, kFragment, fragment_header(kIcmpv6, 0, true) + router(130))}}},
+  };
+  REQUIRE(kinds.size() == std::size(kInfrastructureKinds));
+  for (const auto& [granted, member] : kInfrastructureKinds) {
+    CAPTURE(granted);
+    auto with = sources();
+    with.infrastructure.*member = true;
+    const auto program = anti_spoof_program(with);
+    for (const auto& kind : kinds)
+      for (const auto& row : kind.rows) {
+        CAPTURE(kind.name);
+        CAPTURE(row.what);
+        CHECK(run_classic_bpf(program, row.frame, false) == (kind.name == granted ? kPassed : kDropped));
+        Bytes others = row.frame;
+        std::ranges::copy(kOther.bytes(), others.begin() + 6);
+        CHECK(run_classic_bpf(program, others, false) == kDropped);
+        for (std::size_t size = 0; size < row.frame.size(); ++size) {
+          const Bytes part(row.frame.begin(), row.frame.begin() + std::ptrdiff_t(size));
+          CHECK(run_classic_bpf(program, part, false) != TC_ACT_OK);
+        }
+      }
+    // As another, hidden, and with it.
+    for (const auto& frame :
+         {ipv6(*Ipv6::parse("fe80::1"), kIcmpv6, router(134) + zeros(8)), ipv6(kOthersStable, kIcmpv6, router(134)),
+          ipv6(kStable, kHopByHop, options_header(kIcmpv6) + router(134) + zeros(8)),
+          ipv6(kStable, kFragment, fragment_header(kIcmpv6, 0, false) + router(134) + zeros(8)),
+          ipv6(kNowhere, kIcmpv6, router(134) + zeros(8)), ipv4({.source = "10.50.0.1", .payload = udp(67, 68)}),
+          ipv4({.source = "0.0.0.0", .destination = "255.255.255.255", .payload = udp(67, 68)}),
+          ipv6(kNowhere, kHopByHop, options_header(kIcmpv6) + router(130) + zeros(16))})
+      CHECK(run_classic_bpf(program, frame, false) == kDropped);
+  }
+  for (const auto& kind : kinds) drop(kind.rows);
+  // What resembles it, and any guest sends.
+  pass({{"IGMP's report", ipv4({.protocol = 2, .payload = alert + igmp(0x16), .lead = 0x46})},
+        {"to a DHCP server", ipv4({.payload = udp(68, 67)})},
+        {"to a DHCPv6 server", ipv6(kStable, kUdp, udp(546, 547))},
+        {"a later fragment that looks like it", ipv4({.fragment = 2, .payload = udp(67, 68)})},
+        {"TCP to that port", ipv4({.protocol = 6, .payload = udp(67, 68)})},
+        {"mDNS", ipv4({.destination = "224.0.0.251", .payload = udp(5353, 5353)})},
+        {"mDNS of IPv6", ipv6(kStable, kUdp, udp(5353, 5353))},
+        {"LLMNR", ipv4({.destination = "224.0.0.252", .payload = udp(49152, 5355)})}});
+}
+
+TEST_CASE("anti-spoof: several MAC addresses") {
+  auto both = sources();
+  both.macs.push_back(kOther);
+  const auto program = anti_spoof_program(both);
+  const auto third = *MacAddress::parse("52:54:00:12:34:58"), cousin = *MacAddress::parse("52:54:01:12:34:56");
+  const auto from = [](Bytes frame, const MacAddress& mac) {
+    std::ranges::copy(mac.bytes(), frame.begin() + 6);
+    return frame;
+  };
+  for (const auto& mac : {kGuest, kOther, third, cousin}) {
+    CAPTURE(mac.str());
+    const auto expected = mac == kGuest || mac == kOther ? kPassed : kDropped;
+    CHECK(run_classic_bpf(program, from(ipv4({}), mac), false) == expected);
+    CHECK(run_classic_bpf(program, from(arp({.operation = 2, .sender_mac = mac}), mac), false) == expected);
+    CHECK(run_classic_bpf(program, arp({.operation = 2, .sender_mac = mac}), false) == expected);
+    const auto own = eui64_link_local(mac);
+    CHECK(run_classic_bpf(program, ipv6(own, kUdp, zeros(8)), false) == expected);
+    CHECK(run_classic_bpf(program, ipv6(kStable, kIcmpv6, advertisement(kIpv6[0]) + link_layer(2, mac)), false) ==
+          expected);
+  }
+}
+
+TEST_CASE("anti-spoof: a network is the guest's from its first address to its last") {
+  auto networks = sources({}, {});
+  networks.addresses = {*IpRange::parse("10.51.79.64/29"), *IpRange::parse("10.52.0.0/16"),
+                        *IpRange::parse("fd00:51:0:40::/58"), *IpRange::parse("fd00:52::/64")};
+  const auto program = anti_spoof_program(networks);
+  const auto v4 = [&](const char* source) { return run_classic_bpf(program, ipv4({.source = source}), false); };
+  const auto v6 = [&](const char* source) {
+    return run_classic_bpf(program, ipv6(*Ipv6::parse(source), kUdp, zeros(8)), false);
+  };
+  for (const auto* in : {"10.51.79.64", "10.51.79.71", "10.52.0.0", "10.52.255.255"}) CHECK(v4(in) == kPassed);
+  for (const auto* out : {"10.51.79.63", "10.51.79.72", "10.51.255.255", "10.53.0.0"}) CHECK(v4(out) == kDropped);
+  for (const auto* in : {"fd00:51:0:40::", "fd00:51:0:7f:ffff:ffff:ffff:ffff", "fd00:52::1"}) CHECK(v6(in) == kPassed);
+  for (const auto* out : {"fd00:51:0:3f:ffff:ffff:ffff:ffff", "fd00:51:0:80::", "fd00:52:0:1::"})
+    CHECK(v6(out) == kDropped);
+  CHECK(run_classic_bpf(program, arp({.operation = 2, .sender = "10.51.79.70"}), false) == kPassed);
+  CHECK(run_classic_bpf(program, arp({.operation = 2, .sender = "10.51.79.72"}), false) == kDropped);
+}
+
 TEST_CASE("anti-spoof: with as many addresses as there may be, each of them and no other passes") {
   std::vector<Ipv4> many4;
   std::vector<Ipv6> many6;
@@ -259,8 +404,17 @@ TEST_CASE("anti-spoof: with as many addresses as there may be, each of them and 
     many4.push_back(*Ipv4::parse("10.50.1." + std::to_string(i)));
     many6.push_back(*Ipv6::parse("fd00:51::1:" + std::to_string(i)));
   }
-  const auto program = anti_spoof_program(kGuest, many4, many6);
-  CHECK(program.size() <= 1150);
+  auto most = sources(many4, many6);
+  for (std::size_t i = 1; i < kMaxGuestMacs; ++i)
+    most.macs.push_back(*MacAddress::parse("52:54:00:0:1:" + std::to_string(i)));
+  most.link_local_of_others.clear();
+  for (std::size_t i = 0; i < kMaxLinkLocalOfOthers; ++i)
+    most.link_local_of_others.push_back(*Ipv6::parse("fe80::a0b7:81d2:4c3e:" + std::to_string(i)));
+  const auto program = anti_spoof_program(most);
+  CHECK(program.size() <= 2600);
+  CHECK(run_classic_bpf(program, ipv6(kStable, kUdp, zeros(8)), false) == kPassed);
+  for (const auto& other : most.link_local_of_others)
+    CHECK(run_classic_bpf(program, ipv6(other, kUdp, zeros(8)), false) == kDropped);
   for (std::size_t i = 0; i <= kMaxGuestAddresses; ++i) {
     CAPTURE(i);
     const auto expected = i < kMaxGuestAddresses ? kPassed : kDropped;
@@ -278,4 +432,8 @@ TEST_CASE("anti-spoof: with as many addresses as there may be, each of them and 
 TEST_CASE("anti-spoof: the link-local address of a MAC address") {
   CHECK(eui64_link_local(kGuest).str() == "fe80::5054:ff:fe12:3456");
   CHECK(eui64_link_local(*MacAddress::parse("2:0:0:0:0:1")).str() == "fe80::ff:fe00:1");
+  for (const auto& own : {kStable, kOthersStable}) CHECK(may_be_guests_link_local(own));
+  for (const auto* text : {"fe80::5054:ff:fe12:3456", "fe80::1", "fe80::ffff:ffff", "fe80::fdff:ffff:ffff:fffe",
+                           "fe80:0:0:1:a0b7:81d2:4c3e:95f0", "2001:db8::a0b7:81d2:4c3e:95f0"})
+    CHECK_FALSE(may_be_guests_link_local(*Ipv6::parse(text)));
 }

@@ -178,7 +178,7 @@ TEST_CASE("audit lines: the native protocol's requests in words") {
         "open vm7, address 10.9.0.1/24, guests 10.9.0.7 fd00:9::7, MTU 9000, MAC fe:54:00:00:00:07, 4 queues, "
         "virtio-net headers, persistent (rule guests)");
   CHECK(words("open", OpenInterface{.guests = {*parse_ip_address("10.9.0.7")},
-                                    .guest_mac = MacAddress::parse("52:54:0:0:0:7"),
+                                    .guest_macs = {*MacAddress::parse("52:54:0:0:0:7")},
                                     .bridge = IfName::parse("br0"),
                                     .isolated = true,
                                     .netns = 3,

@@ -84,7 +84,7 @@ TEST_CASE("audit: the native protocol's requests name what was asked for, and no
   OpenInterface all{.device = IfName::parse("vm7"),
                     .addresses = {*IpInterface::parse("10.9.0.1/24"), *IpInterface::parse("fd00:9::1/64")},
                     .guests = {*parse_ip_address("10.9.0.7"), *parse_ip_address("fd00:9::7")},
-                    .guest_mac = MacAddress::parse("52:54:0:0:0:7"),
+                    .guest_macs = {*MacAddress::parse("52:54:0:0:0:7")},
                     .bridge = IfName::parse("br0"),
                     .isolated = true,
                     .mtu = 9000,

@@ -111,7 +111,7 @@ OpenInterface everything() {
   request.device = IfName::parse("vm0");
   request.addresses = {*IpInterface::parse("10.99.0.254/24"), *IpInterface::parse("fd00:99::1/64")};
   request.guests = {ip("10.50.0.7"), *Ipv6::parse("fd00:77::7")};
-  request.guest_mac = MacAddress::parse("52:54:00:aa:bb:cc");
+  request.guest_macs = {*MacAddress::parse("52:54:00:aa:bb:cc")};
   request.mtu = 1400;
   request.mac = MacAddress::parse("52:54:00:11:22:33");
   request.queues = 2;
@@ -174,7 +174,7 @@ TEST_CASE("execute: what the host takes from a guest is what the request granted
   const auto ipv6_address = [](OpenInterface& request) { request.addresses = {*IpInterface::parse("fd00:99::1/64")}; };
   const auto anti_spoof = [](OpenInterface& request) {
     request.anti_spoof = true;
-    request.guest_mac = MacAddress::parse("52:54:00:aa:bb:cc");
+    request.guest_macs = {*MacAddress::parse("52:54:00:aa:bb:cc")};
     request.guests = {ip("10.60.0.7")};
   };
   const Steps ipv4 = {"no link-local address 9 ", "guard 9 IPv4"};
@@ -200,7 +200,7 @@ TEST_CASE("execute: no plan makes a device without a guard but for a bridge or f
   on_bridge.bridge = IfName::parse("br0");
   auto both = on_bridge;
   both.anti_spoof = true;
-  both.guest_mac = MacAddress::parse("52:54:00:aa:bb:cc");
+  both.guest_macs = {*MacAddress::parse("52:54:00:aa:bb:cc")};
   both.guests = {ip("10.60.0.7")};
   for (const Request& request : std::vector<Request>{MakeTap{}, MakeTap{ip("10.99.0.254")}, bridged("br0"),
                                                      OpenEthertap{.device = *IfName::parse("uml1"), .gateway = {}},
@@ -215,6 +215,49 @@ TEST_CASE("execute: no plan makes a device without a guard but for a bridge or f
     const bool anti_spoof = std::holds_alternative<priv::PutAntiSpoof>(plan->changes()[1]);
     CHECK(std::get<priv::MakeTapDevice>(plan->changes()[0]).guard.has_value() == (!bridged && !anti_spoof));
   }
+}
+
+TEST_CASE(
+    "plan: a filter knows the link-local addresses of others on the bridge, and no router where there is no bridge") {
+  auto host = host_with_bridge();
+  const auto own = *Ipv6::parse("fe80::7d1a:93c4:22b0:6e51"), gateway = *Ipv6::parse("fe80::7d1a:93c4:22b0:6e52"),
+             apart = *Ipv6::parse("fe80::7d1a:93c4:22b0:6e53"), made_of_mac = *Ipv6::parse("fe80::5054:ff:fe00:1");
+  host.ipv6_addresses = {{7, own, 64, true}, {2, apart, 64, true}, {7, made_of_mac, 64, true}};
+  host.ipv6_routes = {{*Ipv6::parse("fd00:70::"), 64, 7, gateway, 2}, {Ipv6(), 0, 7, gateway, 2}};
+  OpenInterface request;
+  request.guest_macs = {*MacAddress::parse("52:54:00:aa:bb:cc"), *MacAddress::parse("52:54:00:aa:bb:cd")};
+  request.guests = {ip("10.60.0.7"), *Ipv6::parse("fd00:60::7")};
+  request.anti_spoof = true;
+  policy::Rule rule;
+  rule.name = "r";
+  rule.users = {{policy::Everybody{}, std::nullopt}};
+  rule.operations = {Operation::open};
+  rule.bridges = std::vector{*DevicePattern::parse("br0")};
+  rule.guests = {*IpRange::parse("10.60.0.0/24"), *IpRange::parse("fd00:60::/64")};
+  rule.infrastructure = {.dhcp_server = true, .router = true};
+  for (const bool on_bridge : {true, false}) {
+    if (on_bridge)
+      request.bridge = IfName::parse("br0");
+    else
+      request.bridge.reset();
+    const auto grant = policy::decide({.present = true, .rules = {rule}}, caller(1001), request, host);
+    REQUIRE(grant);
+    const auto plan = priv::make_plan(*grant, RequestId({}), host);
+    REQUIRE(plan);
+    const auto& sources = std::get<priv::PutAntiSpoof>(plan->changes()[1]).sources;
+    CHECK(sources.macs == request.guest_macs);
+    CHECK(sources.addresses == std::vector{*IpRange::parse("10.60.0.7"), *IpRange::parse("fd00:60::7")});
+    CHECK(sources.link_local_of_others == (on_bridge ? std::vector{own, gateway} : std::vector<Ipv6>{}));
+    CHECK(sources.infrastructure == Infrastructure{.dhcp_server = true, .router = on_bridge});
+  }
+  for (unsigned i = 0; i <= kMaxLinkLocalOfOthers; ++i)
+    host.ipv6_addresses.push_back({7, *Ipv6::parse("fe80::7d1a:93c4:0:" + std::to_string(i)), 64, true});
+  request.bridge = IfName::parse("br0");
+  const auto grant = policy::decide({.present = true, .rules = {rule}}, caller(1001), request, host);
+  REQUIRE(grant);
+  const auto plan = priv::make_plan(*grant, RequestId({}), host);
+  REQUIRE(!plan);
+  CHECK(plan.error().what == "the bridge br0 has too many link-local addresses to filter");
 }
 
 TEST_CASE("execute: a kernel without the classifier refuses a device, and says what to load") {
@@ -295,7 +338,7 @@ TEST_CASE("execute: on a bridge guest addresses are the classifier's only, and t
   OpenInterface request;
   request.bridge = IfName::parse("br0");
   request.isolated = request.anti_spoof = true;
-  request.guest_mac = MacAddress::parse("52:54:00:aa:bb:cc");
+  request.guest_macs = {*MacAddress::parse("52:54:00:aa:bb:cc")};
   request.guests = {ip("10.60.0.7")};
   FakeEffects effects;
   const auto outcome = run(request, host_with_bridge(1400), effects);

@@ -49,7 +49,7 @@ TEST_CASE("native: an interface without options has the safe default of each") {
   CHECK(parsed.operation == "open");
   CHECK(!parsed.descriptor);
   const auto open = opened("open");
-  CHECK((!open.device && !open.guest_mac && !open.bridge && !open.mtu && !open.mac && !open.netns));
+  CHECK((!open.device && open.guest_macs.empty() && !open.bridge && !open.mtu && !open.mac && !open.netns));
   CHECK((open.addresses.empty() && open.guests.empty()));
   CHECK(open.queues == 1);
   CHECK(!(open.isolated || open.virtio_headers || open.persistent || open.sealed || open.anti_spoof));
@@ -72,7 +72,9 @@ TEST_CASE("native: each option says what it says") {
 
   const auto spoofless = opened("open anti-spoof guest=10.50.0.7 guest-mac=52:54:00:00:00:07");
   CHECK(spoofless.anti_spoof);
-  CHECK(spoofless.guest_mac->str() == "52:54:00:00:00:07");
+  CHECK(spoofless.guest_macs == std::vector{*MacAddress::parse("52:54:00:00:00:07")});
+  const auto nested = opened("open anti-spoof guest=10.50.0.7 guest-mac=52:54:00:00:00:07 guest-mac=52:54:00:00:00:08");
+  CHECK(nested.guest_macs.size() == 2);
 
   const auto both =
       opened("open address=10.9.0.1/24 guest=fd00:9::7 address=fd00:9::1 guest=10.9.0.7 address=10.8.0.1");
@@ -168,6 +170,12 @@ TEST_CASE("native: what is refused, and in which words") {
       {"open anti-spoof guest=10.9.0.7", Code::usage, "anti-spoof needs guest-mac="},
       {"open anti-spoof guest-mac=52:54:00:00:00:07", Code::usage, "anti-spoof needs guest="},
       {"open guest-mac=52:54:00:00:00:07", Code::usage, "guest-mac= needs anti-spoof"},
+      {"open anti-spoof guest=10.9.0.7 guest-mac=52:54:0:0:0:7 guest-mac=52:54:00:00:00:07", Code::usage,
+       "guest-mac=52:54:00:00:00:07: the address is given twice"},
+      {"open anti-spoof guest=10.9.0.7 guest-mac=2:0:0:0:0:1 guest-mac=2:0:0:0:0:2 guest-mac=2:0:0:0:0:3 "
+       "guest-mac=2:0:0:0:0:4 guest-mac=2:0:0:0:0:5 "
+       "guest-mac=2:0:0:0:0:6 guest-mac=2:0:0:0:0:7 guest-mac=2:0:0:0:0:8 guest-mac=2:0:0:0:0:9",
+       Code::usage, "more than 8 options guest-mac="},
       {"open bridge=br0 address=10.9.0.1", Code::usage, "bridge= does not go with address="},
       {"open sealed queues=2", Code::usage, "sealed does not go with queues="},
       {"open sealed vnet-hdr", Code::usage, "sealed does not go with vnet-hdr"},
@@ -215,7 +223,8 @@ TEST_CASE("native: what a request's words are, parses as the same request") {
       "open",
       "open device=vm7 address=10.9.0.1/24 address=fd00:9::1/64 guest=10.9.0.7 guest=fd00:9::7 mtu=9000 "
       "mac=52:54:00:12:34:56 queues=4 vnet-hdr persist",
-      "open guest=10.9.0.7 guest-mac=52:54:00:00:00:07 bridge=br0 isolated sealed anti-spoof",
+      "open guest=10.9.0.7 guest-mac=52:54:00:00:00:07 guest-mac=52:54:00:00:00:08 bridge=br0 isolated sealed "
+      "anti-spoof",
       "open netns=3",
   };
   for (const auto& line : lines) CHECK(joined(native5::words_of(opened(line))) == line);

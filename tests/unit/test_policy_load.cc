@@ -79,7 +79,8 @@ constexpr std::string_view kFull = R"({
       "persistent": true,
       "isolated": true,
       "sealed": true,
-      "anti_spoof": true
+      "anti_spoof": true,
+      "infrastructure": ["router", "vrrp", "router"]
     },
     { "name": "least", "users": ["*"] },
     { "name": "nobody", "effect": "deny", "groups": ["umlnet"], "devices": ["tap*"], "lan": ["wan0"] }
@@ -126,6 +127,7 @@ TEST_CASE("policy: all keys are read") {
   CHECK(full.max_queues == 64);
   CHECK((full.host_mac && full.vnet_hdr && full.namespaces && full.persistent));
   CHECK((full.isolated && full.sealed && full.anti_spoof));
+  CHECK(full.infrastructure == Infrastructure{.router = true, .vrrp = true});
 }
 
 TEST_CASE("policy: what is left out") {
@@ -149,6 +151,7 @@ TEST_CASE("policy: what is left out") {
   CHECK(least.max_queues == 1);
   CHECK_FALSE((least.host_mac || least.vnet_hdr || least.namespaces || least.persistent));
   CHECK_FALSE((least.isolated || least.sealed || least.anti_spoof));
+  CHECK(least.infrastructure == Infrastructure{});
 
   const auto& deny = policy->rules[2];
   CHECK(deny.effect == Effect::deny);
@@ -314,12 +317,16 @@ TEST_CASE("policy: a rule's keys with a wrong value") {
       {R"("effect": "deny", "isolated": true)", "isolated", "a deny rule is narrowed by lists only"},
       {R"("effect": "deny", "sealed": true)", "sealed", "a deny rule is narrowed by lists only"},
       {R"("effect": "deny", "anti_spoof": true)", "anti_spoof", "a deny rule is narrowed by lists only"},
+      {R"("effect": "deny", "infrastructure": [])", "infrastructure", "a deny rule is narrowed by lists only"},
+      {R"("infrastructure": true)", "infrastructure", "true is not an array of strings, as in [\"dhcp-server\"]"},
+      {R"("infrastructure": ["stp"])", "infrastructure",
+       "\"stp\" is not a kind of infrastructure; the kinds are dhcp-server, router, vrrp, multicast-querier"},
 
       {R"("gateway": [])", "gateway",
        "there is no such key; the keys of a rule are name, comment, effect, users, groups, operations, devices, "
        "gateways, "
        "guests, bridges, lan, max_devices, max_addresses, max_mtu, max_queues, host_mac, vnet_hdr, namespaces, "
-       "persistent, isolated, sealed, anti_spoof"},
+       "persistent, isolated, sealed, anti_spoof, infrastructure"},
       {R"("Users": [])", "Users", "there is no such key"},
       {R"("$schema": "x")", "$schema", "there is no such key"},
       {R"("": 1)", "", "there is no such key"},

@@ -47,8 +47,12 @@ struct Describe {
             "isolate " + name(c.device) + " from other isolated ports of its bridge"};
   }
   Words operator()(const PutAntiSpoof& c) const {
-    std::string sources = c.mac.str();
-    for (const auto& address : c.addresses) sources += ", " + to_string(address);
+    std::string sources;
+    for (const auto& mac : c.sources.macs) sources += (sources.empty() ? "" : ", ") + mac.str();
+    for (const auto& range : c.sources.addresses)
+      sources += ", " + (range.is_one_address() ? to_string(range.first()) : range.str());
+    for (const auto& [kind, granted] : kInfrastructureKinds)
+      if (c.sources.infrastructure.*granted) sources += ", as " + std::string(kind);
     return {"only frames from " + sources + " let in on " + name(c.device),
             "let in on " + name(c.device) + " only frames from " + sources};
   }

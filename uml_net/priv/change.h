@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "libumlnet/core/anti_spoof.h"
 #include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/host_guard.h"
 #include "libumlnet/core/ifname.h"
@@ -66,9 +67,7 @@ struct IsolatePort {
 // From here on the host takes no frame of the guest's but with these as its source, and none of other protocols.
 struct PutAntiSpoof {
   Device device;
-  MacAddress mac;
-  std::vector<IpAddress> addresses;
-  GuestProtocols protocols = GuestProtocols::ipv4_and_ipv6;
+  GuestSources sources;
 };
 // It outlives its fds.
 struct MakePersistent {

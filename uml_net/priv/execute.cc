@@ -64,14 +64,7 @@ struct Perform {
   Result<void> operator()(const PutOnBridge& c) const { return effects.set_master(index(c.device), index(c.bridge)); }
   Result<void> operator()(const IsolatePort& c) const { return effects.isolate_port(index(c.device)); }
   Result<void> operator()(const PutAntiSpoof& c) const {
-    std::vector<Ipv4> ipv4;
-    std::vector<Ipv6> ipv6;
-    for (const auto& address : c.addresses)
-      if (const auto* v4 = std::get_if<Ipv4>(&address))
-        ipv4.push_back(*v4);
-      else
-        ipv6.push_back(std::get<Ipv6>(address));
-    return take_only(index(c.device), c.protocols, anti_spoof_program(c.mac, ipv4, ipv6, c.protocols));
+    return take_only(index(c.device), c.sources.protocols, anti_spoof_program(c.sources));
   }
   Result<void> operator()(const MakePersistent& c) const {
     if (!tap) return fail(Code::bug, "there is no new TAP device");

@@ -7,6 +7,7 @@
 #include "libumlnet/core/boot_time.h"
 #include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/native5_arguments.h"
+#include "policy/guest_sources.h"
 #include "policy/lans.h"
 
 namespace umlnet::priv {
@@ -174,14 +175,6 @@ Result<Steps> plan_add(const AddAddress& request, const Grant& grant, const Host
   return plan;
 }
 
-// The other ports of a bridge may speak IPv6: the rule of each decides.
-GuestProtocols granted_protocols(const OpenInterface& request) {
-  const auto is_ipv6 = [](const IpAddress& address) { return std::holds_alternative<Ipv6>(address); };
-  const bool ipv6 = request.bridge || std::ranges::any_of(request.guests, is_ipv6) ||
-                    std::ranges::any_of(request.addresses, is_ipv6, &IpInterface::address);
-  return ipv6 ? GuestProtocols::ipv4_and_ipv6 : GuestProtocols::ipv4;
-}
-
 // All of a new device, in an order in which it is never open to more than was asked for: its filter stands before it is
 // up, and what outlives the program comes last.
 Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const RequestId& id, const HostState& host,
@@ -198,7 +191,7 @@ Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const 
   tag.persistent = request.persistent;
 
   const Device device{};
-  const auto protocols = granted_protocols(request);
+  const auto protocols = policy::granted_protocols(request);
   Steps plan;
   plan.changes.push_back(
       MakeTapDevice{.owner = grant.uid(),
@@ -208,7 +201,11 @@ Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const 
                     .queues = request.queues,
                     .group = request.persistent ? 0 : group,
                     .guard = bridge != nullptr || request.anti_spoof ? std::nullopt : std::optional(protocols)});
-  if (request.anti_spoof) plan.changes.push_back(PutAntiSpoof{device, *request.guest_mac, request.guests, protocols});
+  if (request.anti_spoof) {
+    auto sources = policy::guest_sources(request, grant, host);
+    if (!sources) return std::unexpected(std::move(sources.error()));
+    plan.changes.push_back(PutAntiSpoof{device, *std::move(sources)});
+  }
   // Before it is a port: a bridge takes over the lowest MTU and the lowest MAC address among its ports.
   if (request.mtu || bridge != nullptr)
     plan.changes.push_back(SetMtu{device, request.mtu ? *request.mtu : bridge->mtu});

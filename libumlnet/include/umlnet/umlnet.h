@@ -273,9 +273,12 @@ typedef struct umlnet_device_request {
   /* Not 0: of what the guest sends, the host lets in only what has `guest_mac` and one of `guests` as its source, IPv4,
    * ARP, IPv6 and neighbour discovery; in force before anybody has a descriptor. Needs both; not with `vnet_hdr`. */
   int anti_spoof;
+  /* MAC addresses of the guest's besides `guest_mac`, as of guests within the guest: a list as above, of 8 with
+   * `guest_mac`; NULL: none. */
+  const char* const* guest_macs;
 } umlnet_device_request;
 #define UMLNET_DEVICE_REQUEST_INIT \
-  {sizeof(umlnet_device_request), NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, 0, 0, -1, 0, 0, 0}
+  {sizeof(umlnet_device_request), NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, 0, 0, -1, 0, 0, 0, NULL}
 
 /* An address of the guest's, and the host's devices on which it was published: a list that ends in NULL. Fixed for the
  * life of ABI 1. */

@@ -336,6 +336,7 @@ struct DeviceRequest {
   bool persistent = false;
   bool sealed = false;
   bool anti_spoof = false;
+  std::vector<std::string> guest_macs; /* besides guest_mac */
 };
 
 /* umlnet_device: a TAP device as uml_net has made it, and its descriptors. */
@@ -397,6 +398,7 @@ class Device {
     };
     const auto addresses = c_list(request.addresses);
     const auto guests = c_list(request.guests);
+    const auto guest_macs = c_list(request.guest_macs);
     umlnet_device_request c_request = UMLNET_DEVICE_REQUEST_INIT;
     c_request.device = detail::c_string_or_null(request.device);
     c_request.addresses = addresses.data();
@@ -412,6 +414,7 @@ class Device {
     c_request.persistent = request.persistent;
     c_request.sealed = request.sealed;
     c_request.anti_spoof = request.anti_spoof;
+    c_request.guest_macs = guest_macs.data();
     notes.during([&](umlnet_error* error) {
       umlnet_device* device = nullptr;
       const umlnet_code code = function(&c_request, &device, error);
