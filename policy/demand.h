@@ -1,13 +1,16 @@
 // What a request adds to what its caller holds, in the units that limits count.
 #pragma once
 
+#include <optional>
+
 #include "libumlnet/core/request.h"
 
 namespace umlnet::policy {
 
 struct Demand {
   unsigned devices = 0;
-  unsigned addresses = 0;  // of guests, routed to a device
+  unsigned addresses = 0;             // of guests, routed to a device
+  std::optional<IfName> bridge = {};  // whose port the device becomes
 };
 
 // Without a look at the host: an address that is routed already adds nothing.

@@ -20,10 +20,18 @@ std::optional<Error> not_for_a_host(std::string_view word, const IpAddress& addr
                    : "Choose a unique local address for the host's side, as in fd00:99::1."};
 }
 
+// A host in a cloud asks there for its own configuration and keys, and would ask whoever has the address.
+std::optional<Error> takes_metadata(const std::string& what, const IpRange& range) {
+  if (!has_cloud_metadata(range)) return std::nullopt;
+  return Error{Code::denied, 0, what + " would take what the host sends to a cloud's metadata service",
+               "Choose a link-local address outside of 169.254.169.0/24 and 169.254.170.0/24."};
+}
+
 std::optional<Error> not_for_a_guest(const IpAddress& address, int ifindex, uid_t uid, const HostState& host) {
   if (const auto why = special_purpose(address))
     return Error{Code::denied, 0, to_string(address) + " cannot be a guest's address: " + std::string(*why),
                  std::string(kChooseGuest)};
+  if (auto refusal = takes_metadata(to_string(address), IpRange::just(address))) return refusal;
   if (const auto use = host.address_in_use(address, ifindex, uid))
     return Error{Code::conflict, 0, to_string(address) + " is " + *use, std::string(kChooseGuest)};
   return std::nullopt;
@@ -133,18 +141,22 @@ struct Refusal {
  private:
   Answer not_on_the_host(std::string_view word, const IpAddress& address) const {
     if (auto refusal = not_for_a_host(word, address); refusal || caller.uid == 0) return refusal;
+    const std::string what = std::string(word) + " " + to_string(address);
+    if (auto refusal = takes_metadata(what, IpRange::just(address))) return refusal;
     const auto use = host.host_address_in_use(address, caller.uid);
     if (!use) return std::nullopt;
-    return Error{Code::conflict, 0, std::string(word) + " " + to_string(address) + " is " + *use,
+    return Error{Code::conflict, 0, what + " is " + *use,
                  "Choose an address for the host's side that is free, or the host's already."};
   }
 
   Answer takes_from_others(const OpenInterface& open) const {
     for (const auto& address : open.addresses)
-      if (!address.network().is_one_address())
+      if (!address.network().is_one_address()) {
+        if (auto refusal = takes_metadata("address " + address.str(), address.network())) return refusal;
         if (const auto use = host.network_in_use(address, caller.uid))
           return Error{Code::conflict, 0, "address " + address.str() + ": its network " + *use,
                        "Choose a network that this host does not reach yet, or leave the length out."};
+      }
     for (const auto& guest : open.guests)
       if (auto refusal = not_for_a_guest(guest, 0, caller.uid, host)) return refusal;
     return open.bridge ? changes_bridge(open, *host.link(open.bridge->str())) : std::nullopt;

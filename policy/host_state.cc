@@ -105,6 +105,13 @@ unsigned HostState::devices_of(uid_t uid) const {
   return static_cast<unsigned>(std::ranges::count_if(links, [&](const Link& link) { return made_for(link) == uid; }));
 }
 
+unsigned HostState::ports_of(uid_t uid, const IfName& bridge) const {
+  const Link* master = link(bridge.str());
+  if (master == nullptr) return 0;
+  return static_cast<unsigned>(std::ranges::count_if(
+      links, [&](const Link& link) { return link.master == master->ifindex && made_for(link) == uid; }));
+}
+
 unsigned HostState::addresses_of(uid_t uid) const {
   // Not link() for every route: with many of both that would be their product.
   std::vector<int> own;

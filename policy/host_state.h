@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "libumlnet/core/device_tag.h"
+#include "libumlnet/core/ifname.h"
 #include "libumlnet/core/ip_address.h"
 #include "libumlnet/core/ip_range.h"
 #include "libumlnet/core/request.h"
@@ -45,6 +46,8 @@ struct HostState {
   // By the alias alone: the holder of a TAP's fd can give the device to another uid, and must gain nothing by it.
   unsigned devices_of(uid_t uid) const;
   unsigned addresses_of(uid_t uid) const;
+  // How many of those TAPs are ports of `bridge`.
+  unsigned ports_of(uid_t uid, const IfName& bridge) const;
 
   // The route of this toolkit for one guest address, if there is one.
   const rtnetlink::Route* guest_route(Ipv4 address) const;

@@ -45,6 +45,7 @@ struct Rule {
   std::optional<std::vector<DevicePattern>> lan;
   unsigned max_devices = kDefaultMaxDevices;
   unsigned max_addresses = kDefaultMaxAddresses;
+  std::optional<unsigned> max_devices_per_bridge;  // nullopt: as many as max_devices
 
   // What `open` may ask for beyond names and addresses. In allow rules only.
   unsigned max_mtu = kDefaultMaxMtu;  // bytes

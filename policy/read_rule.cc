@@ -283,6 +283,10 @@ Read<void> read_infrastructure(const JsonValue& value, Rule& rule, const Account
   return {};
 }
 
+Read<void> read_max_devices_per_bridge(const JsonValue& value, Rule& rule, const Accounts&) {
+  return read_limit(value, rule, rule.max_devices_per_bridge.emplace());
+}
+
 struct RuleKey {
   std::string_view name;
   Read<void> (*read)(const JsonValue&, Rule&, const Accounts&);
@@ -303,6 +307,7 @@ constexpr RuleKey kRuleKeys[] = {
     {"lan", read_lan},
     {"max_devices", read_max_devices},
     {"max_addresses", read_max_addresses},
+    {"max_devices_per_bridge", read_max_devices_per_bridge},
     {"max_mtu", read_max_mtu},
     {"max_queues", read_max_queues},
     {"host_mac", read_flag<&Rule::host_mac>},

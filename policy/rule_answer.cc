@@ -34,11 +34,6 @@ bool is_in(const IpAddress& address, const std::vector<IpRange>& ranges) {
   return std::ranges::any_of(ranges, [&](const IpRange& range) { return range.contains(address); });
 }
 
-// Its whole network: what the device then leads to.
-bool is_in(const IpInterface& address, const std::vector<IpRange>& ranges) {
-  return std::ranges::any_of(ranges, [&](const IpRange& range) { return range.covers(address.network()); });
-}
-
 bool meets(const IpInterface& address, const std::vector<IpRange>& ranges) {
   return std::ranges::any_of(ranges, [&](const IpRange& range) { return range.overlaps(address.network()); });
 }
@@ -174,15 +169,31 @@ RuleAnswer over(std::string_view limit, unsigned most, unsigned held, unsigned w
           std::string(limit) + " " + std::to_string(most) + ": " + std::to_string(held) + " in use" + more};
 }
 
+// What the rule lists under `key` does not grant all of `network`. Link-local addresses of IPv4 take a range of only
+// such: whoever writes 0.0.0.0/0 does not think of them. A default route no rule can grant: see host_refusal().
+std::optional<RuleAnswer> miss_of(std::string_view what, const std::string& value, const IpRange& network,
+                                  const std::optional<std::vector<IpRange>>& ranges, std::string_view key) {
+  bool is_covered = false;
+  const IpRange link_local = link_local_ipv4();
+  for (const auto& range : ranges.value_or(std::vector<IpRange>{})) {
+    if (!range.covers(network)) continue;
+    if (!link_local.overlaps(network) || link_local.covers(range) || network.length() == 0) return std::nullopt;
+    is_covered = true;
+  }
+  if (!is_covered) return not_in(what, value, ranges, key);
+  return lacks(std::string(what) + " " + value + ": it is link-local, and " + std::string(key) +
+               " lists no range within 169.254.0.0/16 that holds it");
+}
+
 std::optional<RuleAnswer> miss_among_names(const Rule& rule, const Named& named, const HostState& host) {
   if (named.is_new_device && named.device && (!rule.devices || !match_any(*rule.devices, named.device->str())))
     return not_in("device", named.device->str(), rule.devices, "devices");
   for (const auto& address : named.addresses)
-    if (!rule.gateways || !is_in(address, *rule.gateways))
-      return not_in(named.address_word, text_of(address, named), rule.gateways, "gateways");
+    if (auto miss = miss_of(named.address_word, text_of(address, named), address.network(), rule.gateways, "gateways"))
+      return miss;
   for (const auto& guest : named.guests)
-    if (!rule.guests || !is_in(guest, *rule.guests))
-      return not_in("guest address", to_string(guest), rule.guests, "guests");
+    if (auto miss = miss_of("guest address", to_string(guest), IpRange::just(guest), rule.guests, "guests"))
+      return miss;
   if (named.bridge && (!rule.bridges || !is_in(*named.bridge, *rule.bridges, host)))
     return not_in("bridge", named.bridge->str(), rule.bridges, "bridges");
   return std::nullopt;
@@ -236,6 +247,9 @@ std::optional<RuleAnswer> miss_of_room(const Rule& rule, const Caller& caller, c
   if (demand.devices != 0)
     if (const auto held = host.devices_of(caller.uid); held + demand.devices > rule.max_devices)
       return over("max_devices", rule.max_devices, held, demand.devices);
+  if (demand.bridge && rule.max_devices_per_bridge)
+    if (const auto held = host.ports_of(caller.uid, *demand.bridge); held + 1 > *rule.max_devices_per_bridge)
+      return over("max_devices_per_bridge", *rule.max_devices_per_bridge, held, 1);
   if (demand.addresses != 0)
     if (const auto held = host.addresses_of(caller.uid); held + demand.addresses > rule.max_addresses)
       return over("max_addresses", rule.max_addresses, held, demand.addresses);

@@ -141,6 +141,8 @@ class Review {
     }
     if (rule.isolated && (!rule.bridges || rule.bridges->empty()))
       warn("no-effect", rule, "isolated", {}, "it has no effect: the rule lists no bridges");
+    if (rule.max_devices_per_bridge && (!rule.bridges || rule.bridges->empty()))
+      warn("no-effect", rule, "max_devices_per_bridge", {}, "it has no effect: the rule lists no bridges");
   }
 
   void look_at_ranges(const Rule& rule, const char* key, const std::optional<std::vector<IpRange>>& ranges) {

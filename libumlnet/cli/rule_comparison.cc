@@ -73,6 +73,12 @@ bool denies_range(const Rule& deny, const Rule& rule, Operation operation, Addre
   return denies_all(plain, rule, operation) && covers_all(deny.*key, std::optional(std::vector{range}));
 }
 
+// Whether `rule` lets one bridge have as many devices as `other` does.
+bool lets_as_many_on_a_bridge(const Rule& rule, const Rule& other) {
+  return rule.max_devices_per_bridge.value_or(rule.max_devices) >=
+         std::min(other.max_devices_per_bridge.value_or(other.max_devices), other.max_devices);
+}
+
 }  // namespace
 
 bool stands_for_somebody(const Principal& one) {
@@ -102,6 +108,7 @@ std::optional<std::string> why_inert(const Rule& rule, Operation operation) {
   if (is_open && rule.anti_spoof && (!rule.guests || rule.guests->empty()))
     return "it wants an anti-spoofing filter, which is made of guest addresses, and lists none under \"guests\"";
   if (makes_device(operation) && rule.max_devices == 0) return "max_devices is 0";
+  if (operation == Operation::bridge && rule.max_devices_per_bridge == 0U) return "max_devices_per_bridge is 0";
   if (operation == Operation::address && rule.max_addresses == 0) return "max_addresses is 0";
   return std::nullopt;
 }
@@ -112,10 +119,12 @@ bool hides(const Rule& earlier, const Rule& later, Operation operation) {
   if (operation == Operation::address)
     return covers_all(earlier.guests, later.guests) && earlier.max_addresses >= later.max_addresses;
   if (operation == Operation::bridge)
-    return covers_all(earlier.bridges, later.bridges) && earlier.max_devices >= later.max_devices;
+    return covers_all(earlier.bridges, later.bridges) && earlier.max_devices >= later.max_devices &&
+           lets_as_many_on_a_bridge(earlier, later);
   if (operation == Operation::open &&
       !(lets_ask_as_much(earlier, later) && covers_all(earlier.guests, later.guests) &&
-        covers_all(earlier.bridges, later.bridges) && earlier.max_addresses >= later.max_addresses))
+        covers_all(earlier.bridges, later.bridges) && lets_as_many_on_a_bridge(earlier, later) &&
+        earlier.max_addresses >= later.max_addresses))
     return false;
   const bool devices = operation == Operation::tuntap || covers_all(earlier.devices, later.devices);
   return devices && covers_all(earlier.gateways, later.gateways) && earlier.max_devices >= later.max_devices;

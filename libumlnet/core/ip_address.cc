@@ -1,6 +1,9 @@
 #include "libumlnet/core/ip_address.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstdint>
 #include <system_error>
 
 namespace umlnet {
@@ -27,6 +30,15 @@ std::optional<IpAddress> parse_ip_address(std::string_view text) {
 
 std::string to_string(const IpAddress& address) {
   return std::visit([](const auto& of_family) { return of_family.str(); }, address);
+}
+
+IpRange link_local_ipv4() { return IpRange::network_of(Ipv4(0xa9fe'0000), 16); }
+
+bool has_cloud_metadata(const IpRange& range) {
+  // 169.254.169.0/24 of all, and 169.254.170.0/24 for containers.
+  return std::ranges::any_of(std::array{0xa9fe'a900U, 0xa9fe'aa00U}, [&](std::uint32_t network) {
+    return IpRange::network_of(Ipv4(network), 24).overlaps(range);
+  });
 }
 
 std::optional<std::string_view> special_purpose(const IpAddress& address) {

@@ -21,6 +21,10 @@ std::string to_string(const IpAddress& address);
 // Why the address can be neither a guest's nor the host's on a device; nothing where it can.
 std::optional<std::string_view> special_purpose(const IpAddress& address);
 
+// Link-local addresses of IPv4 (RFC 3927), and of those what clouds reach their instances' metadata, keys among it, by.
+IpRange link_local_ipv4();
+bool has_cloud_metadata(const IpRange& range);
+
 // An address and the length of its network's prefix: "10.99.0.254/24". Unlike in a range, bits may be set on the right.
 struct IpInterface {
   IpAddress address;

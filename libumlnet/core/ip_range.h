@@ -21,6 +21,10 @@ class IpRange {
   // The network that `address` lies in. `length` is at most 32 for IPv4, 128 for IPv6.
   static IpRange network_of(const std::variant<Ipv4, Ipv6>& address, unsigned length);
 
+  static IpRange just(const std::variant<Ipv4, Ipv6>& address) {
+    return network_of(address, std::holds_alternative<Ipv4>(address) ? 32 : 128);
+  }
+
   bool contains(Ipv4 address) const;
   bool contains(const Ipv6& address) const;
   bool contains(const std::variant<Ipv4, Ipv6>& address) const;

@@ -41,7 +41,6 @@ std::optional<std::string_view> special_purpose(Ipv4 address) {
   static constexpr Range kRanges[] = {
       {Ipv4(0x00000000), Ipv4Mask(8), "0.0.0.0/8 means \"this network\""},
       {Ipv4(0x7f000000), Ipv4Mask(8), "127.0.0.0/8 is the host's loopback"},
-      {Ipv4(0xa9fe0000), Ipv4Mask(16), "169.254.0.0/16 is link-local"},
       {Ipv4(0xe0000000), Ipv4Mask(4), "224.0.0.0/4 is multicast"},
       {Ipv4(0xf0000000), Ipv4Mask(4), "240.0.0.0/4 is reserved (class E and broadcast)"},
   };

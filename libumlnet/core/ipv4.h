@@ -56,7 +56,7 @@ class Ipv4Mask {
   unsigned length_ = 32;
 };
 
-// Why `address` can never be a host's address on a TAP (RFC 6890: 0/8, 127/8, 169.254/16, 224/4, 240/4), in words for a
+// Why `address` can never be a host's address on a TAP (RFC 6890: 0/8, 127/8, 224/4, 240/4), in words for a
 // person; nothing where it can.
 std::optional<std::string_view> special_purpose(Ipv4 address);
 

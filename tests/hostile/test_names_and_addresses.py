@@ -104,12 +104,15 @@ class NamesAndAddresses(HostileCase):
 
     def test_gateways_that_no_rule_can_grant(self) -> None:
         for how, helper in self.helpers.items():
-            for address in ("0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "169.254.0.1"):
+            for address in ("0.0.0.0", "0.1.2.3", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"):
                 for operation, words in (("up", ["4", "tuntap", "up", address]),
                                          ("ethertap", ["4", "ethertap", "uml1", "{socket}", address])):
                     with self.subTest(how, operation=operation, gateway=address):
                         reply = call(helper, OPERATIONS[operation].channel, words)
                         self.assert_refused_whole(reply, "cannot be put on a device", exit_status=65)
+            with self.subTest(how, gateway="link-local"):
+                self.assert_refused_whole(call(helper, OPERATIONS["up"].channel, ["4", "tuntap", "up", "169.254.0.1"]),
+                                          "it is link-local", exit_status=77)
 
     def test_a_gateway_that_would_take_an_address_from_somebody(self) -> None:
         for how, helper in self.helpers.items():

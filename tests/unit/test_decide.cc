@@ -19,7 +19,7 @@ policy::Policy rules(const std::string& list) {
 
 const std::string kAlice = R"({"name": "alice", "users": ["alice"], "operations": ["tuntap", "address"],
   "gateways": ["10.99.0.0/16"], "guests": ["10.99.0.0/16", "10.50.0.0/24", "127.0.0.0/8", "0.0.0.0/8", "224.0.0.0/3",
-  "169.254.0.0/16"], "lan": ["eth0"], "max_devices": 2, "max_addresses": 2})";
+  "169.0.0.0/8", "169.254.128.0/17"], "lan": ["eth0"], "max_devices": 2, "max_addresses": 2})";
 
 }  // namespace
 
@@ -176,7 +176,7 @@ TEST_CASE("decide: without any policy file only root may, and the others are tol
 }
 
 TEST_CASE("decide: a gateway that no host can have is refused to root too") {
-  for (const auto* gateway : {"127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "169.254.1.1"}) {
+  for (const auto* gateway : {"127.0.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255"}) {
     const auto decision = decide({}, caller(0), MakeTap{ip(gateway)}, small_host());
     REQUIRE_MESSAGE(!decision, gateway);
     CHECK(decision.error().error.code == Code::bad_value);
@@ -241,7 +241,9 @@ TEST_CASE("decide: addresses that no guest but root's may take") {
       {"224.0.0.5", "multicast"},
       {"250.0.0.1", "reserved"},
       {"255.255.255.255", "reserved"},
-      {"169.254.3.3", "link-local"},
+      {"169.254.3.3", "it is link-local, and guests lists no range within 169.254.0.0/16 that holds it"},
+      {"169.254.169.254", "metadata"},
+      {"169.254.170.2", "metadata"},
   };
   for (const auto& c : cases) {
     const auto decision = decide(rules(kAlice), caller(1001), add("tap0", c.address), host);
@@ -249,7 +251,40 @@ TEST_CASE("decide: addresses that no guest but root's may take") {
     CHECK_MESSAGE(decision.error().error.what.find(c.why) != std::string::npos, decision.error().error.what);
     CHECK_MESSAGE(decide({}, caller(0), add("tap0", c.address), host), "root may: ", c.address);
   }
-  CHECK(decide(rules(kAlice), caller(1001), add("tap0", "10.50.0.7"), host));
+  for (const auto* address : {"10.50.0.7", "169.254.171.1"})
+    CHECK_MESSAGE(decide(rules(kAlice), caller(1001), add("tap0", address), host), address);
+}
+
+TEST_CASE("decide: a link-local gateway takes a range of its own") {
+  const auto with = [](const char* gateways) {
+    return rules(R"({"name": "r", "users": [1001], "operations": ["tuntap", "open"], "gateways": [)" +
+                 std::string(gateways) + "]}");
+  };
+  const auto answer = [](const policy::Policy& policy, const IpInterface& address) -> std::string {
+    const auto decision = decide(policy, caller(1001), OpenInterface{.addresses = {address}}, small_host());
+    return decision ? "" : decision.error().error.what;
+  };
+  const auto one = *IpInterface::parse("169.254.1.1/32"), network = *IpInterface::parse("169.254.1.1/30");
+  for (const auto* own : {R"("169.254.1.1")", R"("0.0.0.0/0", "169.254.0.0/16")"}) {
+    CHECK(answer(with(own), one).empty());
+    CHECK(decide(with(own), caller(1001), MakeTap{ip("169.254.1.1")}, small_host()));
+  }
+  CHECK(answer(with(R"("169.254.1.0/24")"), network).empty());
+  for (const auto* wide : {R"("0.0.0.0/0")", R"("169.0.0.0/8", "169.254.2.0/24")"})
+    CHECK(answer(with(wide), one) ==
+          "rule r allows this but for address 169.254.1.1/32: it is link-local, and gateways lists no range within "
+          "169.254.0.0/16 that holds it");
+  CHECK(answer(with(R"("0.0.0.0/0", "169.254.0.0/16")"), *IpInterface::parse("169.1.0.1/8"))
+            .contains("it is link-local"));
+  CHECK(answer(with(R"("10.0.0.0/8")"), one).ends_with("address 169.254.1.1/32: not in 10.0.0.0/8"));
+  const std::string metadata = " would take what the host sends to a cloud's metadata service";
+  for (const auto& [address, named] : {std::pair{"169.254.169.254/32", "169.254.169.254"},
+                                       {"169.254.170.2/32", "169.254.170.2"},
+                                       {"169.254.168.1/22", "169.254.168.1/22"},
+                                       {"169.254.1.1/16", "169.254.1.1/16"}})
+    CHECK(answer(with(R"("169.254.0.0/16")"), *IpInterface::parse(address)) ==
+          "address " + std::string(named) + metadata);
+  CHECK(decide({}, caller(0), OpenInterface{.addresses = {network}}, small_host()));
 }
 
 TEST_CASE("decide: a gateway that would take somebody's address") {

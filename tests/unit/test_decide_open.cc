@@ -569,3 +569,27 @@ TEST_CASE("garbage: what is left of IPv6 guests, and not what was granted to per
   CHECK(!policy::has_garbage(host));
   CHECK_MESSAGE(host.devices_of(1001) == 1, "it counts as long as it is there");
 }
+
+TEST_CASE("limits: the ports of a bridge count by themselves as well") {
+  auto host = host_of_both();
+  host.links.push_back(bridge(9, "br1"));
+  const auto policy = rules(
+      R"({"name": "r", "users": [1001], "operations": ["open", "bridge"], "bridges": ["br0", "br1"],
+          "max_devices_per_bridge": 1})");
+  const auto may = [&](const Request& request) { return decide(policy, caller(1001), request, host); };
+  const auto both = {asked("open bridge=br0"), Request(bridged("br0"))};
+  // Another's, one on another bridge, and one on none.
+  host.links.push_back(tap(4, "tap1", 1002));
+  host.links.back().master = 7;
+  host.links.push_back(tap(5, "tap2", 1001));
+  host.links.back().master = 9;
+  for (const auto& request : both) CHECK(may(request));
+  host.links.push_back(tap(6, "tap3", 1001));
+  host.links.back().master = 7;
+  for (const auto& request : both) {
+    const auto answer = may(request);
+    REQUIRE(!answer);
+    CHECK(answer.error().error.what == "rule r allows this but for max_devices_per_bridge 1: 1 in use");
+  }
+  CHECK(may(asked("open")));
+}

@@ -71,6 +71,7 @@ constexpr std::string_view kFull = R"({
       "lan": ["eth0", "eth0.100"],
       "max_devices": 0,
       "max_addresses": 65536,
+      "max_devices_per_bridge": 2,
       "max_mtu": 65521,
       "max_queues": 64,
       "host_mac": true,
@@ -123,6 +124,7 @@ TEST_CASE("policy: all keys are read") {
   CHECK(full.lan->at(1).str() == "eth0.100");
   CHECK(full.max_devices == 0);
   CHECK(full.max_addresses == 65536);
+  CHECK(full.max_devices_per_bridge == 2U);
   CHECK(full.max_mtu == 65521);
   CHECK(full.max_queues == 64);
   CHECK((full.host_mac && full.vnet_hdr && full.namespaces && full.persistent));
@@ -147,6 +149,7 @@ TEST_CASE("policy: what is left out") {
   CHECK_FALSE(least.lan.has_value());
   CHECK(least.max_devices == 16);
   CHECK(least.max_addresses == 64);
+  CHECK_FALSE(least.max_devices_per_bridge.has_value());
   CHECK(least.max_mtu == 1500);
   CHECK(least.max_queues == 1);
   CHECK_FALSE((least.host_mac || least.vnet_hdr || least.namespaces || least.persistent));
@@ -291,6 +294,8 @@ TEST_CASE("policy: a rule's keys with a wrong value") {
       {R"("max_addresses": 65537)", "max_addresses", "65537 is not a whole number"},
       {R"("effect": "deny", "max_devices": 1)", "max_devices",
        "a deny rule has no limits; take this key out, or set it in an allow rule"},
+      {R"("max_devices_per_bridge": -1)", "max_devices_per_bridge", "-1 is not a whole number"},
+      {R"("max_devices_per_bridge": 1, "effect": "deny")", "max_devices_per_bridge", "a deny rule has no limits"},
       {R"("max_addresses": 1, "effect": "deny")", "max_addresses", "a deny rule has no limits"},
 
       {R"("max_mtu": 67)", "max_mtu", "67 is not a whole number from 68 to 65521, written in digits only"},
@@ -325,7 +330,8 @@ TEST_CASE("policy: a rule's keys with a wrong value") {
       {R"("gateway": [])", "gateway",
        "there is no such key; the keys of a rule are name, comment, effect, users, groups, operations, devices, "
        "gateways, "
-       "guests, bridges, lan, max_devices, max_addresses, max_mtu, max_queues, host_mac, vnet_hdr, namespaces, "
+       "guests, bridges, lan, max_devices, max_addresses, max_devices_per_bridge, max_mtu, max_queues, host_mac, "
+       "vnet_hdr, namespaces, "
        "persistent, isolated, sealed, anti_spoof, infrastructure"},
       {R"("Users": [])", "Users", "there is no such key"},
       {R"("$schema": "x")", "$schema", "there is no such key"},

@@ -181,6 +181,16 @@ TEST_CASE("review: rules that can never decide") {
           "guests": ["10.99.0.0/16"]}, )" +
            deny("d", R"(, "users": ["*"], "guests": ["10.99.0.240/28"])"),
        ""},
+      {R"({"name": "a", "users": ["alice"], "operations": ["bridge"], "bridges": ["br0"], "max_devices_per_bridge": 0})",
+       "max_devices_per_bridge is 0"},
+      {R"({"name": "a", "users": ["alice"], "operations": ["tuntap"], "max_devices_per_bridge": 2})",
+       "no-effect a max_devices_per_bridge : it has no effect: the rule lists no bridges"},
+      {R"({"name": "f", "users": ["*"], "operations": ["bridge"], "bridges": ["br0"], "max_devices_per_bridge": 1},
+          {"name": "a", "users": ["alice"], "operations": ["bridge"], "bridges": ["br0"]})",
+       ""},
+      {R"({"name": "f", "users": ["*"], "operations": ["bridge"], "bridges": ["br0"], "max_devices_per_bridge": 2},
+          {"name": "a", "users": ["alice"], "operations": ["bridge"], "bridges": ["br0"], "max_devices_per_bridge": 2})",
+       "never-decides a"},
       // bridges
       {port("a", R"(["br0"])"), ""},
       {R"({"name": "a", "users": [7], "operations": ["bridge"]})", "lists none under \"bridges\""},
