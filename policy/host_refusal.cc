@@ -129,8 +129,7 @@ struct Refusal {
   // In the words for a device that does not exist, where it is another's.
   Answer operator()(const RemoveInterface& remove) const {
     const auto* device = host.link(remove.device.str());
-    const auto uid = device != nullptr ? made_for(*device) : std::nullopt;
-    if (uid && (*uid == caller.uid || caller.uid == 0)) return std::nullopt;
+    if (device != nullptr && may_remove(*device, caller.uid)) return std::nullopt;
     return Error{Code::no_such_device, 0, "there is no device " + remove.device.str() + " that uml_net made for you",
                  "Those that there are: umlnet ls"};
   }

@@ -221,8 +221,17 @@ std::optional<uid_t> made_for(const Link& link) {
 }
 
 std::optional<uid_t> maker_of(const Link& link) {
-  const auto uid = made_for(link);
-  return link.tun_owner == uid ? uid : std::nullopt;
+  const auto tag = link.tap ? DeviceTag::parse(link.alias) : std::nullopt;
+  if (!tag) return std::nullopt;
+  const DeviceOwner owner = tag->owner.value_or(DeviceOwner{.id = tag->uid});
+  const bool has_owner =
+      owner.kind == DeviceOwner::Kind::user ? link.tun_owner == owner.id : !link.tun_owner.has_value();
+  return has_owner ? std::optional(tag->uid) : std::nullopt;
+}
+
+bool may_remove(const Link& link, uid_t uid) {
+  const auto tag = link.tap ? DeviceTag::parse(link.alias) : std::nullopt;
+  return tag && (uid == 0 || tag->uid == uid || tag->owner == DeviceOwner{.id = uid});
 }
 
 bool is_abandoned(const Link& link) {

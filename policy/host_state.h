@@ -83,8 +83,12 @@ std::vector<int> on_link_devices(const HostState& host, const IpAddress& address
 // For whom this toolkit made the device, if it did: by its alias alone.
 std::optional<uid_t> made_for(const rtnetlink::Link& link);
 
-// Whose the device is, if this toolkit made it: a TAP whose alias bears our tag and whose TUN owner is the tag's uid.
+// Whose the device is, if this toolkit made it: a TAP whose alias bears our tag and whose TUN owner is the tag's.
 std::optional<uid_t> maker_of(const rtnetlink::Link& link);
+
+// Whether `uid` may delete the device: root, for whom it was made, and the user that owns it by its tag. Members of a
+// group that owns it may not.
+bool may_remove(const rtnetlink::Link& link, uid_t uid);
 
 // A TAP of this toolkit that its last holder made persistent behind our back (TUNSETPERSIST on the fd) and then left.
 // One that was asked for as persistent, and granted, is none.

@@ -50,10 +50,11 @@ struct Rule {
   // What `open` may ask for beyond names and addresses. In allow rules only.
   unsigned max_mtu = kDefaultMaxMtu;  // bytes
   unsigned max_queues = 1;
-  bool host_mac = false;    // the MAC address of the host's side
-  bool vnet_hdr = false;    // virtio-net headers
-  bool namespaces = false;  // devices in network namespaces of the caller's
-  bool persistent = false;  // devices that outlive their fds
+  bool host_mac = false;                        // the MAC address of the host's side
+  bool vnet_hdr = false;                        // virtio-net headers
+  bool namespaces = false;                      // devices in network namespaces of the caller's
+  bool persistent = false;                      // devices that outlive their fds
+  std::vector<Principal> owners, owner_groups;  // who may be the owner of such a device besides the caller
 
   // What the rule wants of every device that it grants. In allow rules only.
   bool isolated = false;    // as a port of a bridge: isolated from other such ports

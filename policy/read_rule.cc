@@ -188,6 +188,24 @@ Read<void> read_groups(const JsonValue& value, Rule& rule, const Accounts& accou
   return put(read_principals(value, AccountKind::group, rule.effect, accounts), rule.groups);
 }
 
+// The keys that widen or tie what an allow rule grants. A deny rule is narrowed by its lists alone: "may not have more
+// than 2 queues" is what an allow rule with max_queues says.
+Read<void> check_grants(const JsonValue& value, const Rule& rule) {
+  if (rule.effect == Effect::deny)
+    return fault(value, "a deny rule is narrowed by lists only; take this key out, or set it in an allow rule");
+  return {};
+}
+
+Read<void> read_owners(const JsonValue& value, Rule& rule, const Accounts& accounts) {
+  if (auto fits = check_grants(value, rule); !fits) return fits;
+  return put(read_principals(value, AccountKind::user, rule.effect, accounts), rule.owners);
+}
+
+Read<void> read_owner_groups(const JsonValue& value, Rule& rule, const Accounts& accounts) {
+  if (auto fits = check_grants(value, rule); !fits) return fits;
+  return put(read_principals(value, AccountKind::group, rule.effect, accounts), rule.owner_groups);
+}
+
 Read<void> read_operations(const JsonValue& value, Rule& rule, const Accounts&) {
   auto operations = list_of_strings(value, "tuntap", read_operation);
   if (!operations) return std::unexpected(std::move(operations.error()));
@@ -201,14 +219,6 @@ Read<void> read_limit(const JsonValue& value, const Rule& rule, unsigned& limit)
   const auto number = whole_number(value, kMaxLimit);
   if (!number) return std::unexpected(number.error());
   limit = static_cast<unsigned>(*number);
-  return {};
-}
-
-// The keys that widen or tie what an allow rule grants. A deny rule is narrowed by its lists alone: "may not have more
-// than 2 queues" is what an allow rule with max_queues says.
-Read<void> check_grants(const JsonValue& value, const Rule& rule) {
-  if (rule.effect == Effect::deny)
-    return fault(value, "a deny rule is narrowed by lists only; take this key out, or set it in an allow rule");
   return {};
 }
 
@@ -314,6 +324,8 @@ constexpr RuleKey kRuleKeys[] = {
     {"vnet_hdr", read_flag<&Rule::vnet_hdr>},
     {"namespaces", read_flag<&Rule::namespaces>},
     {"persistent", read_flag<&Rule::persistent>},
+    {"owners", read_owners},
+    {"owner_groups", read_owner_groups},
     {"isolated", read_flag<&Rule::isolated>},
     {"sealed", read_flag<&Rule::sealed>},
     {"anti_spoof", read_flag<&Rule::anti_spoof>},

@@ -200,7 +200,7 @@ std::optional<RuleAnswer> miss_among_names(const Rule& rule, const Named& named,
 }
 
 // What the options of `open` ask for beyond names and addresses.
-std::optional<RuleAnswer> miss_among_options(const Rule& rule, const OpenInterface& open) {
+std::optional<RuleAnswer> miss_among_options(const Rule& rule, const Caller& caller, const OpenInterface& open) {
   const auto number = [](std::string_view option, unsigned wanted, std::string_view key, unsigned most) {
     return lacks(std::string(option) + " " + std::to_string(wanted) + ": the rule's " + std::string(key) + " is " +
                  std::to_string(most));
@@ -216,6 +216,11 @@ std::optional<RuleAnswer> miss_among_options(const Rule& rule, const OpenInterfa
   if (open.virtio_headers && !rule.vnet_hdr) return unset("vnet-hdr", "vnet_hdr");
   if (open.netns && !rule.namespaces) return unset("netns", "namespaces");
   if (open.persistent && !rule.persistent) return unset("persist", "persistent");
+  if (open.owner && *open.owner != DeviceOwner{.id = caller.uid}) {
+    const bool is_group = open.owner->kind == DeviceOwner::Kind::group;
+    if (!names(is_group ? rule.owner_groups : rule.owners, open.owner->id))
+      return lacks("owner " + open.owner->str() + ": not in the rule's " + (is_group ? "owner_groups" : "owners"));
+  }
   return std::nullopt;
 }
 
@@ -261,7 +266,7 @@ RuleAnswer allow_answer(const Rule& rule, const Caller& caller, const Request& r
   const auto named = named_in(request);
   if (auto miss = miss_among_names(rule, named, host)) return *std::move(miss);
   if (const auto* open = std::get_if<OpenInterface>(&request))
-    if (auto miss = miss_among_options(rule, *open)) return *std::move(miss);
+    if (auto miss = miss_among_options(rule, caller, *open)) return *std::move(miss);
   if (auto miss = miss_among_wants(rule, request, named)) return *std::move(miss);
   if (auto miss = miss_of_room(rule, caller, request, host)) return *std::move(miss);
   return {RuleSays::grants, {}};

@@ -70,6 +70,7 @@ void name_options(Json& json, const OpenInterface& open) {
   if (open.virtio_headers) json["vnet_hdr"] = true;
   if (open.netns) json["netns"] = true;
   if (open.persistent) json["persistent"] = true;
+  if (open.owner) json[open.owner->kind == DeviceOwner::Kind::group ? "owner_group" : "owner"] = open.owner->id;
   if (open.sealed) json["sealed"] = true;
   if (open.anti_spoof) json["anti_spoof"] = true;
 }

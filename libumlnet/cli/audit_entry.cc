@@ -73,6 +73,8 @@ void read_request(const Json& json, AuditEntry& entry) {
   entry.guest_macs = texts(json, "guest_macs");
   if (auto only = text(json, "guest_mac"); !only.empty()) entry.guest_macs.push_back(std::move(only));
   entry.mac = text(json, "mac");
+  if (const auto owner = number(json, "owner")) entry.owner = "uid " + std::to_string(*owner);
+  if (const auto group = number(json, "owner_group")) entry.owner = "gid " + std::to_string(*group);
   entry.mtu = number(json, "mtu");
   entry.queues = number(json, "queues");
   for (const auto* key : {"isolated", "vnet_hdr", "netns", "persistent", "sealed", "anti_spoof"})

@@ -37,7 +37,7 @@ struct AuditEntry {
   std::string protocol, operation, device, gateway, address, netmask, bridge;
   std::vector<std::string> addresses, guests;  // of `open`
   std::vector<std::string> guest_macs;
-  std::string mac;
+  std::string mac, owner;
   std::optional<std::uint64_t> mtu, queues;
   std::vector<std::string> flags;  // options without a value that were asked for, by the names of their keys
   std::vector<std::string> untrusted;

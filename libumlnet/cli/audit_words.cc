@@ -42,6 +42,7 @@ std::string options_in_words(const AuditEntry& entry) {
   add(entry.guest_macs.size() == 1 ? "guest's MAC " : "guest's MACs ", joined(entry.guest_macs, " "));
   if (entry.mtu) add("MTU ", std::to_string(*entry.mtu));
   add("MAC ", entry.mac);
+  add("for ", entry.owner);
   if (entry.queues) add("", std::to_string(*entry.queues) + " queues");
   for (const auto& flag : entry.flags) add("", flag_in_words(flag));
   return text;

@@ -8,8 +8,10 @@
 #include <climits>
 
 #include "libumlnet/cli/option_table.h"
+#include "libumlnet/cli/user_names.h"
 #include "libumlnet/cli/words.h"
 #include "libumlnet/core/ip_address.h"
+#include "libumlnet/core/request.h"
 
 namespace umlnet::cli {
 namespace {
@@ -28,6 +30,7 @@ enum : int {
   kVnetHdr,
   kNetns,
   kPersist,
+  kOwner,
   kSealed,
   kAntiSpoof
 };
@@ -45,6 +48,7 @@ constexpr option kTable[] = {
     {"vnet-hdr", no_argument, nullptr, kVnetHdr},
     {"netns", required_argument, nullptr, kNetns},
     {"persist", no_argument, nullptr, kPersist},
+    {"owner", required_argument, nullptr, kOwner},
     {"sealed", no_argument, nullptr, kSealed},
     {"anti-spoof", no_argument, nullptr, kAntiSpoof},
 };
@@ -55,6 +59,19 @@ Outcome<OpenFd> open_namespace(const std::string& name) {
   OpenFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return trouble_errno(EX_NOINPUT, "cannot open the network namespace " + path, errno);
   return fd;
+}
+
+// As chown(1) has it: a user's name or number, or that of a group behind a colon. In numbers.
+Outcome<std::string> number_of_owner(const std::string& value) {
+  if (DeviceOwner::parse(value)) return value;
+  if (value.starts_with(':')) {
+    const auto gid = gid_of_group(value.substr(1));
+    if (!gid) return trouble(EX_NOUSER, "--owner " + value + ": there is no such group");
+    return ":" + std::to_string(*gid);
+  }
+  const auto uid = uid_of_user(value);
+  if (!uid) return trouble(EX_NOUSER, "--owner " + value + ": there is no such user; for a group, write :GROUP");
+  return std::to_string(*uid);
 }
 
 // Without a value to read: the switch is on.
@@ -119,6 +136,11 @@ Outcome<bool> DeviceOptions::take(int letter, const std::string& value) {
       return set(netns_, *std::move(opened));
     }
     case kPersist: return set(persistent_, true);
+    case kOwner: {
+      auto owner = number_of_owner(value);
+      if (!owner) return std::unexpected(owner.error());
+      return set(owner_, *std::move(owner));
+    }
     case kSealed: return set(sealed_, true);
     default: return set(anti_spoof_, true);
   }

@@ -40,6 +40,7 @@ class DeviceOptions {
     request.addresses = addresses.data();
     request.guests = guests.data();
     request.guest_macs = guest_macs.data();
+    request.owner = or_null(owner_);
     request.bridge = or_null(bridge_);
     request.isolated = isolated_ ? 1 : 0;
     request.mtu = mtu_;
@@ -58,7 +59,7 @@ class DeviceOptions {
   static std::vector<const char*> pointers(const std::vector<std::string>& texts);
 
   std::string first_;
-  std::string device_, bridge_, mac_;
+  std::string device_, bridge_, mac_, owner_;
   std::vector<std::string> addresses_, guests_, guest_macs_;
   std::uint32_t mtu_ = 0, queues_ = 0;
   bool isolated_ = false, vnet_hdr_ = false, persistent_ = false, sealed_ = false, anti_spoof_ = false;

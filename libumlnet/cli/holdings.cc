@@ -80,7 +80,7 @@ bool asks_for(std::string_view request, std::string_view word) {
 std::optional<Leftover> leftover_device(const Link& link, const DeviceTag& tag) {
   const std::string what = "device " + link.name;
   if (policy::is_abandoned(link)) return Leftover{what, "made persistent, and nobody holds it open", kCollect};
-  if (link.tun_owner == tag.uid) return std::nullopt;
+  if (policy::maker_of(link)) return std::nullopt;
   const std::string owner = link.tun_owner ? "uid " + std::to_string(*link.tun_owner) : "nobody";
   return Leftover{what,
                   "made for uid " + std::to_string(tag.uid) + ", and its holder gave it to " + owner +

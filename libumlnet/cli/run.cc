@@ -102,6 +102,7 @@ Likewise, of a TAP device that uml_net makes:
                              dgram); a process without privilege keeps the TAP
       --persist              it stays when COMMAND ends, until umlnet remove;
                              COMMAND may attach to it by --device's name
+      --owner USER|:GROUP    who may attach to it then, instead of you
 For all:
       --as tap|stream|dgram  what COMMAND gets: the TAP (default), or QEMU's
                              stream or datagram socket to a sandboxed process

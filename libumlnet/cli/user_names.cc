@@ -24,6 +24,11 @@ std::string group_text(gid_t gid) {
   return printable(entry != nullptr ? entry->gr_name : std::to_string(gid));
 }
 
+std::optional<gid_t> gid_of_group(const std::string& name) {
+  const group* entry = ::getgrnam(name.c_str());
+  return entry != nullptr ? std::optional(entry->gr_gid) : std::nullopt;
+}
+
 std::optional<uid_t> uid_of_user(const std::string& name) {
   const passwd* entry = ::getpwnam(name.c_str());
   return entry != nullptr ? std::optional(entry->pw_uid) : std::nullopt;

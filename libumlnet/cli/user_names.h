@@ -15,5 +15,6 @@ std::optional<std::string> user_name_of(uid_t uid);
 std::string user_text(uid_t uid);
 std::string group_text(gid_t gid);
 std::optional<uid_t> uid_of_user(const std::string& name);
+std::optional<gid_t> gid_of_group(const std::string& name);
 
 }  // namespace umlnet::cli

@@ -45,6 +45,7 @@ Outcome<DeviceRequest> DeviceRequest::of(const umlnet_device_request* request) {
   put_number(words, "mtu", given.mtu);
   put(words, "mac", given.mac);
   put_number(words, "queues", given.queues);
+  put(words, "owner", given.owner);
   if (given.netns >= 0) words.emplace_back("netns=0");
   put_flag(words, "isolated", given.isolated);
   put_flag(words, "vnet-hdr", given.vnet_hdr);

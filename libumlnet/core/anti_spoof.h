@@ -47,7 +47,7 @@
 namespace umlnet {
 
 // The most addresses and networks of a family, the most MAC addresses, and the most link-local addresses of others that
-// a program is for. With so many of all it has about 2,400 instructions, of the 4,096 that the kernel takes.
+// a program is for. With so many of all it has about 2,900 instructions, of the 4,096 that the kernel takes.
 inline constexpr std::size_t kMaxGuestAddresses = 16;
 inline constexpr std::size_t kMaxGuestMacs = 8;
 inline constexpr std::size_t kMaxLinkLocalOfOthers = 16;

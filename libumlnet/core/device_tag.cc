@@ -12,6 +12,7 @@ constexpr std::string_view kProgram = "uml_net uid=";
 constexpr std::string_view kId = " id=";
 constexpr std::string_view kSince = "since=";
 constexpr std::string_view kPersistent = "persistent ";
+constexpr std::string_view kOwner = "owner=";
 constexpr std::string_view kCut = " ...";
 
 // `words` in at most `room` bytes, cut between two words.
@@ -27,6 +28,7 @@ std::string DeviceTag::str() const {
   std::string text = std::string(kProgram) + std::to_string(uid) + std::string(kId) + id.str() + " ";
   if (since) text += std::string(kSince) + rfc3339(*since) + " ";
   if (persistent) text += kPersistent;
+  if (owner) text += std::string(kOwner) + owner->str() + " ";
   return text + cut(request, kMaxSize - text.size());
 }
 
@@ -52,6 +54,12 @@ std::optional<DeviceTag> DeviceTag::parse(std::string_view alias) {
   }
   tag.persistent = alias.starts_with(kPersistent);
   if (tag.persistent) alias.remove_prefix(kPersistent.size());
+  if (alias.starts_with(kOwner)) {
+    const auto space = alias.find(' ');
+    tag.owner = DeviceOwner::parse(alias.substr(kOwner.size(), space - kOwner.size()));
+    if (space == std::string_view::npos || !tag.owner) return std::nullopt;
+    alias.remove_prefix(space + 1);
+  }
   tag.request = alias;
   return tag;
 }

@@ -130,6 +130,14 @@ constexpr std::pair<std::string_view, Read> kValues[] = {
     {"mac", [](auto option, auto value, const Reader& r) { return read_mac(option, value, r.request.mac); }},
     {"queues", [](auto option, auto value,
                   const Reader& r) { return read_number(number_in(option, value, 1, kMaxQueues), r.request.queues); }},
+    {"owner",
+     [](auto option, auto value, const Reader& r) -> Result<void> {
+       r.request.owner = DeviceOwner::parse(value);
+       if (!r.request.owner)
+         return bad_value(option, value, "the number of a user or a group",
+                          "Write a uid, as in 1001, or a gid with a colon before it, as in :1001.");
+       return {};
+     }},
     {"netns",
      [](auto option, auto value, const Reader& r) -> Result<void> {
        r.request.netns = r.parse_fd(value);
@@ -210,6 +218,8 @@ Result<void> check(const OpenInterface& request) {
     return excludes("sealed", "vnet-hdr", "the frames on the socket are plain Ethernet frames");
   if (request.sealed && request.persistent)
     return excludes("sealed", "persist", "a device that anybody may attach to by its name is not sealed");
+  if (request.owner && !request.persistent)
+    return needs("owner=", "persist", "an owner attaches to the device later, by its name");
   if (request.persistent && request.netns)
     return excludes("persist", "netns=", "the namespace's owner can make a persistent device there without uml_net");
   for (const auto& guest : request.guests)
@@ -299,6 +309,7 @@ std::vector<std::string> words_of(const OpenInterface& request) {
   if (request.mtu) put("mtu", std::to_string(*request.mtu));
   if (request.mac) put("mac", request.mac->str());
   if (request.queues != 1) put("queues", std::to_string(request.queues));
+  if (request.owner) put("owner", request.owner->str());
   if (request.netns) put("netns", std::to_string(*request.netns));
   for (const auto& [name, member] : kFlags)
     if (request.*member) words.emplace_back(name);

@@ -2,7 +2,8 @@
 // session, word for word. uml_net(8) documents it.
 //
 //   open [OPTION...]       device=NAME address=ADDRESS[/LENGTH]... guest=ADDRESS... guest-mac=MAC... bridge=NAME
-//                          isolated mtu=BYTES mac=MAC queues=N vnet-hdr netns=FD persist sealed anti-spoof
+//                          isolated mtu=BYTES mac=MAC queues=N vnet-hdr netns=FD persist owner=[:]ID sealed
+//                          anti-spoof
 //   remove device=NAME
 //   session
 #pragma once

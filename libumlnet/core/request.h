@@ -1,7 +1,11 @@
 // The closed list of what a caller can ask for. Every protocol turns its own words into one of these.
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -48,6 +52,18 @@ struct DeleteAddress {
   Ipv4Mask netmask;
 };
 
+// Who may attach to a persistent TAP by its name: a user, or the members of a group.
+struct DeviceOwner {
+  enum class Kind : std::uint8_t { user, group } kind = Kind::user;
+  id_t id = 0;
+
+  // As chown(1) has it, in numbers: "1001", ":1001" for a group.
+  static std::optional<DeviceOwner> parse(std::string_view text);
+  std::string str() const;
+
+  bool operator==(const DeviceOwner&) const = default;
+};
+
 // A TAP device with all that the native protocol can ask for. It lives as long as somebody holds one of its fds, and
 // within a session no longer than that, unless it is persistent.
 struct OpenInterface {
@@ -56,15 +72,16 @@ struct OpenInterface {
   std::vector<IpAddress> guests = {};       // routed to the device and published, but where it is on a bridge
   std::vector<MacAddress> guest_macs = {};  // several: a guest with guests of its own
   std::optional<IfName> bridge = {};
-  bool isolated = false;               // the bridge passes no frame between this port and other isolated ones
-  std::optional<unsigned> mtu = {};    // none: 1500, or the bridge's
-  std::optional<MacAddress> mac = {};  // of the host's side; none: of the kernel's choice
-  unsigned queues = 1;                 // one fd each
-  bool virtio_headers = false;         // whether each frame of an fd begins with a virtio-net header
-  std::optional<int> netns = {};       // the caller's number for the network namespace's descriptor
-  bool persistent = false;             // outlives its fds
-  bool sealed = false;                 // the caller gets a socket for frames, and no fd of the device
-  bool anti_spoof = false;             // only `guest_macs` and `guests` may be the source of what the guest sends
+  bool isolated = false;                  // the bridge passes no frame between this port and other isolated ones
+  std::optional<unsigned> mtu = {};       // none: 1500, or the bridge's
+  std::optional<MacAddress> mac = {};     // of the host's side; none: of the kernel's choice
+  unsigned queues = 1;                    // one fd each
+  bool virtio_headers = false;            // whether each frame of an fd begins with a virtio-net header
+  std::optional<int> netns = {};          // the caller's number for the network namespace's descriptor
+  bool persistent = false;                // outlives its fds
+  std::optional<DeviceOwner> owner = {};  // none: the caller
+  bool sealed = false;                    // the caller gets a socket for frames, and no fd of the device
+  bool anti_spoof = false;                // only `guest_macs` and `guests` may be the source of what the guest sends
 };
 
 // A device that was made for the caller's uid is deleted, whoever holds its fds.

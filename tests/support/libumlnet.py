@@ -43,7 +43,8 @@ class Request(Structure):
     _fields_ = [("size", c_size_t), ("device", c_char_p), ("addresses", POINTER(c_char_p)),
                 ("guests", POINTER(c_char_p)), ("guest_mac", c_char_p), ("bridge", c_char_p), ("isolated", c_int),
                 ("mtu", c_uint32), ("mac", c_char_p), ("queues", c_uint32), ("vnet_hdr", c_int), ("netns", c_int),
-                ("persistent", c_int), ("sealed", c_int), ("anti_spoof", c_int), ("guest_macs", POINTER(c_char_p))]
+                ("persistent", c_int), ("sealed", c_int), ("anti_spoof", c_int), ("guest_macs", POINTER(c_char_p)),
+                ("owner", c_char_p)]
 
 
 class Guest(Structure):

@@ -93,6 +93,7 @@ TEST_CASE("audit: the native protocol's requests name what was asked for, and no
                     .virtio_headers = true,
                     .netns = 7,
                     .persistent = true,
+                    .owner = DeviceOwner{.id = 1002},
                     .sealed = true,
                     .anti_spoof = true};
   CHECK(request("open", all) == json{{"protocol", "native/5"},
@@ -109,6 +110,7 @@ TEST_CASE("audit: the native protocol's requests name what was asked for, and no
                                      {"vnet_hdr", true},
                                      {"netns", true},
                                      {"persistent", true},
+                                     {"owner", 1002},
                                      {"sealed", true},
                                      {"anti_spoof", true}});
   CHECK(request("remove", RemoveInterface{*IfName::parse("vm7")}) ==

@@ -138,6 +138,17 @@ TEST_CASE("decide open: each option is granted by its key, and by the default wi
           {R"("namespaces": true)", "open netns=0", ""},
           {R"("devices": ["vm*"])", "open device=vm7 persist", "persist: the rule does not set persistent"},
           {R"("devices": ["vm*"], "persistent": true)", "open device=vm7 persist", ""},
+          {R"("devices": ["vm*"], "persistent": true)", "open device=vm7 persist owner=1001", ""},
+          {R"("devices": ["vm*"], "persistent": true)", "open device=vm7 persist owner=:1001",
+           "owner :1001: not in the rule's owner_groups"},
+          {R"("devices": ["vm*"], "persistent": true, "owners": [1002])", "open device=vm7 persist owner=1002", ""},
+          {R"("devices": ["vm*"], "persistent": true, "owners": ["*"])", "open device=vm7 persist owner=0", ""},
+          {R"("devices": ["vm*"], "persistent": true, "owners": [1002], "owner_groups": ["lab"])",
+           "open device=vm7 persist owner=500", "owner 500: not in the rule's owners"},
+          {R"("devices": ["vm*"], "persistent": true, "owners": [1002], "owner_groups": ["lab"])",
+           "open device=vm7 persist owner=:500", ""},
+          {R"("devices": ["vm*"], "owners": [1002])", "open device=vm7 persist owner=1002",
+           "persist: the rule does not set persistent"},
 
           {"", "open sealed", ""},
           {R"("sealed": true)", "open", "sealed: the rule wants sealed interfaces only; add sealed"},
@@ -592,4 +603,23 @@ TEST_CASE("limits: the ports of a bridge count by themselves as well") {
     CHECK(answer.error().error.what == "rule r allows this but for max_devices_per_bridge 1: 1 in use");
   }
   CHECK(may(asked("open")));
+}
+
+TEST_CASE("a device for another is its maker's, and its owner may remove it") {
+  auto host = host_of_both();
+  for (const auto& owner : {DeviceOwner{.id = 1002}, DeviceOwner{DeviceOwner::Kind::group, 500}}) {
+    const bool is_user = owner.kind == DeviceOwner::Kind::user;
+    auto& device = host.links.emplace_back(tap(4, "vm7", 1001));
+    device.alias = DeviceTag{1001, RequestId({}), std::nullopt, "open", true, owner}.str();
+    device.tun_owner = is_user ? std::optional<uid_t>(1002) : std::nullopt;
+    CHECK((policy::made_for(device) == 1001U && policy::maker_of(device) == 1001U));
+    CHECK((host.devices_of(1001) == 2 && host.devices_of(1002) == 0));
+    for (const uid_t uid : {0U, 1001U, 1002U, 500U})
+      CHECK(policy::may_remove(device, uid) == (uid == 0 || uid == 1001 || (is_user && uid == 1002)));
+    // Its holder gave it away.
+    device.tun_owner = 1003;
+    CHECK(!policy::maker_of(device));
+    CHECK(!policy::may_remove(device, 1003));
+    host.links.pop_back();
+  }
 }

@@ -232,7 +232,7 @@ TEST_CASE(
   rule.name = "r";
   rule.users = {{policy::Everybody{}, std::nullopt}};
   rule.operations = {Operation::open};
-  rule.bridges = std::vector{*DevicePattern::parse("br0")};
+  rule.bridges = std::vector{*policy::DevicePattern::parse("br0")};
   rule.guests = {*IpRange::parse("10.60.0.0/24"), *IpRange::parse("fd00:60::/64")};
   rule.infrastructure = {.dhcp_server = true, .router = true};
   for (const bool on_bridge : {true, false}) {

@@ -67,6 +67,9 @@ TEST_CASE("native: each option says what it says") {
   CHECK(opened("open queues=64").queues == 64);
   CHECK(opened("open vnet-hdr").virtio_headers);
   CHECK(opened("open device=vm7 persist").persistent);
+  CHECK(!opened("open device=vm7 persist").owner);
+  CHECK(opened("open device=vm7 persist owner=0").owner == DeviceOwner{.id = 0});
+  CHECK(opened("open device=vm7 persist owner=:100").owner == DeviceOwner{DeviceOwner::Kind::group, 100});
   CHECK(opened("open sealed").sealed);
   CHECK(opened("open sealed queues=1").sealed);
 
@@ -167,6 +170,11 @@ TEST_CASE("native: what is refused, and in which words") {
 
       {"open isolated", Code::usage, "isolated needs bridge=: it is a bridge that isolates its ports"},
       {"open persist", Code::usage, "persist needs device="},
+      {"open device=vm7 owner=1", Code::usage, "owner= needs persist"},
+      {"open device=vm7 persist owner=1 owner=2", Code::usage, "the option owner is given twice"},
+      {"open device=vm7 persist owner=alice", Code::bad_value, "owner=alice is not the number of a user or a group"},
+      {"open device=vm7 persist owner=4294967295", Code::bad_value, "owner=4294967295 is not the number"},
+      {"open device=vm7 persist owner=:", Code::bad_value, "owner=: is not the number"},
       {"open anti-spoof guest=10.9.0.7", Code::usage, "anti-spoof needs guest-mac="},
       {"open anti-spoof guest-mac=52:54:00:00:00:07", Code::usage, "anti-spoof needs guest="},
       {"open guest-mac=52:54:00:00:00:07", Code::usage, "guest-mac= needs anti-spoof"},
@@ -222,7 +230,7 @@ TEST_CASE("native: what a request's words are, parses as the same request") {
   const std::string lines[] = {
       "open",
       "open device=vm7 address=10.9.0.1/24 address=fd00:9::1/64 guest=10.9.0.7 guest=fd00:9::7 mtu=9000 "
-      "mac=52:54:00:12:34:56 queues=4 vnet-hdr persist",
+      "mac=52:54:00:12:34:56 queues=4 owner=:100 vnet-hdr persist",
       "open guest=10.9.0.7 guest-mac=52:54:00:00:00:07 guest-mac=52:54:00:00:00:08 bridge=br0 isolated sealed "
       "anti-spoof",
       "open netns=3",

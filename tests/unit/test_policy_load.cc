@@ -78,6 +78,8 @@ constexpr std::string_view kFull = R"({
       "vnet_hdr": true,
       "namespaces": true,
       "persistent": true,
+      "owners": ["alice", 7, "*"],
+      "owner_groups": ["umlnet"],
       "isolated": true,
       "sealed": true,
       "anti_spoof": true,
@@ -128,6 +130,8 @@ TEST_CASE("policy: all keys are read") {
   CHECK(full.max_mtu == 65521);
   CHECK(full.max_queues == 64);
   CHECK((full.host_mac && full.vnet_hdr && full.namespaces && full.persistent));
+  REQUIRE((full.owners.size() == 3 && full.owner_groups.size() == 1));
+  CHECK((full.owners[0].id == 1001U && full.owner_groups[0].id == 990U));
   CHECK((full.isolated && full.sealed && full.anti_spoof));
   CHECK(full.infrastructure == Infrastructure{.router = true, .vrrp = true});
 }
@@ -319,6 +323,9 @@ TEST_CASE("policy: a rule's keys with a wrong value") {
       {R"("effect": "deny", "vnet_hdr": true)", "vnet_hdr", "a deny rule is narrowed by lists only"},
       {R"("effect": "deny", "namespaces": true)", "namespaces", "a deny rule is narrowed by lists only"},
       {R"("effect": "deny", "persistent": true)", "persistent", "a deny rule is narrowed by lists only"},
+      {R"("effect": "deny", "owners": [1])", "owners", "a deny rule is narrowed by lists only"},
+      {R"("effect": "deny", "owner_groups": [1])", "owner_groups", "a deny rule is narrowed by lists only"},
+      {R"("owner_groups": ["*"])", "owner_groups", "\"*\" is not a group"},
       {R"("effect": "deny", "isolated": true)", "isolated", "a deny rule is narrowed by lists only"},
       {R"("effect": "deny", "sealed": true)", "sealed", "a deny rule is narrowed by lists only"},
       {R"("effect": "deny", "anti_spoof": true)", "anti_spoof", "a deny rule is narrowed by lists only"},
@@ -332,7 +339,7 @@ TEST_CASE("policy: a rule's keys with a wrong value") {
        "gateways, "
        "guests, bridges, lan, max_devices, max_addresses, max_devices_per_bridge, max_mtu, max_queues, host_mac, "
        "vnet_hdr, namespaces, "
-       "persistent, isolated, sealed, anti_spoof, infrastructure"},
+       "persistent, owners, owner_groups, isolated, sealed, anti_spoof, infrastructure"},
       {R"("Users": [])", "Users", "there is no such key"},
       {R"("$schema": "x")", "$schema", "there is no such key"},
       {R"("": 1)", "", "there is no such key"},

@@ -113,3 +113,20 @@ TEST_CASE("an error says what, the kernel's word for why, and what to do") {
   CHECK(Error{Code::denied, 0, "no", {}}.text() == "no\n");
   CHECK(errno_name(99999) == "errno 99999");
 }
+
+TEST_CASE("a device tag says who else may attach to the device") {
+  for (const auto& owner : {DeviceOwner{.id = 1002}, DeviceOwner{DeviceOwner::Kind::group, 4294967294}}) {
+    DeviceTag tag{1001, RequestId({}), std::nullopt, "open device=vm7 persist", true, owner};
+    CHECK(tag.str().ends_with(" persistent owner=" + owner.str() + " open device=vm7 persist"));
+    const auto read = DeviceTag::parse(tag.str());
+    REQUIRE(read);
+    CHECK(read->owner == owner);
+    CHECK(read->request == tag.request);
+    tag.request = std::string(300, 'x');
+    CHECK(tag.str().size() <= DeviceTag::kMaxSize);
+    CHECK(DeviceTag::parse(tag.str())->owner == owner);
+  }
+  const std::string lead = "uml_net uid=1 id=00000000-0000-4000-8000-000000000000 persistent owner=";
+  for (const auto* rest : {"1002", "x open", " open", ": open", "4294967295 open", ":-1 open", "::1 open"})
+    CHECK_MESSAGE(!DeviceTag::parse(lead + rest), rest);
+}

@@ -15,7 +15,8 @@ struct Describe {
   std::string name(const Device& device) const { return device.ifindex == 0 ? new_tap : device.name; }
 
   Words operator()(const MakeTapDevice& c) const {
-    const auto owner = " for uid " + std::to_string(c.owner);
+    const bool is_group = c.owner.kind == DeviceOwner::Kind::group;
+    const auto owner = (is_group ? " for group " : " for uid ") + std::to_string(c.owner.id);
     const std::string headers = c.virtio_headers ? ", with virtio-net headers" : "";
     const std::string queues = c.queues != 1 ? ", with " + std::to_string(c.queues) + " queues" : "";
     return {new_tap + " made" + owner + headers + queues,

@@ -25,7 +25,7 @@ struct Device {
 };
 
 struct MakeTapDevice {  // gone again with its fds
-  uid_t owner;
+  DeviceOwner owner;
   DeviceTag tag;                              // for the alias; when, is known once it is made
   std::optional<IfName> name = std::nullopt;  // none: the kernel chooses one
   bool virtio_headers = false;                // whether each frame of its fds begins with a virtio-net header

@@ -21,7 +21,7 @@
 namespace umlnet::priv {
 
 struct TapWanted {
-  uid_t owner;
+  DeviceOwner owner;
   std::optional<IfName> name = {};  // none: the kernel chooses one
   TapFrames frames = TapFrames::bare;
   unsigned queues = 1;

@@ -46,15 +46,16 @@ Result<NewTap> KernelEffects::make_tap(const TapWanted& wanted) {
 
 // A device is known by its number from here on. So what rtnetlink says of `name` must be what `tun` says of itself, and
 // what a device is that was made a moment ago.
-Result<rtnetlink::Link> KernelEffects::find_new_tap(int tun, const IfName& name, uid_t owner) {
+Result<rtnetlink::Link> KernelEffects::find_new_tap(int tun, const IfName& name, const DeviceOwner& owner) {
   const std::string doing = "cannot find the new device " + name.str();
   const auto mac = mac_of_tap(tun);
   if (!mac) return std::unexpected(mac.error());
+  const auto uid = owner.kind == DeviceOwner::Kind::user ? std::optional<uid_t>(owner.id) : std::nullopt;
   std::optional<rtnetlink::Link> link;
   const auto read = home_.get(rtnetlink::get_link(home_.next_sequence(), name.str()), doing,
                               [&](const rtnetlink::Message& message) { link = rtnetlink::link_of(message); });
   if (!read) return fail_errno(read.error().code, read.error().errnum, doing, "Try again.");
-  if (!link || link->name != name.str() || !link->tap || link->persistent || link->tun_owner != owner ||
+  if (!link || link->name != name.str() || !link->tap || link->persistent || link->tun_owner != uid ||
       link->mac != *mac || !link->alias.empty() || link->group != 0 || link->up)
     return fail(Code::kernel, doing + ": the device of that name is another", "Try again.");
   return *std::move(link);

@@ -41,7 +41,7 @@ class KernelEffects : public HostEffects {
   Result<void> delete_link(int ifindex) override;
   Result<void> delete_group(std::uint32_t group) override;
 
-  Result<rtnetlink::Link> find_new_tap(int tun, const IfName& name, uid_t owner);
+  Result<rtnetlink::Link> find_new_tap(int tun, const IfName& name, const DeviceOwner& owner);
   Result<void> move(NewTap& tap, const std::optional<IfName>& name);
 
   TunSource tuns_;

@@ -60,8 +60,10 @@ Result<Steps> plan_tap(const std::optional<IfName>& name, const std::optional<Ip
   std::string words(request_name(grant.request()));
   if (gateway) words += " gateway=" + gateway->str();
   Steps plan;
-  plan.changes.push_back(MakeTapDevice{
-      .owner = grant.uid(), .tag = DeviceTag{grant.uid(), id, std::nullopt, words}, .name = name, .relayed = relayed});
+  plan.changes.push_back(MakeTapDevice{.owner = {.id = grant.uid()},
+                                       .tag = DeviceTag{grant.uid(), id, std::nullopt, words},
+                                       .name = name,
+                                       .relayed = relayed});
   if (gateway) plan.changes.push_back(PutHostAddress{Device{}, IpInterface{*gateway, 32}});
   plan.changes.push_back(BringUp{Device{}});
   return plan;
@@ -74,8 +76,8 @@ Result<Steps> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant
   const std::string words = std::string(request_name(grant.request())) + " bridge=" + bridge->name;
   const DeviceTag tag{grant.uid(), id, std::nullopt, words};
   Steps plan;
-  plan.changes.push_back(
-      MakeTapDevice{.owner = grant.uid(), .tag = tag, .virtio_headers = request.virtio_headers, .guard = std::nullopt});
+  plan.changes.push_back(MakeTapDevice{
+      .owner = {.id = grant.uid()}, .tag = tag, .virtio_headers = request.virtio_headers, .guard = std::nullopt});
   // Before it is a port: a bridge takes over the lowest MTU and the lowest MAC address among its ports.
   plan.changes.push_back(SetMtu{Device{}, bridge->mtu});
   plan.changes.push_back(RaiseMac{Device{}});
@@ -189,12 +191,13 @@ Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const 
       if (word.contains('=') == has_value && !word.starts_with("netns=")) words += (words.empty() ? "" : " ") + word;
   DeviceTag tag{grant.uid(), id, std::nullopt, words};
   tag.persistent = request.persistent;
+  tag.owner = request.owner;
 
   const Device device{};
   const auto protocols = policy::granted_protocols(request);
   Steps plan;
   plan.changes.push_back(
-      MakeTapDevice{.owner = grant.uid(),
+      MakeTapDevice{.owner = request.owner.value_or(DeviceOwner{.id = grant.uid()}),
                     .tag = tag,
                     .name = request.device,
                     .virtio_headers = request.virtio_headers,

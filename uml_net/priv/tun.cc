@@ -28,7 +28,8 @@ ifreq request_for(const std::string& name, const TapKind& kind, int more) {
 
 }  // namespace
 
-const std::array<std::uint32_t, 5> kTunRequests = {TUNSETIFF, TUNSETOWNER, TUNSETPERSIST, TUNSETOFFLOAD, SIOCGIFHWADDR};
+const std::array<std::uint32_t, 6> kTunRequests = {TUNSETIFF,     TUNSETOWNER,   TUNSETGROUP,
+                                                   TUNSETPERSIST, TUNSETOFFLOAD, SIOCGIFHWADDR};
 
 bool is_tun_device(int fd) {
   constexpr unsigned kMisc = 10, kTun = 200;  // MISC_MAJOR of linux/major.h, TUN_MINOR of linux/miscdevice.h
@@ -36,11 +37,15 @@ bool is_tun_device(int fd) {
   return look_at_fd(fd, status) && S_ISCHR(status.st_mode) && status.st_rdev == makedev(kMisc, kTun);
 }
 
-Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, const TapKind& kind) {
+Result<IfName> attach_new_tap(int tun, const DeviceOwner& owner, const std::optional<IfName>& name,
+                              const TapKind& kind) {
   ifreq request = request_for(name ? name->str() : "tap%d", kind, IFF_TUN_EXCL);
   if (::ioctl(tun, TUNSETIFF, &request) != 0) return fail_errno(Code::kernel, errno, "cannot make a TAP device");
-  if (::ioctl(tun, TUNSETOWNER, static_cast<unsigned long>(owner)) != 0)
-    return fail_errno(Code::kernel, errno, "cannot make uid " + std::to_string(owner) + " the owner of the TAP device");
+  const bool is_group = owner.kind == DeviceOwner::Kind::group;
+  if (::ioctl(tun, is_group ? TUNSETGROUP : TUNSETOWNER, static_cast<unsigned long>(owner.id)) != 0)
+    return fail_errno(Code::kernel, errno,
+                      std::string("cannot make ") + (is_group ? "group " : "uid ") + std::to_string(owner.id) +
+                          " the owner of the TAP device");
   // A kernel that cannot leave it to others finishes frames itself.
   if (kind.frames == TapFrames::unfinished)
     ::ioctl(tun, TUNSETOFFLOAD, static_cast<unsigned long>(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN));

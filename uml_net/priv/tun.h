@@ -10,11 +10,12 @@
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/ifname.h"
 #include "libumlnet/core/mac_address.h"
+#include "libumlnet/core/request.h"
 
 namespace umlnet::priv {
 
 // Every ioctl that is made here, on an fd of /dev/net/tun: what the seccomp filter lets through.
-extern const std::array<std::uint32_t, 5> kTunRequests;
+extern const std::array<std::uint32_t, 6> kTunRequests;
 
 // Whether `fd` is open on the kernel's TUN driver: the character device 10:200 (Documentation/admin-guide/devices.txt).
 // To be asked before any of the ioctls below, which another driver could answer in its own way. False with errno where
@@ -35,10 +36,11 @@ struct TapKind {
 
 // Makes a TAP device called `name`, or with a name of the kernel's choice ("tap0", ...), and ties it to `tun`, an fd
 // open on /dev/net/tun: IFF_TAP | IFF_NO_PI, but for `bare` frames also IFF_VNET_HDR, with `several_queues` also
-// IFF_MULTI_QUEUE, and `owner` as its TUN owner. The device goes with the last copy of its fds. A name in use is EBUSY,
-// whatever uses it: the call never ties `tun` to a device that is there. Needs CAP_NET_ADMIN in effect, in the user
-// namespace that owns the network namespace `tun` was opened in.
-Result<IfName> attach_new_tap(int tun, uid_t owner, const std::optional<IfName>& name, const TapKind& kind);
+// IFF_MULTI_QUEUE, and `owner` as its TUN owner or group. The device goes with the last copy of its fds. A name in use
+// is EBUSY, whatever uses it: the call never ties `tun` to a device that is there. Needs CAP_NET_ADMIN in effect, in
+// the user namespace that owns the network namespace `tun` was opened in.
+Result<IfName> attach_new_tap(int tun, const DeviceOwner& owner, const std::optional<IfName>& name,
+                              const TapKind& kind);
 
 // Ties `tun` to the device `name` as one queue more. The device was made by attach_new_tap() with `several_queues` and
 // the same kind, in the network namespace that `tun` was opened in. Needs CAP_NET_ADMIN in effect, as above.

@@ -36,7 +36,7 @@ _umlnet_policy() {
 _umlnet() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} subcommand=${COMP_WORDS[1]}
   local run='--gateway --net --address --pcap --as --snaplen --json --quiet --timeout --helper --pump-program --help
-    --device --ip --ip6 --guest --guest-mac --bridge --isolated --mtu --mac --queues --vnet-hdr --netns --persist --sealed
+    --device --ip --ip6 --guest --guest-mac --bridge --isolated --mtu --mac --queues --vnet-hdr --netns --persist --owner --sealed
     --anti-spoof'
   local pump='--address --pcap --snaplen --json --quiet --no-sandbox --timeout --helper --pump-program --help'
   local remove='--quiet --timeout --helper --help'
@@ -68,7 +68,8 @@ _umlnet() {
         case ${COMP_WORDS[at]} in
           --) ((at++)) && break ;;
           --gateway | --net | --address | --pcap | --as | --snaplen | --timeout | --helper | --pump-program | -[gnawst] | \
-            --device | --ip | --ip6 | --guest | --guest-mac | --bridge | --mtu | --mac | --queues | --netns)
+            --device | --ip | --ip6 | --guest | --guest-mac | --bridge | --mtu | --mac | --queues | --netns | \
+            --owner)
             [[ ${COMP_WORDS[at + 1]} == = ]] && ((at++))
             ((at++))
             while [[ ${COMP_WORDS[at + 1]} == [:=] ]]; do ((at += 2)); done
@@ -137,6 +138,7 @@ _umlnet() {
       ;;
     --gateway | --address | --snaplen | --timeout | -[gast] | \
       --device | --ip | --ip6 | --guest | --guest-mac | --mtu | --mac | --queues) ;;
+      --owner) COMPREPLY=($(compgen -u -- "$cur")) ;;
     *)
       if [[ $subcommand == pump && ($cur == : || $prev == :) ]]; then
         # The path of stream:PATH and the like.

@@ -48,6 +48,7 @@ complete -c umlnet -n '__umlnet_subcommand run' -x -l queues -d 'how many queues
 complete -c umlnet -n '__umlnet_subcommand run' -l vnet-hdr -d 'a virtio-net header before each frame'
 complete -c umlnet -n '__umlnet_subcommand run' -r -F -l netns -d 'network namespace'
 complete -c umlnet -n '__umlnet_subcommand run' -l persist -d 'it stays until it is removed'
+complete -c umlnet -n '__umlnet_subcommand run' -x -l owner -a '(__fish_complete_users)' -d 'who may attach to it by its name'
 complete -c umlnet -n '__umlnet_subcommand run' -l sealed -d 'a socket in place of the TAP'
 complete -c umlnet -n '__umlnet_subcommand run' -l anti-spoof -d 'no frame of the guest has another source'
 complete -c umlnet -n '__umlnet_subcommand run' -a '(__fish_complete_subcommand --fcs-skip=2)'

@@ -276,9 +276,12 @@ typedef struct umlnet_device_request {
   /* MAC addresses of the guest's besides `guest_mac`, as of guests within the guest: a list as above, of 8 with
    * `guest_mac`; NULL: none. */
   const char* const* guest_macs;
+  /* Who may attach to it by its name: a uid ("1001"), or a gid behind a colon (":1001"). NULL: the caller's uid. Needs
+   * `persistent`. */
+  const char* owner;
 } umlnet_device_request;
 #define UMLNET_DEVICE_REQUEST_INIT \
-  {sizeof(umlnet_device_request), NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, 0, 0, -1, 0, 0, 0, NULL}
+  {sizeof(umlnet_device_request), NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, 0, 0, -1, 0, 0, 0, NULL, NULL}
 
 /* An address of the guest's, and the host's devices on which it was published: a list that ends in NULL. Fixed for the
  * life of ABI 1. */

@@ -337,6 +337,7 @@ struct DeviceRequest {
   bool sealed = false;
   bool anti_spoof = false;
   std::vector<std::string> guest_macs; /* besides guest_mac */
+  std::string owner;                   /* "1001", or ":1001" for a group */
 };
 
 /* umlnet_device: a TAP device as uml_net has made it, and its descriptors. */
@@ -415,6 +416,7 @@ class Device {
     c_request.sealed = request.sealed;
     c_request.anti_spoof = request.anti_spoof;
     c_request.guest_macs = guest_macs.data();
+    c_request.owner = detail::c_string_or_null(request.owner);
     notes.during([&](umlnet_error* error) {
       umlnet_device* device = nullptr;
       const umlnet_code code = function(&c_request, &device, error);
