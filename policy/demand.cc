@@ -2,6 +2,10 @@
 
 namespace umlnet::policy {
 
+unsigned address_count(const IpRange& guest) {
+  return std::holds_alternative<Ipv4>(guest.first()) && guest.length() > 0 ? 1U << (32 - guest.length()) : 1;
+}
+
 Demand demand_of(const Request& request) {
   struct Visitor {
     Demand operator()(const MakeTap&) const { return {.devices = 1}; }
@@ -11,9 +15,10 @@ Demand demand_of(const Request& request) {
     Demand operator()(const DeleteAddress&) const { return {}; }
     Demand operator()(const OpenInterface& open) const {
       // On a bridge the guest's addresses take no route.
-      return {.devices = 1,
-              .addresses = open.bridge ? 0 : static_cast<unsigned>(open.guests.size()),
-              .bridge = open.bridge};
+      unsigned addresses = 0;
+      if (!open.bridge)
+        for (const auto& guest : open.guests) addresses += address_count(guest);
+      return {.devices = 1, .addresses = addresses, .bridge = open.bridge};
     }
     Demand operator()(const RemoveInterface&) const { return {}; }
     Demand operator()(const OpenSession&) const { return {}; }

@@ -6,15 +6,15 @@ namespace umlnet::policy {
 
 GuestProtocols granted_protocols(const OpenInterface& request) {
   const auto is_ipv6 = [](const IpAddress& address) { return std::holds_alternative<Ipv6>(address); };
-  const bool ipv6 = request.bridge || std::ranges::any_of(request.guests, is_ipv6) ||
+  const bool ipv6 = request.bridge || std::ranges::any_of(request.guests, is_ipv6, &IpRange::first) ||
                     std::ranges::any_of(request.addresses, is_ipv6, &IpInterface::address);
   return ipv6 ? GuestProtocols::ipv4_and_ipv6 : GuestProtocols::ipv4;
 }
 
 Result<GuestSources> guest_sources(const OpenInterface& request, const Grant& grant, const HostState& host) {
-  GuestSources sources{.macs = request.guest_macs, .addresses = {}, .infrastructure = grant.infrastructure()};
+  GuestSources sources{
+      .macs = request.guest_macs, .addresses = request.guests, .infrastructure = grant.infrastructure()};
   sources.protocols = granted_protocols(request);
-  for (const auto& guest : request.guests) sources.addresses.push_back(IpRange::just(guest));
   const auto* bridge = request.bridge ? host.link(request.bridge->str()) : nullptr;
   if (bridge == nullptr) {
     // Its only neighbour is the host, which is not to be configured.

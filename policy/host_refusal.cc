@@ -27,14 +27,19 @@ std::optional<Error> takes_metadata(const std::string& what, const IpRange& rang
                "Choose a link-local address outside of 169.254.169.0/24 and 169.254.170.0/24."};
 }
 
-std::optional<Error> not_for_a_guest(const IpAddress& address, int ifindex, uid_t uid, const HostState& host) {
-  if (const auto why = special_purpose(address))
-    return Error{Code::denied, 0, to_string(address) + " cannot be a guest's address: " + std::string(*why),
+std::optional<Error> not_for_a_guest(const IpRange& guest, int ifindex, uid_t uid, const HostState& host) {
+  const auto bounds = guest.ipv4_bounds();
+  auto why = special_purpose(guest.first());
+  if (!why && bounds) why = special_purpose(bounds->second);
+  if (why)
+    return Error{Code::denied, 0, guest.compact() + " cannot be a guest's address: " + std::string(*why),
                  std::string(kChooseGuest)};
-  if (auto refusal = takes_metadata(to_string(address), IpRange::just(address))) return refusal;
-  if (const auto use = host.address_in_use(address, ifindex, uid))
-    return Error{Code::conflict, 0, to_string(address) + " is " + *use, std::string(kChooseGuest)};
-  return std::nullopt;
+  if (auto refusal = takes_metadata(guest.compact(), guest)) return refusal;
+  const auto use =
+      guest.is_one_address() ? host.address_in_use(guest.first(), ifindex, uid) : host.guest_network_in_use(guest, uid);
+  if (!use) return std::nullopt;
+  return Error{Code::conflict, 0, guest.compact() + (guest.is_one_address() ? " is " : " ") + *use,
+               std::string(kChooseGuest)};
 }
 
 // The name of a new device. Scripts, hooks and log files of the host get to see it.
@@ -106,8 +111,9 @@ struct Refusal {
 
   Answer operator()(const AddAddress& add) const {
     if (auto refusal = not_the_callers(add.device, caller, host)) return refusal;
-    return caller.uid != 0 ? not_for_a_guest(add.address, host.link(add.device.str())->ifindex, caller.uid, host)
-                           : std::nullopt;
+    return caller.uid != 0
+               ? not_for_a_guest(IpRange::just(add.address), host.link(add.device.str())->ifindex, caller.uid, host)
+               : std::nullopt;
   }
 
   Answer operator()(const DeleteAddress& del) const { return not_the_callers(del.device, caller, host); }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <ranges>
 
+#include "policy/demand.h"
+
 namespace umlnet::policy {
 
 using rtnetlink::Ipv6ProxyEntry;
@@ -10,6 +12,9 @@ using rtnetlink::Ipv6Route;
 using rtnetlink::Link;
 using rtnetlink::ProxyEntry;
 using rtnetlink::Route;
+
+IpRange network_of(const Route& route) { return IpRange::network_of(route.destination, route.mask.length()); }
+IpRange network_of(const Ipv6Route& route) { return IpRange::network_of(route.destination, route.prefix_length); }
 
 namespace {
 
@@ -22,10 +27,9 @@ std::string name_of(const HostState& host, int ifindex) {
   return device != nullptr ? device->name : "another device";
 }
 
+using policy::network_of;
 IpRange network_of(const rtnetlink::Address& own) { return IpRange::network_of(own.address, own.mask.length()); }
 IpRange network_of(const rtnetlink::Ipv6Address& own) { return IpRange::network_of(own.address, own.prefix_length); }
-IpRange network_of(const Route& route) { return IpRange::network_of(route.destination, route.mask.length()); }
-IpRange network_of(const Ipv6Route& route) { return IpRange::network_of(route.destination, route.prefix_length); }
 
 // Whether `address` is in a network that is on a device of another user, or is routed to one. What the guests there
 // receive would go to somebody else.
@@ -118,10 +122,13 @@ unsigned HostState::addresses_of(uid_t uid) const {
   for (const auto& link : links)
     if (made_for(link) == uid) own.push_back(link.ifindex);
   std::ranges::sort(own);
-  const auto is_of = [&](const auto& route) {
-    return is_ours(route) && std::ranges::binary_search(own, route.ifindex);
+  unsigned count = 0;
+  const auto add = [&](const auto& route) {
+    if (is_ours(route) && std::ranges::binary_search(own, route.ifindex)) count += address_count(network_of(route));
   };
-  return static_cast<unsigned>(std::ranges::count_if(routes, is_of) + std::ranges::count_if(ipv6_routes, is_of));
+  std::ranges::for_each(routes, add);
+  std::ranges::for_each(ipv6_routes, add);
+  return count;
 }
 
 const Route* HostState::guest_route(Ipv4 address) const {
@@ -136,6 +143,57 @@ const Ipv6Route* HostState::guest_route(const Ipv6& address) const {
     return is_ours(route) && route.destination == address && route.prefix_length == 128;
   });
   return it != ipv6_routes.end() ? &*it : nullptr;
+}
+
+namespace {
+
+template <class Route>
+const Route* most_special(const std::vector<Route>& routes, const auto& address) {
+  const Route* found = nullptr;
+  for (const auto& route : routes)
+    if (route.protocol == rtnetlink::kProtocol && network_of(route).contains(address) &&
+        (found == nullptr || network_of(route).length() > network_of(*found).length()))
+      found = &route;
+  return found;
+}
+
+}  // namespace
+
+const Route* HostState::route_to_guest(Ipv4 address) const { return most_special(routes, address); }
+const Ipv6Route* HostState::route_to_guest(const Ipv6& address) const { return most_special(ipv6_routes, address); }
+
+std::optional<std::string> HostState::guest_network_in_use(const IpRange& network, uid_t uid) const {
+  using Use = std::optional<std::string>;
+  const auto on = [&](int ifindex) { return " on " + name_of(*this, ifindex); };
+  for (const auto& own : addresses) {
+    const bool has_broadcast = own.mask.length() < 31;
+    if (network.contains(own.address)) return "holds the host's own address" + on(own.ifindex);
+    if ((own.broadcast && network.contains(*own.broadcast)) ||
+        (has_broadcast &&
+         (network.contains(own.mask.broadcast_of(own.address)) || network.contains(own.mask.network_of(own.address)))))
+      return "holds the broadcast or network address of " + name_of(*this, own.ifindex);
+  }
+  for (const auto& own : ipv6_addresses)
+    if (network.contains(own.address) ||
+        (has_router_anycast(own.prefix_length) && network.contains(network_of(own).first())))
+      return "holds the host's own address, or that of all routers," + on(own.ifindex);
+  const auto first_in = [&](const auto& of_family) -> Use {
+    for (const auto& route : of_family) {
+      if (route.gateway && network.contains(*route.gateway)) return "holds the host's gateway" + on(route.ifindex);
+      const auto taken = network_of(route);
+      const bool is_guests = route.protocol == rtnetlink::kProtocol || is_of_another(route.ifindex, uid);
+      if (taken.length() != 0 && (network.covers(taken) || (is_guests && taken.covers(network))))
+        return is_guests ? "overlaps what is routed to another device"
+                         : "holds " + taken.str() + ", which is routed to " + name_of(*this, route.ifindex);
+    }
+    return std::nullopt;
+  };
+  if (auto use = first_in(routes)) return use;
+  if (auto use = first_in(ipv6_routes)) return use;
+  const auto is_inside = [&](const IpAddress& address) { return network.contains(address); };
+  if (std::ranges::any_of(local_addresses, is_inside)) return "holds an address that the host takes for its own";
+  if (std::ranges::any_of(neighbours, is_inside)) return "holds the address of a machine or container in reach";
+  return std::nullopt;
 }
 
 bool HostState::has_guest_route(const IpAddress& address) const {
@@ -193,10 +251,22 @@ bool HostState::is_of_another(int ifindex, uid_t uid) const {
   return maker && *maker != uid;
 }
 
+constexpr unsigned kMostLookedUp = 32;  // addresses of a guest's network, one by one
+
 std::vector<IpAddress> guests_of(const Request& request) {
   if (const auto* add = std::get_if<AddAddress>(&request)) return {add->address};
   const auto* open = std::get_if<OpenInterface>(&request);
-  return open != nullptr && !open->bridge ? open->guests : std::vector<IpAddress>{};
+  std::vector<IpAddress> guests;
+  if (open == nullptr || open->bridge) return guests;
+  for (const auto& guest : open->guests) {
+    const auto bounds = guest.ipv4_bounds();
+    if (bounds && address_count(guest) <= kMostLookedUp)
+      for (auto value = bounds->first.value(); value != bounds->second.value() + 1; ++value)
+        guests.emplace_back(Ipv4(value));
+    else
+      guests.push_back(guest.first());
+  }
+  return guests;
 }
 
 std::vector<int> on_link_devices(const HostState& host, const IpAddress& address) {
@@ -241,11 +311,11 @@ bool is_abandoned(const Link& link) {
 }
 
 bool is_stale(const HostState& host, const ProxyEntry& entry) {
-  return rtnetlink::is_our_protocol(entry.protocol) && host.guest_route(entry.address) == nullptr;
+  return rtnetlink::is_our_protocol(entry.protocol) && host.route_to_guest(entry.address) == nullptr;
 }
 
 bool is_stale(const HostState& host, const Ipv6ProxyEntry& entry) {
-  return rtnetlink::is_our_protocol(entry.protocol) && host.guest_route(entry.address) == nullptr;
+  return rtnetlink::is_our_protocol(entry.protocol) && host.route_to_guest(entry.address) == nullptr;
 }
 
 bool lacks_forwarding(const HostState& host, const Link& lan) {

@@ -53,11 +53,19 @@ struct HostState {
   const rtnetlink::Route* guest_route(Ipv4 address) const;
   const rtnetlink::Ipv6Route* guest_route(const Ipv6& address) const;
   bool has_guest_route(const IpAddress& address) const;
+  // Of this toolkit's routes the most special one that leads to the address: that one, or one to a guest's network.
+  const rtnetlink::Route* route_to_guest(Ipv4 address) const;
+  const rtnetlink::Ipv6Route* route_to_guest(const Ipv6& address) const;
 
   // Why no guest of `uid`, who is not root, may take `address` for a device with index `ifindex`: it is the host's own,
   // a gateway's, a broadcast or network address, routed elsewhere, or in a network of another user's device. In words
   // that go on from "10.0.0.1 is ...".
   std::optional<std::string> address_in_use(const IpAddress& address, int ifindex, uid_t uid) const;
+
+  // Why no guest of `uid`, who is not root, may have all of `network`, which is more than one address: something in it
+  // is the host's own, a gateway's, a broadcast address or routed elsewhere, or it is in a network of another guest. It
+  // may be part of a network that the host has on a LAN. In words that go on from "10.0.0.0/29 ...".
+  std::optional<std::string> guest_network_in_use(const IpRange& network, uid_t uid) const;
 
   // Why the host's side of a device of `uid` can have no `address` in a network of more than one address: the network
   // would be reached through that device then, and part of it is reached elsewhere, or an address in it is on or routed
@@ -73,12 +81,16 @@ struct HostState {
   bool is_of_another(int ifindex, uid_t uid) const;
 };
 
-// The guest addresses that a request wants for a device of which the host knows the way to.
+// The guest addresses that a request wants for a device of which the host knows the way to: all of a network of up to 32
+// IPv4 addresses, of a larger one and of IPv6 the first.
 std::vector<IpAddress> guests_of(const Request& request);
 
 // Where a neighbour could have the address: the devices, other than those of guests, to which a route leads without a
 // gateway.
 std::vector<int> on_link_devices(const HostState& host, const IpAddress& address);
+// What a route leads to.
+IpRange network_of(const rtnetlink::Route& route);
+IpRange network_of(const rtnetlink::Ipv6Route& route);
 
 // For whom this toolkit made the device, if it did: by its alias alone.
 std::optional<uid_t> made_for(const rtnetlink::Link& link);

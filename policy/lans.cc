@@ -30,16 +30,12 @@ std::vector<const Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask n
   return lans;
 }
 
-std::vector<const Link*> lans_for(const HostState& host, const IpAddress& guest) {
+std::vector<const Link*> lans_for(const HostState& host, const IpRange& guest) {
   std::vector<const Link*> lans;
   for (const auto& route : host.routes)
-    if (is_lan_route(route, route.mask.length()) &&
-        IpRange::network_of(route.destination, route.mask.length()).contains(guest))
-      take(host, route.ifindex, lans);
+    if (is_lan_route(route, route.mask.length()) && network_of(route).covers(guest)) take(host, route.ifindex, lans);
   for (const auto& route : host.ipv6_routes)
-    if (is_lan_route(route, route.prefix_length) &&
-        IpRange::network_of(route.destination, route.prefix_length).contains(guest))
-      take(host, route.ifindex, lans);
+    if (is_lan_route(route, route.prefix_length) && network_of(route).covers(guest)) take(host, route.ifindex, lans);
   return lans;
 }
 

@@ -14,7 +14,7 @@ namespace umlnet::policy {
 std::vector<const rtnetlink::Link*> lans_of(const HostState& host, Ipv4 address, Ipv4Mask netmask);
 
 // The same for a caller who names no netmask: the devices with a route, in the main table and not the default one, to a
-// network that holds the guest's address.
-std::vector<const rtnetlink::Link*> lans_for(const HostState& host, const IpAddress& guest);
+// network that holds the guest's address, or all of its network.
+std::vector<const rtnetlink::Link*> lans_for(const HostState& host, const IpRange& guest);
 
 }  // namespace umlnet::policy

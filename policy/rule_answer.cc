@@ -30,12 +30,8 @@ bool is_in(const IfName& name, const std::vector<DevicePattern>& patterns, const
   return match_any(patterns, name.str()) || (device != nullptr && match_any(patterns, *device));
 }
 
-bool is_in(const IpAddress& address, const std::vector<IpRange>& ranges) {
-  return std::ranges::any_of(ranges, [&](const IpRange& range) { return range.contains(address); });
-}
-
-bool meets(const IpInterface& address, const std::vector<IpRange>& ranges) {
-  return std::ranges::any_of(ranges, [&](const IpRange& range) { return range.overlaps(address.network()); });
+bool meets(const IpRange& network, const std::vector<IpRange>& ranges) {
+  return std::ranges::any_of(ranges, [&](const IpRange& range) { return range.overlaps(network); });
 }
 
 std::string listed(const auto& items) {
@@ -50,7 +46,7 @@ struct Named {
   bool is_new_device = false;
   std::vector<IpInterface> addresses = {};  // the host's
   std::string_view address_word = "gateway";
-  std::vector<IpAddress> guests = {};
+  std::vector<IpRange> guests = {};
   std::optional<IfName> bridge = {};
 };
 
@@ -67,8 +63,12 @@ Named named_in(const Request& request) {
       return {.device = ethertap.device, .is_new_device = true, .addresses = one_address(ethertap.gateway)};
     }
     Named operator()(const MakeBridgedTap& bridged) const { return {.is_new_device = true, .bridge = bridged.bridge}; }
-    Named operator()(const AddAddress& add) const { return {.device = add.device, .guests = {add.address}}; }
-    Named operator()(const DeleteAddress& del) const { return {.device = del.device, .guests = {del.address}}; }
+    Named operator()(const AddAddress& add) const {
+      return {.device = add.device, .guests = {IpRange::just(add.address)}};
+    }
+    Named operator()(const DeleteAddress& del) const {
+      return {.device = del.device, .guests = {IpRange::just(del.address)}};
+    }
     Named operator()(const OpenInterface& open) const {
       return {.device = open.device,
               .is_new_device = true,
@@ -89,15 +89,15 @@ std::string text_of(const IpInterface& address, const Named& named) {
   return named.address_word == "gateway" ? to_string(address.address) : address.str();
 }
 
-std::vector<std::string> texts_of(const std::vector<IpAddress>& addresses) {
+std::vector<std::string> texts_of(const std::vector<IpRange>& guests) {
   std::vector<std::string> texts;
-  texts.reserve(addresses.size());
-  for (const auto& address : addresses) texts.push_back(to_string(address));
+  texts.reserve(guests.size());
+  for (const auto& guest : guests) texts.push_back(guest.compact());
   return texts;
 }
 
 // The devices on which a guest's address of the request would be published if policy let it.
-std::vector<const rtnetlink::Link*> lans_in(const Request& request, const IpAddress& guest, const HostState& host) {
+std::vector<const rtnetlink::Link*> lans_in(const Request& request, const IpRange& guest, const HostState& host) {
   const auto of_change = [&](const auto& change) { return lans_of(host, change.address, change.netmask); };
   if (const auto* add = std::get_if<AddAddress>(&request)) return of_change(*add);
   if (const auto* del = std::get_if<DeleteAddress>(&request)) return of_change(*del);
@@ -126,7 +126,7 @@ std::optional<std::string> why_no_match(const Rule& rule, const Request& request
       return "bridge " + named.bridge->str() + " is not in " + listed(*rule.bridges);
   }
   if ((rule.guests || rule.lan) && named.guests.empty()) return "it denies guest addresses, and the request names none";
-  if (rule.guests && std::ranges::none_of(named.guests, [&](const auto& guest) { return is_in(guest, *rule.guests); }))
+  if (rule.guests && std::ranges::none_of(named.guests, [&](const auto& guest) { return meets(guest, *rule.guests); }))
     return none_in("guest address", texts_of(named.guests), listed(*rule.guests));
   if (rule.devices) {
     if (!named.device && !named.is_new_device) return "it denies names of devices, and the request names none";
@@ -137,7 +137,8 @@ std::optional<std::string> why_no_match(const Rule& rule, const Request& request
   }
   if (rule.gateways) {
     if (named.addresses.empty()) return "it denies gateways, and the request names none";
-    if (std::ranges::none_of(named.addresses, [&](const auto& address) { return meets(address, *rule.gateways); })) {
+    if (std::ranges::none_of(named.addresses,
+                             [&](const auto& address) { return meets(address.network(), *rule.gateways); })) {
       std::vector<std::string> texts;
       texts.reserve(named.addresses.size());
       for (const auto& address : named.addresses) texts.push_back(text_of(address, named));
@@ -146,7 +147,7 @@ std::optional<std::string> why_no_match(const Rule& rule, const Request& request
   }
   if (rule.lan) {
     const auto is_denied = [&](const auto* lan) { return match_any(*rule.lan, *lan); };
-    if (std::ranges::none_of(named.guests, [&](const IpAddress& guest) {
+    if (std::ranges::none_of(named.guests, [&](const IpRange& guest) {
           return std::ranges::any_of(lans_in(request, guest, host), is_denied);
         }))
       return none_in("guest address", texts_of(named.guests), "the LAN of " + listed(*rule.lan));
@@ -192,8 +193,7 @@ std::optional<RuleAnswer> miss_among_names(const Rule& rule, const Named& named,
     if (auto miss = miss_of(named.address_word, text_of(address, named), address.network(), rule.gateways, "gateways"))
       return miss;
   for (const auto& guest : named.guests)
-    if (auto miss = miss_of("guest address", to_string(guest), IpRange::just(guest), rule.guests, "guests"))
-      return miss;
+    if (auto miss = miss_of("guest address", guest.compact(), guest, rule.guests, "guests")) return miss;
   if (named.bridge && (!rule.bridges || !is_in(*named.bridge, *rule.bridges, host)))
     return not_in("bridge", named.bridge->str(), rule.bridges, "bridges");
   return std::nullopt;

@@ -7,7 +7,7 @@ namespace umlnet::policy {
 void forget_device(HostState& host, int ifindex) {
   const auto is_on_it = [&](const auto& record) { return record.ifindex == ifindex; };
   const auto is_its_guests = [&](const auto& entry) {
-    const auto* route = host.guest_route(entry.address);
+    const auto* route = host.route_to_guest(entry.address);
     return rtnetlink::is_our_protocol(entry.protocol) && route != nullptr && route->ifindex == ifindex;
   };
   std::erase_if(host.proxy_entries, is_its_guests);

@@ -58,7 +58,7 @@ void name_address(Json& json, const IfName& device, Ipv4 address, Ipv4Mask netma
 void name_options(Json& json, const OpenInterface& open) {
   if (open.device) json["device"] = open.device->str();
   for (const auto& address : open.addresses) json["addresses"].push_back(address.str());
-  for (const auto& guest : open.guests) json["guests"].push_back(to_string(guest));
+  for (const auto& guest : open.guests) json["guests"].push_back(guest.compact());
   if (open.guest_macs.size() == 1) json["guest_mac"] = open.guest_macs.front().str();
   if (open.guest_macs.size() > 1)
     for (const auto& mac : open.guest_macs) json["guest_macs"].push_back(mac.str());

@@ -29,9 +29,11 @@ void tell(Json& json, const OpenInterface& open, const priv::Outcome& outcome) {
   for (const auto& guest : open.guests) {
     Json published = Json::array();
     for (const auto& change : outcome.changes)
-      if (const auto* publish = std::get_if<priv::Publish>(&change); publish != nullptr && publish->address == guest)
+      if (const auto* publish = std::get_if<priv::Publish>(&change);
+          publish != nullptr && guest.contains(publish->address) &&
+          std::ranges::find(published, Json(publish->lan.name)) == published.end())
         published.push_back(publish->lan.name);
-    json["guests"].push_back({{"address", to_string(guest)}, {"published", std::move(published)}});
+    json["guests"].push_back({{"address", guest.compact()}, {"published", std::move(published)}});
   }
   if (open.bridge) json["bridge"] = open.bridge->str();
   if (open.isolated) json["isolated"] = true;

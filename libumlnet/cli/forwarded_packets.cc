@@ -146,7 +146,7 @@ Finding examine_forwarding(const Examination& examination) {
       return problem("guests are published in the LAN of " + name + ", and forwarding was turned off there",
                      turn_on(name));
   for (const auto& entry : host->proxy_entries) {
-    const auto* route = rtnetlink::is_our_protocol(entry.protocol) ? host->guest_route(entry.address) : nullptr;
+    const auto* route = rtnetlink::is_our_protocol(entry.protocol) ? host->route_to_guest(entry.address) : nullptr;
     const auto* device = route != nullptr ? host->link(route->ifindex) : nullptr;
     if (device != nullptr && !device->ipv4.forwarding)
       return problem("a guest is published, and forwarding was turned off on its device " + device->name,

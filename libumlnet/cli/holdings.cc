@@ -15,13 +15,13 @@ using rtnetlink::Link;
 
 constexpr const char* kCollect = "uml_net gc";
 
-// Addresses of both families as texts.
+// Of both families.
 struct Published {
-  std::string address;
+  IpAddress address;
   int lan;
 };
 struct Routed {
-  std::string address;
+  IpRange network;
   int device;
 };
 
@@ -33,28 +33,28 @@ std::string name_of(const policy::HostState& state, int ifindex) {
 // In the order of the addresses' numbers.
 std::vector<Routed> guest_routes(const policy::HostState& state) {
   std::vector<Routed> routes;
-  const auto add = [&](const auto& route, unsigned length, unsigned whole_address) {
-    if (route.protocol != rtnetlink::kProtocol) return;
-    routes.push_back(
-        {route.destination.str() + (length == whole_address ? "" : "/" + std::to_string(length)), route.ifindex});
+  const auto add = [&](const auto& route, unsigned length) {
+    if (route.protocol == rtnetlink::kProtocol)
+      routes.push_back({IpRange::network_of(route.destination, length), route.ifindex});
   };
   auto ipv4 = state.routes;
   auto ipv6 = state.ipv6_routes;
   std::ranges::sort(ipv4, {}, &rtnetlink::Route::destination);
   std::ranges::sort(ipv6, {}, &rtnetlink::Ipv6Route::destination);
-  for (const auto& route : ipv4) add(route, route.mask.length(), 32);
-  for (const auto& route : ipv6) add(route, route.prefix_length, 128);
+  for (const auto& route : ipv4) add(route, route.mask.length());
+  for (const auto& route : ipv6) add(route, route.prefix_length);
   return routes;
 }
 
 std::vector<Published> published_addresses(const policy::HostState& state) {
   std::vector<Published> entries;
   const auto add = [&](const auto& entry) {
-    if (rtnetlink::is_our_protocol(entry.protocol)) entries.push_back({entry.address.str(), entry.ifindex});
+    if (rtnetlink::is_our_protocol(entry.protocol)) entries.push_back({entry.address, entry.ifindex});
   };
   std::ranges::for_each(state.proxy_entries, add);
   std::ranges::for_each(state.ipv6_proxy_entries, add);
-  std::ranges::sort(entries, {}, [](const Published& entry) { return std::tie(entry.lan, entry.address); });
+  std::ranges::sort(entries, {},
+                    [](const Published& entry) { return std::tuple(entry.lan, to_string(entry.address)); });
   return entries;
 }
 
@@ -138,11 +138,12 @@ Holdings put_together(const policy::HostState& state, const std::vector<TapHolde
     if (link.master != 0) lans.insert(link.master);
     for (const auto& route : routes) {
       if (route.device != link.ifindex) continue;
-      Holdings::Guest guest{.address = route.address, .lans = {}};
+      Holdings::Guest guest{.address = route.network.compact(), .lans = {}};
       for (const auto& entry : published) {
         // On another TAP it is published for the guest there, as on a LAN.
-        if (entry.address != route.address) continue;
-        guest.lans.push_back(name_of(state, entry.lan));
+        if (!route.network.contains(entry.address)) continue;
+        if (auto lan = name_of(state, entry.lan); std::ranges::find(guest.lans, lan) == guest.lans.end())
+          guest.lans.push_back(std::move(lan));
         lans.insert(entry.lan);
       }
       device.guests.push_back(std::move(guest));
@@ -159,14 +160,15 @@ Holdings put_together(const policy::HostState& state, const std::vector<TapHolde
   for (const auto& route : routes)
     if (!ours.contains(route.device)) {
       const std::string device = name_of(state, route.device);
-      holdings.leftovers.push_back({"route to " + route.address + " on " + device, device + " is no device of uml_net",
-                                    "as root: ip route delete " + route.address + " dev " + device + " proto " +
-                                        std::to_string(rtnetlink::kProtocol)});
+      holdings.leftovers.push_back({"route to " + route.network.compact() + " on " + device,
+                                    device + " is no device of uml_net",
+                                    "as root: ip route delete " + route.network.compact() + " dev " + device +
+                                        " proto " + std::to_string(rtnetlink::kProtocol)});
     }
   for (const auto& entry : published)
-    if (std::ranges::find(routes, entry.address, &Routed::address) == routes.end())
+    if (std::ranges::none_of(routes, [&](const Routed& route) { return route.network.contains(entry.address); }))
       holdings.leftovers.push_back(
-          {entry.address + " published on " + name_of(state, entry.lan), "its guest is gone", kCollect});
+          {to_string(entry.address) + " published on " + name_of(state, entry.lan), "its guest is gone", kCollect});
   return holdings;
 }
 

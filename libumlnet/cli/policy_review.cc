@@ -33,6 +33,7 @@ class Review {
       look_at_reach(rule, i);
       if (rule.effect == Effect::deny) continue;
       look_at_options(rule);
+      look_at_owners(rule);
       look_at_ranges(rule, "gateways", rule.gateways);
       look_at_ranges(rule, "guests", rule.guests);
       if (host_ != nullptr) look_at_host(rule);
@@ -128,7 +129,8 @@ class Review {
                                                 {"host_mac", rule.host_mac},
                                                 {"vnet_hdr", rule.vnet_hdr},
                                                 {"namespaces", rule.namespaces},
-                                                {"persistent", rule.persistent}};
+                                                {"persistent", rule.persistent},
+                                                {"infrastructure", rule.infrastructure != Infrastructure{}}};
     const bool opens = rule.operations && rule.operations->contains(Operation::open);
     for (const auto& [key, is_set] : set) {
       const std::string_view name = key;
@@ -143,6 +145,15 @@ class Review {
       warn("no-effect", rule, "isolated", {}, "it has no effect: the rule lists no bridges");
     if (rule.max_devices_per_bridge && (!rule.bridges || rule.bridges->empty()))
       warn("no-effect", rule, "max_devices_per_bridge", {}, "it has no effect: the rule lists no bridges");
+  }
+
+  // A device for another is persistent.
+  void look_at_owners(const Rule& rule) {
+    if (rule.persistent) return;
+    if (!rule.owners.empty())
+      warn("no-effect", rule, "owners", {}, "it has no effect: the rule does not set persistent");
+    if (!rule.owner_groups.empty())
+      warn("no-effect", rule, "owner_groups", {}, "it has no effect: the rule does not set persistent");
   }
 
   void look_at_ranges(const Rule& rule, const char* key, const std::optional<std::vector<IpRange>>& ranges) {

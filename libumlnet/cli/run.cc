@@ -85,8 +85,9 @@ Likewise, of a TAP device that uml_net makes:
       --device NAME          its name; else the kernel chooses
       --ip ADDR[/LEN]        an address of the host's on it. May be given again
       --ip6 ADDR[/LEN]       likewise, of IPv6
-      --guest ADDR           an address of the guest's, IPv4 or IPv6: routed to it,
-                             and published where policy says. May be given again
+      --guest ADDR[/LEN]     an address of the guest's, or a network behind it, IPv4
+                             or IPv6: routed to it, and published where policy
+                             says. May be given again
       --queues N             with N queues, and so many descriptors: {fds}
       --vnet-hdr             with a virtio-net header before each frame
       --bridge NAME          as a port of that bridge

@@ -45,7 +45,7 @@ struct umlnet_device {
       : fds(std::move(opened.fds)),
         made(std::move(opened.made)),
         addresses(texts_of(made.addresses, [](const auto& address) { return address.str(); })),
-        guest_addresses(texts_of(made.guests, [](const auto& guest) { return to_string(guest.address); })),
+        guest_addresses(texts_of(made.guests, [](const auto& guest) { return guest.address.compact(); })),
         notes(made.notes) {
     for (const auto& guest : made.guests) published.emplace_back(guest.published);
     for (std::size_t i = 0; i < made.guests.size(); ++i)

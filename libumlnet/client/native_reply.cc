@@ -122,7 +122,7 @@ std::optional<NativeDevice::Guest> as_guest(const JsonValue& value) {
   const auto* object = std::get_if<JsonObject>(&value.data);
   if (object == nullptr) return std::nullopt;
   Reader reader(*object);
-  const auto address = reader.value("address", "IP address", parse_ip_address);
+  const auto address = reader.value("address", "IP address or network", IpRange::parse);
   auto published = reader.list<std::string>("published", kMaxPublished, "device name", as_device_name);
   if (reader.error()) return std::nullopt;
   return NativeDevice::Guest{*address, std::move(published)};
@@ -227,7 +227,7 @@ std::string in_words(const NativeDevice& made) {
   text += "\n";
   for (const auto& guest : made.guests) {
     if (made.bridge) continue;  // nothing was done for it, but in the filter against spoofing
-    text += to_string(guest.address) + " routed to " + name;
+    text += guest.address.compact() + " routed to " + name;
     for (std::size_t i = 0; i < guest.published.size(); ++i)
       text += (i == 0 ? ", published on " : ", ") + guest.published[i];
     text += "\n";

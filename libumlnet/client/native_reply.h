@@ -21,7 +21,7 @@ inline constexpr std::size_t kMaxNativeReply = 65'536;  // bytes
 // The device that `open` has made. Texts are of printable ASCII.
 struct NativeDevice {
   struct Guest {
-    IpAddress address;
+    IpRange address;                     // or network
     std::vector<std::string> published;  // the host's devices on which it is published
   };
 

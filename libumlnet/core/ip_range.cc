@@ -95,6 +95,10 @@ std::optional<std::pair<Ipv4, Ipv4>> IpRange::ipv4_bounds() const {
   return std::pair(*network, Ipv4Mask(length_).broadcast_of(*network));
 }
 
+std::string IpRange::compact() const {
+  return is_one_address() ? std::visit([](const auto& first) { return first.str(); }, network_) : str();
+}
+
 std::string IpRange::str() const {
   return std::visit([](const auto& network) { return network.str(); }, network_) + "/" + std::to_string(length_);
 }

@@ -38,6 +38,8 @@ class IpRange {
   // The first and the last address; nothing for IPv6.
   std::optional<std::pair<Ipv4, Ipv4>> ipv4_bounds() const;
   std::string str() const;
+  // Without the length where it is just one address.
+  std::string compact() const;
 
   bool operator==(const IpRange&) const = default;
 

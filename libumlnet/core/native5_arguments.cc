@@ -91,14 +91,14 @@ Result<void> read_number(Result<unsigned> number, auto& place) {
   return {};
 }
 
-IpAddress address_in(const IpAddress& address) { return address; }
-IpAddress address_in(const IpInterface& address) { return address.address; }
+bool clash(const IpInterface& one, const IpInterface& other) { return one.address == other.address; }
+bool clash(const IpRange& one, const IpRange& other) { return one.overlaps(other); }
 
 template <class Item>
 Result<void> read_one_more(std::string_view option, std::string_view value, std::optional<Item> item,
                            std::vector<Item>& place, std::string advice) {
   if (!item) return bad_value(option, value, "an IP address", std::move(advice));
-  if (std::ranges::any_of(place, [&](const Item& other) { return address_in(other) == address_in(*item); }))
+  if (std::ranges::any_of(place, [&](const Item& other) { return clash(other, *item); }))
     return fail(Code::usage, std::string(option) + "=" + escaped(value, 50) + ": the address is given twice");
   if (place.size() == kMaxAddresses)
     return fail(Code::usage, "there are more than " + std::to_string(kMaxAddresses) + " options " +
@@ -118,8 +118,13 @@ constexpr std::pair<std::string_view, Read> kValues[] = {
      }},
     {"guest",
      [](auto option, auto value, const Reader& r) {
-       return read_one_more(option, value, parse_ip_address(value), r.request.guests,
-                            "Write one address, as in 10.50.0.7 or fd00:99::7.");
+       auto guest = IpRange::parse(value);
+       const bool is_v4 = guest && std::holds_alternative<Ipv4>(guest->first());
+       if (guest && guest->length() < (is_v4 ? kMinGuestLength : kMinIpv6GuestLength)) guest.reset();
+       return read_one_more(
+           option, value, guest, r.request.guests,
+           "Write an address, as in 10.50.0.7 or fd00:99::7, or a network behind the guest without bits "
+           "to the right of its prefix, as in 10.50.7.64/29 or fd00:99:7::/48.");
      }},
     {"guest-mac",
      [](auto option, auto value, const Reader& r) { return read_guest_mac(option, value, r.request.guest_macs); }},
@@ -223,12 +228,13 @@ Result<void> check(const OpenInterface& request) {
   if (request.persistent && request.netns)
     return excludes("persist", "netns=", "the namespace's owner can make a persistent device there without uml_net");
   for (const auto& guest : request.guests)
-    if (std::ranges::find(request.addresses, guest, &IpInterface::address) != request.addresses.end())
-      return fail(Code::usage, to_string(guest) + " is asked for as the host's address and as the guest's",
-                  "Give each its own.");
+    for (const auto& address : request.addresses)
+      if (guest.contains(address.address))
+        return fail(Code::usage, to_string(address.address) + " is asked for as the host's address and as the guest's",
+                    "Give each its own.");
   const auto is_v6 = [](const IpAddress& address) { return std::holds_alternative<Ipv6>(address); };
   const bool has_v6 = std::ranges::any_of(request.addresses, is_v6, &IpInterface::address) ||
-                      std::ranges::any_of(request.guests, is_v6);
+                      std::ranges::any_of(request.guests, is_v6, &IpRange::first);
   if (has_v6 && request.mtu && *request.mtu < kMinIpv6Mtu)
     return fail(Code::bad_value, "mtu=" + std::to_string(*request.mtu) + " is too small for IPv6",
                 "IPv6 needs an MTU of 1280 at least.");
@@ -303,7 +309,7 @@ std::vector<std::string> words_of(const OpenInterface& request) {
   };
   if (request.device) put("device", request.device->str());
   for (const auto& address : request.addresses) put("address", address.str());
-  for (const auto& guest : request.guests) put("guest", to_string(guest));
+  for (const auto& guest : request.guests) put("guest", guest.compact());
   for (const auto& mac : request.guest_macs) put("guest-mac", mac.str());
   if (request.bridge) put("bridge", request.bridge->str());
   if (request.mtu) put("mtu", std::to_string(*request.mtu));

@@ -69,7 +69,8 @@ struct DeviceOwner {
 struct OpenInterface {
   std::optional<IfName> device = {};        // none: the kernel chooses the name
   std::vector<IpInterface> addresses = {};  // of the host, on the device
-  std::vector<IpAddress> guests = {};       // routed to the device and published, but where it is on a bridge
+  // Addresses, and networks behind a guest that is a router: routed to the device and published, but on a bridge.
+  std::vector<IpRange> guests = {};
   std::vector<MacAddress> guest_macs = {};  // several: a guest with guests of its own
   std::optional<IfName> bridge = {};
   bool isolated = false;                  // the bridge passes no frame between this port and other isolated ones

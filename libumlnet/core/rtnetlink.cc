@@ -72,18 +72,24 @@ Bytes set_ipv4_setting(std::uint32_t sequence, int ifindex, std::uint16_t which,
       .done();
 }
 
-Bytes host_route(std::uint16_t type, std::uint16_t flags, std::uint32_t sequence, int ifindex, Ipv4 address) {
+Bytes route_message(std::uint16_t type, std::uint16_t flags, std::uint32_t sequence, int ifindex,
+                    const IpRange& network, const std::optional<IpAddress>& via) {
+  const bool is_v4 = std::holds_alternative<Ipv4>(network.first());
   rtmsg body{};
-  body.rtm_family = AF_INET;
-  body.rtm_dst_len = 32;
+  body.rtm_family = is_v4 ? AF_INET : AF_INET6;
+  body.rtm_dst_len = static_cast<std::uint8_t>(network.length());
   body.rtm_table = RT_TABLE_MAIN;
   body.rtm_protocol = kProtocol;
-  body.rtm_scope = RT_SCOPE_LINK;
+  body.rtm_scope = is_v4 && !via ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   body.rtm_type = RTN_UNICAST;
-  return Builder(type, static_cast<std::uint16_t>(NLM_F_ACK | flags), sequence, body)
-      .attribute(RTA_DST, address)
-      .attribute(RTA_OIF, std::uint32_t(ifindex))
-      .done();
+  if (via) body.rtm_flags = RTNH_F_ONLINK;
+  Builder message(type, static_cast<std::uint16_t>(NLM_F_ACK | flags), sequence, body);
+  const auto add = [&](std::uint16_t kind, const IpAddress& address) {
+    std::visit([&](const auto& of_family) { message.attribute(kind, of_family); }, address);
+  };
+  add(RTA_DST, network.first());
+  if (via) add(RTA_GATEWAY, *via);
+  return message.attribute(RTA_OIF, std::uint32_t(ifindex)).done();
 }
 
 Bytes get_settings_of(std::uint32_t sequence, std::uint8_t family, int which) {
@@ -209,12 +215,12 @@ Bytes add_address(std::uint32_t sequence, int ifindex, Ipv4 address, Ipv4Mask ma
       .done();
 }
 
-Bytes add_host_route(std::uint32_t sequence, int ifindex, Ipv4 address) {
-  return host_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sequence, ifindex, address);
+Bytes add_route(std::uint32_t sequence, int ifindex, const IpRange& network, const std::optional<IpAddress>& via) {
+  return route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sequence, ifindex, network, via);
 }
 
-Bytes delete_host_route(std::uint32_t sequence, int ifindex, Ipv4 address) {
-  return host_route(RTM_DELROUTE, 0, sequence, ifindex, address);
+Bytes delete_route(std::uint32_t sequence, int ifindex, const IpRange& network, const std::optional<IpAddress>& via) {
+  return route_message(RTM_DELROUTE, 0, sequence, ifindex, network, via);
 }
 
 Bytes add_proxy_entry(std::uint32_t sequence, int ifindex, Ipv4 address, std::uint8_t protocol) {

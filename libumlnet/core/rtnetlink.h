@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "libumlnet/core/ip_address.h"
+#include "libumlnet/core/ip_range.h"
 #include "libumlnet/core/ipv4.h"
 #include "libumlnet/core/mac_address.h"
 
@@ -125,9 +127,14 @@ Bytes set_forwarding(std::uint32_t sequence, int ifindex, bool on);  // net.ipv4
 Bytes set_proxy_arp(std::uint32_t sequence, int ifindex, bool on);   // net.ipv4.conf.DEV.proxy_arp
 // Where `mask` is shorter than /32, the kernel routes the network to the device as soon as that is up.
 Bytes add_address(std::uint32_t sequence, int ifindex, Ipv4 address, Ipv4Mask mask = Ipv4Mask());
-// Fails with EEXIST where the main table has a route to that very address, whatever its device.
-Bytes add_host_route(std::uint32_t sequence, int ifindex, Ipv4 address);
-Bytes delete_host_route(std::uint32_t sequence, int ifindex, Ipv4 address);
+// Of either family, by kProtocol, in the main table: to addresses on the link or, with `via`, which the host takes to
+// be on the link, to those that are reached through it. For IPv6 with the kernel's metric for routes of user space,
+// 1024. Fails with EEXIST where the table has a route to that very network, whatever its device; for IPv6, one of that
+// metric.
+Bytes add_route(std::uint32_t sequence, int ifindex, const IpRange& network, const std::optional<IpAddress>& via = {});
+// Only a route by kProtocol that was added likewise; any other is passed over, and then this fails with ESRCH.
+Bytes delete_route(std::uint32_t sequence, int ifindex, const IpRange& network,
+                   const std::optional<IpAddress>& via = {});
 Bytes add_proxy_entry(std::uint32_t sequence, int ifindex, Ipv4 address, std::uint8_t protocol);
 Bytes delete_proxy_entry(std::uint32_t sequence, int ifindex, Ipv4 address);
 

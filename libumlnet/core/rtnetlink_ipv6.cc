@@ -13,20 +13,6 @@ namespace {
 
 constexpr unsigned kWholeAddress = 128;
 
-Bytes host_route(std::uint16_t type, std::uint16_t flags, std::uint32_t sequence, int ifindex, const Ipv6& address) {
-  rtmsg body{};
-  body.rtm_family = AF_INET6;
-  body.rtm_dst_len = kWholeAddress;
-  body.rtm_table = RT_TABLE_MAIN;
-  body.rtm_protocol = kProtocol;
-  body.rtm_scope = RT_SCOPE_UNIVERSE;
-  body.rtm_type = RTN_UNICAST;
-  return Builder(type, static_cast<std::uint16_t>(NLM_F_ACK | flags), sequence, body)
-      .attribute(RTA_DST, address)
-      .attribute(RTA_OIF, std::uint32_t(ifindex))
-      .done();
-}
-
 ndmsg proxy_body(int ifindex) {
   ndmsg body{};
   body.ndm_family = AF_INET6;
@@ -66,14 +52,6 @@ Bytes add_ipv6_address(std::uint32_t sequence, int ifindex, const Ipv6& address,
       .attribute(IFA_LOCAL, address)
       .attribute(IFA_FLAGS, flags)
       .done();
-}
-
-Bytes add_ipv6_host_route(std::uint32_t sequence, int ifindex, const Ipv6& address) {
-  return host_route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sequence, ifindex, address);
-}
-
-Bytes delete_ipv6_host_route(std::uint32_t sequence, int ifindex, const Ipv6& address) {
-  return host_route(RTM_DELROUTE, 0, sequence, ifindex, address);
 }
 
 Bytes add_ipv6_proxy_entry(std::uint32_t sequence, int ifindex, const Ipv6& address, std::uint8_t protocol) {

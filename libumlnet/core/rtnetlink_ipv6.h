@@ -33,11 +33,6 @@ Bytes dump_ipv6_proxy_entries(std::uint32_t sequence);
 // Where `prefix_length` is below 128, the kernel routes the network to the device. Fails with EACCES where IPv6 is
 // disabled on the device.
 Bytes add_ipv6_address(std::uint32_t sequence, int ifindex, const Ipv6& address, unsigned prefix_length);
-// ADDRESS/128 by kProtocol, with the kernel's metric for routes of user space, 1024. Fails with EEXIST where the main
-// table has a route of that metric to that very address, whatever its device.
-Bytes add_ipv6_host_route(std::uint32_t sequence, int ifindex, const Ipv6& address);
-// Only a route by kProtocol; any other is passed over, and then this fails with ESRCH.
-Bytes delete_ipv6_host_route(std::uint32_t sequence, int ifindex, const Ipv6& address);
 // The device answers neighbour solicitations for the address where its settings let it (Ipv6Settings).
 Bytes add_ipv6_proxy_entry(std::uint32_t sequence, int ifindex, const Ipv6& address, std::uint8_t protocol);
 Bytes delete_ipv6_proxy_entry(std::uint32_t sequence, int ifindex, const Ipv6& address);

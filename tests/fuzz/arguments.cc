@@ -96,7 +96,7 @@ struct Granted {
   void operator()(const OpenInterface& r) const {
     REQUIRE_THAT(!r.device || r.device->str().starts_with("tap"));
     for (const auto& address : r.addresses) REQUIRE_THAT(IpRange::parse("10.99.0.0/16")->covers(address.network()));
-    for (const auto& guest : r.guests) REQUIRE_THAT(in("10.50.0.0/24", std::get<Ipv4>(guest)));
+    for (const auto& guest : r.guests) REQUIRE_THAT(IpRange::parse("10.50.0.0/24")->covers(guest));
     REQUIRE_THAT(!r.bridge || r.bridge->str() == "br0");
     REQUIRE_THAT(r.queues <= 2 && r.mtu.value_or(0) <= 9000);
     REQUIRE_THAT(r.anti_spoof && !r.virtio_headers && !r.netns && !r.persistent && !r.mac);

@@ -28,6 +28,7 @@ void require_record(std::string_view record) {
     REQUIRE_THAT(open->addresses.size() <= native5::kMaxAddresses && open->guests.size() <= native5::kMaxAddresses);
     REQUIRE_THAT(!open->mtu || (*open->mtu >= native5::kMinMtu && *open->mtu <= native5::kMaxMtu));
     REQUIRE_THAT(!open->netns || *open->netns >= 0);
+    REQUIRE_THAT(open->guest_macs.size() <= kMaxGuestMacs && (!open->owner || open->persistent));
     REQUIRE_THAT(!open->anti_spoof || (!open->guest_macs.empty() && !open->guests.empty()));
     words = native5::words_of(*open);
   } else {

@@ -24,6 +24,7 @@ ARGUMENTS = [words(line) for line in (
     "5 open device=tap7 address=10.99.0.20/32 guest=10.50.0.7 guest-mac=52:54:00:12:34:56 anti-spoof queues=2 mtu=9000",
     "5 open bridge=br0 isolated guest=10.50.0.7 guest-mac=52:54:00:12:34:56 anti-spoof sealed", "5 open bridge=br1 vnet-hdr",
     "5 open address=fd00:99::1/64 guest=fd00:99::7 mac=52:54:00:12:34:57 netns=5", "5 open device=tap7 persist",
+    "5 open device=tap7 persist owner=:100 guest=10.50.0.7 guest=10.50.0.64/29 guest=fd00:51::/48",
     "--use-vnet --fd=5 --br=br0", "--br=br1 --fd=2", "--fd=7 --fd=8 --br=br0 --br=br1", "--help", "gc", "gc now", "3 tuntap up",
     "4294967300 tuntap up", "-1", "4abc", "")]
 
@@ -177,7 +178,7 @@ SEEDS: dict[str, list[bytes]] = {
 WORDS: dict[str, list[str]] = {
     "arguments": ["4", "tuntap", "up", "add", "del", "ethertap", "gc", "--fd=", "--br=", "--use-vnet", "--help", "tap0", "br0",
                   "5", "open", "remove", "session", "device=", "address=", "guest=", "guest-mac=", "bridge=", "isolated", "mtu=",
-                  "mac=", "queues=", "vnet-hdr", "netns=", "persist", "sealed", "anti-spoof", "fd00:99::7", "52:54:00:12:34:56",
+                  "mac=", "queues=", "vnet-hdr", "netns=", "persist", "owner=", "sealed", "anti-spoof", "fd00:99::7", "52:54:00:12:34:56",
                   "10.99.0.254", "10.50.0.7", "255.255.255.0", "\0"],
     "audit": ["time", "event", "stage", "result", "intent", "caller", "request", "untrusted", "decision", "session", "suppressed",
               "accept", "reject", "exit", "alert", "duration_us", "\\u001b", "\\\\x00"],
@@ -186,7 +187,8 @@ WORDS: dict[str, list[str]] = {
                "removed", "session", "code", "errno", "advice", "true"],
     "policy": ["version", "rules", "name", "effect", "allow", "deny", "users", "groups", "operations", "devices", "gateways", "guests",
                "bridges", "lan", "max_mtu", "max_queues", "host_mac", "vnet_hdr", "namespaces", "persistent", "isolated", "sealed",
-               "anti_spoof", "max_devices", "max_addresses", "audit", "journald", "comment", "$schema", "tuntap", "ethertap",
+               "anti_spoof", "infrastructure", "dhcp-server", "owners", "owner_groups", "max_devices_per_bridge", "max_devices",
+               "max_addresses", "audit", "journald", "comment", "$schema", "tuntap", "ethertap",
                "address", "bridge", "open", "fd00::/8", "10.99.0.0/16", "\\u0000", "#passwd\n"],
     "setup_strings": ["tuntap", "ethertap", ",", "tap0", "fe:fd:0:0:0:1", "10.0.0.254"],
 }

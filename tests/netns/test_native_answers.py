@@ -56,6 +56,15 @@ class OneCall(FakeCase):
                                        "guest=10.50.0.7", "guest=fd00:50::7", "guest-mac=52:54:00:12:34:56", "mtu=1400",
                                        "mac=02:00:00:00:00:07", "queues=2", "anti-spoof"]])
 
+    def test_what_a_later_header_asks_for(self) -> None:
+        helper = self.helper([{**MADE, "guests": [{"address": "10.51.7.0/24", "published": ["eth0"]}]}, 1])
+        with Device(helper=helper, guests=["10.50.0.7", "10.51.7.0/24"], guest_mac="52:54:00:12:34:56", anti_spoof=1,
+                    guest_macs=["52:54:00:12:34:57", "52:54:00:12:34:58"], device="tap7", persistent=1, owner=":100") as device:
+            self.assertEqual(device.guests, {"10.51.7.0/24": ["eth0"]})
+        self.assertEqual(self.asked, [["5", "open", "device=tap7", "guest=10.50.0.7", "guest=10.51.7.0/24",
+                                       "guest-mac=52:54:00:12:34:56", "guest-mac=52:54:00:12:34:57", "guest-mac=52:54:00:12:34:58",
+                                       "owner=:100", "persist", "anti-spoof"]])
+
     def test_descriptors_that_are_taken_are_the_callers(self) -> None:
         with Device(helper=self.helper([FULL, 2]), queues=2) as device:
             mine = device.take(1)

@@ -52,7 +52,13 @@ class Asked(CliCase):
                 (["--bridge", "br0", "--isolated"], {}, ["bridge=br0", "isolated"]),
                 (["--mtu", "9000", "--mac", "2:0:0:0:0:1"], {}, ["mtu=9000", "mac=02:00:00:00:00:01"]),
                 (["--persist", "--device", "tap7"], {}, ["device=tap7", "persist"]),
+                (["--persist", "--device", "tap7", "--owner", "nobody"], {}, ["device=tap7", "owner=65534", "persist"]),
+                (["--persist", "--device", "tap7", "--owner", ":nogroup"], {}, ["device=tap7", "owner=:65534", "persist"]),
+                (["--persist", "--device", "tap7", "--owner", ":7"], {}, ["device=tap7", "owner=:7", "persist"]),
+                (["--guest", "10.51.7.0/24", "--guest", "fd00:7::/48"], {}, ["guest=10.51.7.0/24", "guest=fd00:7::/48"]),
                 (["--sealed"], {"sealed": True}, ["sealed"]),
+                (["--anti-spoof", "--guest-mac", "52:54:0:0:0:1", "--guest-mac", "52:54:0:0:0:2", "--guest", "10.0.0.1"], {},
+                 ["guest=10.0.0.1", "guest-mac=52:54:00:00:00:01", "guest-mac=52:54:00:00:00:02", "anti-spoof"]),
                 (["--anti-spoof", "--guest-mac", "52:54:0:0:0:1", "--guest", "10.0.0.1"], {},
                  ["guest=10.0.0.1", "guest-mac=52:54:00:00:00:01", "anti-spoof"])):
             with self.subTest(words=words):
@@ -63,6 +69,10 @@ class Asked(CliCase):
         for words in (["--netns", "/proc/self/ns/net"], ["--netns", str(os.getpid())]):
             self.assertEqual(self.asks(*words, answer={"netns": True}), asked)
         self.refused(66, "cannot open the network namespace nowhere", "--netns", "nowhere", "true")
+
+    def test_an_owner_that_is_none(self) -> None:
+        for owner, words in (("no-such-user", "there is no such user; for a group, write :GROUP"), (":no-such-group", "no such group")):
+            self.refused(67, words, "--owner", owner, "true")
 
     def test_gateway_address_and_the_setup_string_mean_the_same(self) -> None:
         asked = ["address=10.99.0.254/32", "guest=10.99.0.1", "vnet-hdr"]

@@ -169,7 +169,7 @@ TEST_CASE("audit lines: the native protocol's requests in words") {
   CHECK(words("open", OpenInterface{}) == "open (rule guests)");
   CHECK(words("open", OpenInterface{.device = IfName::parse("vm7"),
                                     .addresses = {*IpInterface::parse("10.9.0.1/24")},
-                                    .guests = {*parse_ip_address("10.9.0.7"), *parse_ip_address("fd00:9::7")},
+                                    .guests = {*IpRange::parse("10.9.0.7"), *IpRange::parse("fd00:9::7")},
                                     .mtu = 9000,
                                     .mac = MacAddress::parse("fe:54:0:0:0:7"),
                                     .queues = 4,
@@ -177,7 +177,7 @@ TEST_CASE("audit lines: the native protocol's requests in words") {
                                     .persistent = true}) ==
         "open vm7, address 10.9.0.1/24, guests 10.9.0.7 fd00:9::7, MTU 9000, MAC fe:54:00:00:00:07, 4 queues, "
         "virtio-net headers, persistent (rule guests)");
-  CHECK(words("open", OpenInterface{.guests = {*parse_ip_address("10.9.0.7")},
+  CHECK(words("open", OpenInterface{.guests = {*IpRange::parse("10.9.0.7")},
                                     .guest_macs = {*MacAddress::parse("52:54:0:0:0:7")},
                                     .bridge = IfName::parse("br0"),
                                     .isolated = true,

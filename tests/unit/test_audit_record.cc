@@ -83,7 +83,7 @@ TEST_CASE("audit: the native protocol's requests name what was asked for, and no
   CHECK(request("open", OpenInterface{}) == head);
   OpenInterface all{.device = IfName::parse("vm7"),
                     .addresses = {*IpInterface::parse("10.9.0.1/24"), *IpInterface::parse("fd00:9::1/64")},
-                    .guests = {*parse_ip_address("10.9.0.7"), *parse_ip_address("fd00:9::7")},
+                    .guests = {*IpRange::parse("10.9.0.7"), *IpRange::parse("fd00:9::7")},
                     .guest_macs = {*MacAddress::parse("52:54:0:0:0:7")},
                     .bridge = IfName::parse("br0"),
                     .isolated = true,
@@ -122,7 +122,7 @@ TEST_CASE("audit: the native protocol's requests name what was asked for, and no
   for (int i = 0; i < 14; ++i) {
     const auto last = "fd00:1234:5678:9abc:def0:1234:5678:90" + std::to_string(10 + i);
     all.addresses.push_back(*IpInterface::parse(last + "/128"));
-    all.guests.push_back(*parse_ip_address(last));
+    all.guests.push_back(*IpRange::parse(last));
   }
   native.changes.assign(100, std::string(300, '\xff'));
   native.untrusted.assign(64, std::string(300, '\xff'));

@@ -6,6 +6,7 @@
 #include "fake_host.h"
 #include "libumlnet/core/native5_arguments.h"
 #include "policy/decide.h"
+#include "policy/demand.h"
 #include "policy/load.h"
 
 using namespace umlnet;
@@ -548,7 +549,7 @@ TEST_CASE("lans_for: the devices with a route to a network that holds the guest'
   host.ipv6_routes.push_back({ip6("fd00::"), 16, 8, std::nullopt, 2});
   const auto names = [&](const char* address) {
     std::string text;
-    for (const auto* link : policy::lans_for(host, *parse_ip_address(address))) text += link->name + " ";
+    for (const auto* link : policy::lans_for(host, *IpRange::parse(address))) text += link->name + " ";
     return text;
   };
   CHECK(names("10.50.0.7") == "eth0 eth1 ");
@@ -622,4 +623,80 @@ TEST_CASE("a device for another is its maker's, and its owner may remove it") {
     CHECK(!policy::may_remove(device, 1003));
     host.links.pop_back();
   }
+}
+
+TEST_CASE("a network behind a guest: what it may hold, and what may hold it") {
+  auto host = host_of_both();
+  host.links.push_back(tap(4, "tap1", 1002));
+  host.routes.push_back(guest_route("10.51.5.7", 4));
+  host.routes.push_back(route("10.51.6.64", 29, 4, rtnetlink::kProtocol));
+  host.routes.push_back(route("10.51.8.0", 29, 3, rtnetlink::kProtocol));
+  host.routes.push_back(route("10.60.0.0", 17, 2));
+  host.ipv6_routes.push_back({ip6("fd00:51:6::"), 48, 4, std::nullopt, rtnetlink::kProtocol});
+  const auto policy = rule(R"("guests": ["0.0.0.0/0", "169.254.0.0/16", "::/0"], "max_addresses": 65536)");
+  const auto answer = [&](const std::string& network) -> std::string {
+    const auto decision = decide(policy, caller(1001), asked("open guest=" + network), host);
+    return decision ? "" : decision.error().error.what;
+  };
+  for (const auto* fine : {"10.50.0.64/29", "10.50.0.64/26", "10.51.5.0/30", "10.51.6.72/29", "10.60.7.0/24",
+                           "fd00:50::8:0/112", "fd00:51:7::/48", "169.254.1.0/24"})
+    CHECK_MESSAGE(answer(fine) == "", fine);
+  struct Row {
+    std::string network, why;
+  };
+  for (const auto& [network, why] :
+       std::vector<Row>{{"10.50.0.0/30", "holds the host's own address on eth0"},
+                        {"10.50.0.0/24", "holds the host's own address on eth0"},
+                        {"10.50.0.0/17", "holds the host's own address on eth0"},
+                        {"10.50.0.248/29", "holds the broadcast or network address of eth0"},
+                        {"10.50.0.252/31", ""},
+                        {"10.50.0.254/31", "holds the broadcast or network address of eth0"},
+                        {"10.51.5.0/29", "overlaps what is routed to another device"},
+                        {"10.51.6.64/29", "overlaps what is routed to another device"},
+                        {"10.51.6.68/30", "overlaps what is routed to another device"},
+                        {"10.51.6.0/24", "overlaps what is routed to another device"},
+                        {"10.51.8.0/30", "overlaps what is routed to another device"},
+                        {"10.60.0.0/17", "holds 10.60.0.0/17, which is routed to eth0"},
+                        {"fd00:50::/64", "holds the host's own address, or that of all routers, on eth0"},
+                        {"fd00:50::/120", "holds the host's own address, or that of all routers, on eth0"},
+                        {"fd00:51:6:7::/64", "overlaps what is routed to another device"},
+                        {"fd00:51::/32", "overlaps what is routed to another device"},
+                        {"fd00:50::fe/127", "holds the host's gateway on eth0"}}) {
+    CAPTURE(network);
+    CHECK(answer(network) == (why.empty() ? "" : network + " " + why));
+    CHECK(decide({}, caller(0), asked("open guest=" + network), host));
+  }
+  for (const auto& [network, why] : std::vector<Row>{{"127.0.0.0/24", "loopback"},
+                                                     {"fe80::/16", "link-local"},
+                                                     {"ff00::/16", "multicast"},
+                                                     {"169.254.168.0/22", "metadata"},
+                                                     {"169.254.128.0/17", "metadata"}})
+    CHECK_MESSAGE(answer(network).contains(why), answer(network));
+}
+
+TEST_CASE("a network behind a guest counts for its addresses, and a rule grants all of it or nothing") {
+  CHECK((policy::address_count(*IpRange::parse("10.0.0.0/29")) == 8 &&
+         policy::address_count(*IpRange::parse("10.0.0.1")) == 1));
+  CHECK((policy::address_count(*IpRange::parse("10.0.0.0/8")) == 1U << 24 &&
+         policy::address_count(*IpRange::parse("fd00::/48")) == 1));
+  auto host = host_of_both();
+  check(
+      {{R"("guests": ["10.51.0.0/28"], "max_addresses": 8)", "open guest=10.51.0.8/29", ""},
+       {R"("guests": ["10.51.0.0/28"], "max_addresses": 7)", "open guest=10.51.0.8/29",
+        "max_addresses 7: 0 in use, and the request asks for 8"},
+       {R"("guests": ["10.51.0.0/28"])", "open guest=10.51.0.0/27", "guest address 10.51.0.0/27: not in 10.51.0.0/28"},
+       {R"("guests": ["10.51.0.0/29", "10.51.0.8/29"])", "open guest=10.51.0.0/28",
+        "guest address 10.51.0.0/28: not in 10.51.0.0/29, 10.51.0.8/29"}},
+      host);
+  host.routes.push_back(route("10.51.0.0", 29, 3, rtnetlink::kProtocol));
+  host.ipv6_routes.push_back({ip6("fd00:51::"), 48, 3, std::nullopt, rtnetlink::kProtocol});
+  CHECK(host.addresses_of(1001) == 9);
+  // The route to an address within is another one, and what is published of the network is no garbage.
+  CHECK(host.guest_route(ip("10.51.0.0")) == nullptr);
+  CHECK(host.route_to_guest(ip("10.51.0.7")) == &host.routes.back());
+  CHECK(host.route_to_guest(ip6("fd00:51::7")) == &host.ipv6_routes.back());
+  host.proxy_entries = {{2, ip("10.51.0.7"), rtnetlink::kProtocol}};
+  CHECK(!policy::has_garbage(host));
+  host.proxy_entries = {{2, ip("10.51.0.8"), rtnetlink::kProtocol}};
+  CHECK(policy::has_garbage(host));
 }

@@ -56,8 +56,12 @@ class FakeEffects : public priv::HostEffects {
     CHECK(!program.empty());
     return say("classifier", i, "");
   }
-  Result<void> add_route(int i, const IpAddress& a) override { return put(true, "route " + at(i, a)); }
-  Result<void> delete_route(int i, const IpAddress& a) override { return put(false, "route " + at(i, a)); }
+  Result<void> add_route(int i, const IpRange& n, const std::optional<IpAddress>&) override {
+    return put(true, "route " + at(i, n.first()) + (n.is_one_address() ? "" : "/" + std::to_string(n.length())));
+  }
+  Result<void> delete_route(int i, const IpRange& n, const std::optional<IpAddress>&) override {
+    return put(false, "route " + at(i, n.first()) + (n.is_one_address() ? "" : "/" + std::to_string(n.length())));
+  }
   Result<void> publish(int i, const IpAddress& a, std::uint8_t protocol) override {
     return put(true, "proxy " + at(i, a) + (protocol == rtnetlink::kProtocolForwarding ? " marked" : ""));
   }
@@ -110,7 +114,7 @@ OpenInterface everything() {
   OpenInterface request;
   request.device = IfName::parse("vm0");
   request.addresses = {*IpInterface::parse("10.99.0.254/24"), *IpInterface::parse("fd00:99::1/64")};
-  request.guests = {ip("10.50.0.7"), *Ipv6::parse("fd00:77::7")};
+  request.guests = {*IpRange::parse("10.50.0.7"), *IpRange::parse("fd00:77::7")};
   request.guest_macs = {*MacAddress::parse("52:54:00:aa:bb:cc")};
   request.mtu = 1400;
   request.mac = MacAddress::parse("52:54:00:11:22:33");
@@ -175,13 +179,13 @@ TEST_CASE("execute: what the host takes from a guest is what the request granted
   const auto anti_spoof = [](OpenInterface& request) {
     request.anti_spoof = true;
     request.guest_macs = {*MacAddress::parse("52:54:00:aa:bb:cc")};
-    request.guests = {ip("10.60.0.7")};
+    request.guests = {*IpRange::parse("10.60.0.7")};
   };
   const Steps ipv4 = {"no link-local address 9 ", "guard 9 IPv4"};
   CHECK(opened([](OpenInterface&) {}) == ipv4);
-  CHECK(opened([](OpenInterface& request) { request.guests = {ip("10.60.0.7")}; }) == ipv4);
+  CHECK(opened([](OpenInterface& request) { request.guests = {*IpRange::parse("10.60.0.7")}; }) == ipv4);
   CHECK(opened([](OpenInterface& request) { request.persistent = true; }) == ipv4);
-  CHECK(opened([](OpenInterface& request) { request.guests = {*Ipv6::parse("fd00:77::7")}; }) ==
+  CHECK(opened([](OpenInterface& request) { request.guests = {*IpRange::parse("fd00:77::7")}; }) ==
         Steps{"guard 9 IPv4 and IPv6"});
   CHECK(opened(ipv6_address) == Steps{"guard 9 IPv4 and IPv6", "address 9 fd00:99::1/64"});
   CHECK(opened(anti_spoof) == Steps{"no link-local address 9 ", "classifier 9 "});
@@ -201,7 +205,7 @@ TEST_CASE("execute: no plan makes a device without a guard but for a bridge or f
   auto both = on_bridge;
   both.anti_spoof = true;
   both.guest_macs = {*MacAddress::parse("52:54:00:aa:bb:cc")};
-  both.guests = {ip("10.60.0.7")};
+  both.guests = {*IpRange::parse("10.60.0.7")};
   for (const Request& request : std::vector<Request>{MakeTap{}, MakeTap{ip("10.99.0.254")}, bridged("br0"),
                                                      OpenEthertap{.device = *IfName::parse("uml1"), .gateway = {}},
                                                      OpenInterface{}, everything(), lasting(), on_bridge, both}) {
@@ -226,7 +230,7 @@ TEST_CASE(
   host.ipv6_routes = {{*Ipv6::parse("fd00:70::"), 64, 7, gateway, 2}, {Ipv6(), 0, 7, gateway, 2}};
   OpenInterface request;
   request.guest_macs = {*MacAddress::parse("52:54:00:aa:bb:cc"), *MacAddress::parse("52:54:00:aa:bb:cd")};
-  request.guests = {ip("10.60.0.7"), *Ipv6::parse("fd00:60::7")};
+  request.guests = {*IpRange::parse("10.60.0.7"), *IpRange::parse("fd00:60::7")};
   request.anti_spoof = true;
   policy::Rule rule;
   rule.name = "r";
@@ -258,6 +262,30 @@ TEST_CASE(
   const auto plan = priv::make_plan(*grant, RequestId({}), host);
   REQUIRE(!plan);
   CHECK(plan.error().what == "the bridge br0 has too many link-local addresses to filter");
+}
+
+TEST_CASE("plan: a network is routed by way of its guest, and a small one is published address by address") {
+  auto host = small_host();
+  OpenInterface request;
+  request.guests = {*IpRange::parse("10.50.0.64/29"), *IpRange::parse("10.50.0.128/26"),
+                    *IpRange::parse("fd00:51::/48"), *IpRange::parse("10.50.0.7")};
+  const auto plan = priv::make_plan(root_grant(request, host), RequestId({}), host);
+  REQUIRE(plan);
+  std::vector<std::string> routes, published;
+  for (const auto& change : plan->changes) {
+    const auto words = priv::done_in_words(change, "tap9");
+    if (std::holds_alternative<priv::AddRoute>(change)) routes.push_back(words);
+    if (std::holds_alternative<priv::Publish>(change)) published.push_back(words);
+  }
+  CHECK(routes == std::vector<std::string>{"10.50.0.7 routed to tap9", "10.50.0.64/29 routed to tap9 via 10.50.0.7",
+                                           "10.50.0.128/26 routed to tap9 via 10.50.0.7",
+                                           "fd00:51::/48 routed to tap9"});
+  CHECK(published.size() == 9);
+  CHECK(published.front() == "10.50.0.64 published on eth0");
+  CHECK(published[7] == "10.50.0.71 published on eth0");
+  CHECK(plan->notes ==
+        std::vector<std::string>{"10.50.0.128/26 not published on eth0: it is more than 32 IPv4 addresses; "
+                                 "let the router of that LAN route it to this host"});
 }
 
 TEST_CASE("execute: a kernel without the classifier refuses a device, and says what to load") {
@@ -339,7 +367,7 @@ TEST_CASE("execute: on a bridge guest addresses are the classifier's only, and t
   request.bridge = IfName::parse("br0");
   request.isolated = request.anti_spoof = true;
   request.guest_macs = {*MacAddress::parse("52:54:00:aa:bb:cc")};
-  request.guests = {ip("10.60.0.7")};
+  request.guests = {*IpRange::parse("10.60.0.7")};
   FakeEffects effects;
   const auto outcome = run(request, host_with_bridge(1400), effects);
   REQUIRE(outcome);
@@ -367,7 +395,7 @@ TEST_CASE("execute: IPv6 that the administrator has not turned on is said, not p
   host.ipv6_routes.push_back(
       {.destination = *Ipv6::parse("fd00:50::"), .prefix_length = 64, .ifindex = 2, .gateway = {}});
   OpenInterface request;
-  request.guests = {*Ipv6::parse("fd00:50::7")};
+  request.guests = {*IpRange::parse("fd00:50::7")};
   FakeEffects effects;
   const auto outcome = run(request, host, effects);
   REQUIRE(outcome);
@@ -464,7 +492,7 @@ TEST_CASE("execute: where taking back fails as well, the error says what is left
   class Dead : public FakeEffects {
    public:
     Dead() : FakeEffects(1) {}
-    Result<void> delete_route(int, const IpAddress&) override {
+    Result<void> delete_route(int, const IpRange&, const std::optional<IpAddress>&) override {
       return fail_errno(Code::kernel, EIO, "the kernel said no");
     }
   } effects;

@@ -77,12 +77,12 @@ TEST_CASE("extent: what a request needs of the host is read") {
     for (const auto* gateway : {"10.50.0.1", "10.50.0.254", "10.50.0.255", "10.99.1.1", "10.98.0.1"}) {
       requests.push_back(MakeTap{ip(gateway)});
       requests.push_back(OpenInterface{.addresses = {{ip(gateway), 24}}});
-      requests.push_back(OpenInterface{.guests = {ip(gateway)}});
+      requests.push_back(OpenInterface{.guests = {IpRange::just(ip(gateway))}});
     }
     for (const auto& address : {guest, own, *Ipv6::parse("fd00:50::2")}) {
       requests.push_back(OpenInterface{.addresses = {{address, 128}}});
       requests.push_back(OpenInterface{.addresses = {{ip("10.98.0.1"), 32}, {address, 64}}});
-      requests.push_back(OpenInterface{.guests = {address}});
+      requests.push_back(OpenInterface{.guests = {IpRange::just(address)}});
     }
     for (const auto& request : requests) {
       CAPTURE(request_name(request));

@@ -171,3 +171,21 @@ TEST_CASE("holdings: a picture quotes what others chose") {
   CHECK(dot.find("&lt;script&gt;&quot;\\x0a 4711") != std::string::npos);
   CHECK(std::ranges::all_of(dot, [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); }));
 }
+
+TEST_CASE(
+    "holdings: a network behind a guest has all that is published of it, and a device for another is no leftover") {
+  auto state = two_users();
+  state.routes.push_back({ipv4("10.50.0.64"), Ipv4Mask(29), 4, ipv4("10.50.0.7"), rtnetlink::kProtocol});
+  for (const auto* address : {"10.50.0.64", "10.50.0.71"})
+    state.proxy_entries.push_back({2, ipv4(address), rtnetlink::kProtocol});
+  auto& bobs = state.links[2];
+  bobs.tun_owner = kAlice;
+  bobs.alias = DeviceTag{kBob, RequestId({}), std::nullopt, "open persist", true, DeviceOwner{.id = kAlice}}.str();
+  const auto holdings = put_together(state, {});
+  CHECK(holdings.leftovers.empty());
+  for (const auto& device : holdings.devices) CHECK(!device.leftover);
+  const auto& guests = holdings.devices[0].guests;
+  REQUIRE(guests.size() == 3);
+  CHECK(guests[1].address == "10.50.0.64/29");
+  CHECK(guests[1].lans == std::vector<std::string>{"eth0"});
+}

@@ -66,6 +66,8 @@ TEST_CASE("native: each option says what it says") {
   CHECK(opened("open queues=1").queues == 1);
   CHECK(opened("open queues=64").queues == 64);
   CHECK(opened("open vnet-hdr").virtio_headers);
+  CHECK(opened("open guest=10.50.7.64/29 guest=fd00:7::/48 guest=10.50.7.7/32").guests ==
+        std::vector{*IpRange::parse("10.50.7.64/29"), *IpRange::parse("fd00:7::/48"), *IpRange::parse("10.50.7.7")});
   CHECK(opened("open device=vm7 persist").persistent);
   CHECK(!opened("open device=vm7 persist").owner);
   CHECK(opened("open device=vm7 persist owner=0").owner == DeviceOwner{.id = 0});
@@ -86,8 +88,8 @@ TEST_CASE("native: each option says what it says") {
   CHECK(both.addresses[1].str() == "fd00:9::1/128");
   CHECK(both.addresses[2].str() == "10.8.0.1/32");
   REQUIRE(both.guests.size() == 2);
-  CHECK(to_string(both.guests[0]) == "fd00:9::7");
-  CHECK(to_string(both.guests[1]) == "10.9.0.7");
+  CHECK(both.guests[0].compact() == "fd00:9::7");
+  CHECK(both.guests[1].compact() == "10.9.0.7");
   CHECK(opened("open" + repeated("address=", 16)).addresses.size() == 16);
   CHECK(opened("open" + repeated("guest=", 16)).guests.size() == 16);
 
@@ -170,6 +172,12 @@ TEST_CASE("native: what is refused, and in which words") {
 
       {"open isolated", Code::usage, "isolated needs bridge=: it is a bridge that isolates its ports"},
       {"open persist", Code::usage, "persist needs device="},
+      {"open guest=10.50.7.64/29 guest=10.50.7.70", Code::usage, "guest=10.50.7.70: the address is given twice"},
+      {"open guest=10.50.7.65/29", Code::bad_value, "guest=10.50.7.65/29 is not an IP address"},
+      {"open guest=10.0.0.0/7", Code::bad_value, "guest=10.0.0.0/7 is not an IP address"},
+      {"open guest=fd00::/15", Code::bad_value, "guest=fd00::/15 is not an IP address"},
+      {"open guest=10.50.7.64/29 address=10.50.7.65/32", Code::usage,
+       "10.50.7.65 is asked for as the host's address and"},
       {"open device=vm7 owner=1", Code::usage, "owner= needs persist"},
       {"open device=vm7 persist owner=1 owner=2", Code::usage, "the option owner is given twice"},
       {"open device=vm7 persist owner=alice", Code::bad_value, "owner=alice is not the number of a user or a group"},

@@ -23,11 +23,23 @@ const Ipv4 kGuest = *Ipv4::parse("10.50.0.7");
 }  // namespace
 
 TEST_CASE("rtnetlink: a host route with our protocol number") {
-  CHECK(rtnetlink::add_host_route(9, 7, kGuest) == Bytes{44, 0,  0, 0, 24,  0,   0x05, 0x06, 9, 0, 0, 0, 0, 0, 0, 0,  //
-                                                         2,  32, 0, 0, 254, 117, 253,  1,    0, 0, 0, 0,              //
-                                                         8,  0,  1, 0, 10,  50,  0,    7,                             //
-                                                         8,  0,  4, 0, 7,   0,   0,    0});
-  CHECK(rtnetlink::delete_host_route(1, 7, kGuest)[4] == RTM_DELROUTE);
+  CHECK(rtnetlink::add_route(9, 7, IpRange::just(kGuest)) == Bytes{44, 0,  0, 0, 24,  0,   0x05, 0x06, 9, 0, 0, 0,
+                                                                   0,  0,  0, 0,                                    //
+                                                                   2,  32, 0, 0, 254, 117, 253,  1,    0, 0, 0, 0,  //
+                                                                   8,  0,  1, 0, 10,  50,  0,    7,                 //
+                                                                   8,  0,  4, 0, 7,   0,   0,    0});
+  CHECK(rtnetlink::delete_route(1, 7, IpRange::just(kGuest))[4] == RTM_DELROUTE);
+  // By way of a guest: of scope "universe", and the guest is taken to be on the link (RTNH_F_ONLINK).
+  CHECK(rtnetlink::add_route(9, 7, *IpRange::parse("10.51.7.0/24"), kGuest) == [] {
+    Bytes expected = {52, 0,  0, 0, 24,  0,   0x05, 0x06, 9, 0, 0, 0, 0, 0, 0, 0,  //
+                      2,  24, 0, 0, 254, 117, 0,    1,    4, 0, 0, 0,              //
+                      8,  0,  1, 0, 10,  51,  7,    0,    8, 0, 5, 0};
+    const auto guest = kGuest.bytes();
+    expected.insert(expected.end(), guest.begin(), guest.end());
+    const Bytes device = {8, 0, 4, 0, 7, 0, 0, 0};
+    expected.insert(expected.end(), device.begin(), device.end());
+    return expected;
+  }());
 }
 
 TEST_CASE("rtnetlink: a proxy entry with our protocol number") {
@@ -72,7 +84,8 @@ TEST_CASE("rtnetlink: what makes a device a port of a bridge") {
 }
 
 TEST_CASE("rtnetlink: records read back what requests say") {
-  const auto route = read_one(as_record(rtnetlink::add_host_route(1, 7, kGuest), RTM_NEWROUTE), rtnetlink::routes_of);
+  const auto route =
+      read_one(as_record(rtnetlink::add_route(1, 7, IpRange::just(kGuest)), RTM_NEWROUTE), rtnetlink::routes_of);
   REQUIRE(route.size() == 1);
   CHECK(route[0].destination == kGuest);
   CHECK(route[0].mask.length() == 32);
@@ -95,7 +108,7 @@ TEST_CASE("rtnetlink: records read back what requests say") {
 }
 
 TEST_CASE("rtnetlink: a message cut at any byte is no record and no crash") {
-  const Bytes whole = as_record(rtnetlink::add_host_route(1, 7, kGuest), RTM_NEWROUTE);
+  const Bytes whole = as_record(rtnetlink::add_route(1, 7, IpRange::just(kGuest)), RTM_NEWROUTE);
   for (std::size_t size = 1; size < whole.size(); ++size) {
     Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
     CHECK(!rtnetlink::for_each_message(cut, [](const auto&) { return true; }));
@@ -109,7 +122,7 @@ TEST_CASE("rtnetlink: a message cut at any byte is no record and no crash") {
 }
 
 TEST_CASE("rtnetlink: an attribute that claims more than there is ends the list") {
-  Bytes message = as_record(rtnetlink::add_host_route(1, 7, kGuest), RTM_NEWROUTE);
+  Bytes message = as_record(rtnetlink::add_route(1, 7, IpRange::just(kGuest)), RTM_NEWROUTE);
   message[28] = 0xff;  // the length of RTA_DST
   message[29] = 0xff;
   const auto routes = read_one(message, rtnetlink::routes_of);

@@ -42,12 +42,12 @@ TEST_CASE("rtnetlink of IPv6: an address, usable at once") {
 }
 
 TEST_CASE("rtnetlink of IPv6: a host route with our protocol number") {
-  CHECK(rtnetlink::add_ipv6_host_route(9, 7, kGuest) ==
+  CHECK(rtnetlink::add_route(9, 7, IpRange::just(kGuest)) ==
         Bytes{56, 0,   0, 0, 24,   0,   0x05, 0x06, 9, 0, 0, 0, 0, 0, 0, 0,              //
               10, 128, 0, 0, 254,  117, 0,    1,    0, 0, 0, 0,                          //
               20, 0,   1, 0, 0xfd, 0,   0,    0x99, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7,  //
               8,  0,   4, 0, 7,    0,   0,    0});
-  const auto gone = rtnetlink::delete_ipv6_host_route(1, 7, kGuest);
+  const auto gone = rtnetlink::delete_route(1, 7, IpRange::just(kGuest));
   CHECK(gone[4] == RTM_DELROUTE);
   CHECK(gone[21] == rtnetlink::kProtocol);  // the kernel passes over the routes of others
 }
@@ -71,7 +71,7 @@ TEST_CASE("rtnetlink of IPv6: records read back what requests say") {
   CHECK(address->address == kGuest);
   CHECK(address->prefix_length == 64);
   const auto route =
-      read_one(as_record(rtnetlink::add_ipv6_host_route(1, 7, kGuest), RTM_NEWROUTE), rtnetlink::ipv6_routes_of);
+      read_one(as_record(rtnetlink::add_route(1, 7, IpRange::just(kGuest)), RTM_NEWROUTE), rtnetlink::ipv6_routes_of);
   REQUIRE(route.size() == 1);
   CHECK(route[0].destination == kGuest);
   CHECK(route[0].prefix_length == 128);

@@ -1,4 +1,5 @@
-"""What set-ups in the field need, with real users: limits of a bridge, link-local gateways, devices for others."""
+"""What set-ups in the field need, with real users: limits of a bridge, link-local gateways, devices for others,
+networks behind guests."""
 
 import fcntl
 import os
@@ -9,6 +10,7 @@ from typing import Any
 from tests.support import bridge, caller, native, world
 from tests.support.case import HELPER, HostCase
 from tests.support.guest_frames import Guest
+from tests.support.linux_guest import MAC, LinuxGuest
 
 USER, OTHER, THIRD, GROUP = 65534, 65533, 65532, 4242
 TUNSETOWNER = 0x400454CC
@@ -166,6 +168,119 @@ class PublicSetUps(HostCase):
         self.assertEqual(world.snapshot(), before)
         self.assertTrue(self.persistent(f"owner={USER}").ok)
         self.assertTrue(self.attaches(USER))
+
+    # Networks behind guests.
+
+    def allow_networks(self, **keys: Any) -> None:
+        self.allow(**{"gateways": ["10.52.0.0/16", "10.99.0.0/16"], "max_addresses": 65536, "guests": ["10.50.0.0/24", "10.51.0.0/16", "fd00:51::/32"],
+                      "lan": ["eth0"], **keys})
+
+    def router(self, *options: str) -> LinuxGuest:
+        """10.50.0.7, which routes what is behind it."""
+        answer = self.opened("address=10.99.0.254/32", "guest=10.50.0.7", *options)
+        guest = LinuxGuest(answer.fds[0])
+        self.addCleanup(guest.close)
+        for words in ("addr add 10.50.0.7/32 dev guest0", "route add 10.99.0.254 dev guest0",
+                      "route add default via 10.99.0.254 dev guest0"):
+            guest.run("ip", *words.split())
+        # Nothing but what is asked for by the guest's own address.
+        guest.run("sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1")
+        return guest
+
+    def test_a_network_behind_a_guest_is_reached_from_the_lan(self) -> None:
+        """A part of the LAN's own network, published address by address, behind a filter that knows it."""
+        lan = world.lan()
+        self.addCleanup(lan.close)
+        self.allow_networks(anti_spoof=True)
+        guest = self.router("guest=10.50.0.64/29", "guest=10.51.7.0/24", "anti-spoof", f"guest-mac={MAC}")
+        for address in ("10.50.0.64", "10.50.0.70", "10.50.0.72", "10.51.7.9"):
+            guest.run("ip", "addr", "add", f"{address}/32", "dev", "lo")
+        lan.run("ip", "route", "add", "10.51.7.0/24", "via", "10.50.0.1")
+        for address in ("10.50.0.7", "10.50.0.64", "10.50.0.70", "10.51.7.9"):
+            with self.subTest(address):
+                self.assertTrue(lan.ping(address))
+                self.assertTrue(world.ping(address))
+        self.assertFalse(world.ping("10.50.0.72"))
+        self.assertEqual(set(world.proxy_entries()), {f"{address} eth0" for address in
+                                                     ("10.50.0.7", *(f"10.50.0.{last}" for last in range(64, 72)))})
+        self.assertIn("10.50.0.64/29 via 10.50.0.7 dev tap0 proto 117 onlink", world.routes())
+        answers = [line for line in world.audit_lines() if line.get("stage") == "result"]
+        self.assertEqual(answers[-1]["request"]["guests"], ["10.50.0.7", "10.50.0.64/29", "10.51.7.0/24"])
+
+    def test_an_ipv6_network_behind_a_guest(self) -> None:
+        self.allow_networks(gateways=["fd00:99::/64"], guests=["fd00:99::/64", "fd00:51::/32"])
+        answer = self.opened("address=fd00:99::1/64", "guest=fd00:99::7", "guest=fd00:51:7::/48")
+        guest = LinuxGuest(answer.fds[0])
+        self.addCleanup(guest.close)
+        for words in ("addr add fd00:99::7/64 dev guest0 nodad", "addr add fd00:51:7::9/128 dev lo"):
+            guest.run("ip", *words.split())
+        self.assertTrue(world.ping("fd00:51:7::9"))
+        self.assertIn("fd00:51:7::/48 via fd00:99::7 dev tap0", world.sh("ip", "-6", "route"))
+
+    def test_the_answer_says_where_a_network_is_published(self) -> None:
+        self.addCleanup(world.lan().close)
+        self.allow_networks()
+        answer = self.opened("guest=10.50.0.64/29", "guest=10.50.0.128/26", "guest=fd00:51::/48")
+        self.assertEqual(answer.json["guests"], [{"address": "10.50.0.64/29", "published": ["eth0"]},
+                                                 {"address": "10.50.0.128/26", "published": []},
+                                                 {"address": "fd00:51::/48", "published": []}])
+        self.assertEqual(answer.json["notes"], ["10.50.0.128/26 not published on eth0: it is more than 32 IPv4 addresses; let the "
+                                                "router of that LAN route it to this host"])
+        # Without an address of the guest's, what is in the network is on the link.
+        with Guest(answer.fds[0], lambda frame: os.write(answer.fds[0], frame), "10.50.0.65"):
+            self.assertTrue(world.ping("10.50.0.65"))
+        answer.close()
+        world.sh(str(HELPER), "gc")
+        self.assertEqual(world.proxy_entries(), {})
+
+    def test_removing_a_device_takes_its_network_back(self) -> None:
+        self.addCleanup(world.lan().close)
+        self.allow_networks(persistent=True, devices=["vm*"])
+        before = world.snapshot()
+        self.persistent("guest=10.50.0.7", "guest=10.50.0.64/29")
+        self.assertEqual(len(world.proxy_entries()), 9)
+        self.assertTrue(native.call(self.helper, "remove", "device=vm1", user=USER).ok)
+        self.assertEqual(world.snapshot(), before)
+
+    def test_limits_count_a_networks_addresses(self) -> None:
+        self.allow_networks(max_addresses=9)
+        first = self.opened("guest=10.51.0.0/29")
+        self.assert_denied(self.open("guest=10.51.1.0/31"), "max_addresses 9: 8 in use, and the request asks for 2")
+        self.opened("guest=fd00:51::/48")
+        self.assert_denied(self.open("guest=10.51.1.7"), "max_addresses 9: 9 in use")
+        first.close()
+        self.opened("guest=10.51.0.0/29")
+
+    def test_networks_that_nobody_but_root_can_have(self) -> None:
+        self.addCleanup(world.lan().close)
+        world.sh("ip", "route", "add", "default", "via", "10.50.0.33")
+        world.sh("ip", "route", "add", "10.51.128.0/20", "via", "10.50.0.33")
+        self.allow_networks(guests=["0.0.0.0/0", "169.254.0.0/16", "::/0"])
+        self.opened("guest=10.51.5.7", "guest=10.51.6.64/29", "address=10.52.0.1/24", "guest=fd00:51:6::/48", user=OTHER)
+        before = world.snapshot()
+        for network, words in {
+                "10.50.0.0/29": "own address", "10.50.0.0/24": "own address", "10.50.0.0/16": "own address",
+                "10.50.0.32/29": "the host's gateway", "10.50.0.248/29": "the broadcast or network address of eth0",
+                "10.51.128.0/20": "holds 10.51.128.0/20, which is routed to eth0", "10.51.128.0/17": "10.51.128.0/20",
+                "10.51.5.0/24": "another device", "10.51.6.64/29": "another device", "10.51.6.64/30": "another device",
+                "10.51.0.0/21": "another device", "10.52.0.128/25": "broadcast", "10.52.0.64/26": "another device",
+                "fd00:51:6:1::/64": "another device", "fd00:51::/32": "another device", "fe80::/16": "link-local",
+                "224.0.0.0/24": "multicast", "127.0.0.0/24": "loopback", "169.254.168.0/22": "metadata"}.items():
+            with self.subTest(network):
+                answer = self.open(f"guest={network}")
+                self.assertEqual(answer.fds, [], answer)
+                self.assertIn(words, answer.json["error"])
+        self.assertEqual(world.snapshot(), before)
+        # Nor an address within another user's.
+        self.assert_denied(self.open("guest=10.51.6.65"), "in a network that is routed to another device", "conflict")
+
+    def test_a_rule_grants_all_of_a_network_or_nothing(self) -> None:
+        self.allow_networks(guests=["10.51.0.0/28"])
+        self.opened("guest=10.51.0.8/29")
+        self.assert_denied(self.open("guest=10.51.0.0/27"), "guest address 10.51.0.0/27: not in 10.51.0.0/28")
+        deny = {"name": "no", "effect": "deny", "users": ["*"], "guests": ["10.51.0.3"]}
+        world.write_policy({"version": 1, "rules": [{**RULE, "guests": ["10.51.0.0/16"]}, deny]})
+        self.assert_denied(self.open("guest=10.51.0.0/29"), "rule no denies this")
 
 
 if __name__ == "__main__":

@@ -50,8 +50,7 @@ struct Describe {
   Words operator()(const PutAntiSpoof& c) const {
     std::string sources;
     for (const auto& mac : c.sources.macs) sources += (sources.empty() ? "" : ", ") + mac.str();
-    for (const auto& range : c.sources.addresses)
-      sources += ", " + (range.is_one_address() ? to_string(range.first()) : range.str());
+    for (const auto& range : c.sources.addresses) sources += ", " + range.compact();
     for (const auto& [kind, granted] : kInfrastructureKinds)
       if (c.sources.infrastructure.*granted) sources += ", as " + std::string(kind);
     return {"only frames from " + sources + " let in on " + name(c.device),
@@ -62,12 +61,12 @@ struct Describe {
             "make " + name(c.device) + (c.on ? " persistent" : " go with its last holder again")};
   }
   Words operator()(const AddRoute& c) const {
-    return {to_string(c.address) + " routed to " + name(c.device),
-            "route " + to_string(c.address) + " to " + name(c.device)};
+    const std::string to = " to " + name(c.device) + (c.via ? " via " + to_string(*c.via) : "");
+    return {c.network.compact() + " routed" + to, "route " + c.network.compact() + to};
   }
   Words operator()(const DeleteRoute& c) const {
-    return {to_string(c.address) + " no longer routed to " + name(c.device),
-            "take back the route for " + to_string(c.address) + " to " + name(c.device)};
+    return {c.network.compact() + " no longer routed to " + name(c.device),
+            "take back the route for " + c.network.compact() + " to " + name(c.device)};
   }
   Words operator()(const Publish& c) const {
     return {to_string(c.address) + " published on " + name(c.lan),
@@ -105,8 +104,8 @@ struct Invert {
   Inverse operator()(const IsolatePort&) const { return std::nullopt; }
   Inverse operator()(const PutAntiSpoof&) const { return std::nullopt; }
   Inverse operator()(const MakePersistent& c) const { return MakePersistent{c.device, !c.on}; }
-  Inverse operator()(const AddRoute& c) const { return DeleteRoute{c.device, c.address}; }
-  Inverse operator()(const DeleteRoute& c) const { return AddRoute{c.device, c.address}; }
+  Inverse operator()(const AddRoute& c) const { return DeleteRoute{c.device, c.network, c.via}; }
+  Inverse operator()(const DeleteRoute& c) const { return AddRoute{c.device, c.network, c.via}; }
   Inverse operator()(const Publish& c) const { return Withdraw{c.lan, c.address, c.forwarding_is_ours}; }
   Inverse operator()(const Withdraw& c) const { return Publish{c.lan, c.address, c.forwarding_is_ours}; }
   Inverse operator()(const SetProxyArp& c) const { return SetProxyArp{c.device, !c.on}; }

@@ -76,11 +76,13 @@ struct MakePersistent {
 };
 struct AddRoute {
   Device device;
-  IpAddress address;
+  IpRange network;
+  std::optional<IpAddress> via = std::nullopt;  // the guest that routes it; none: its addresses are on the link
 };
 struct DeleteRoute {
   Device device;
-  IpAddress address;
+  IpRange network;
+  std::optional<IpAddress> via = std::nullopt;
 };
 struct Publish {
   Device lan;

@@ -70,8 +70,10 @@ struct Perform {
     if (!tap) return fail(Code::bug, "there is no new TAP device");
     return effects.set_persistent(*tap, c.on);
   }
-  Result<void> operator()(const AddRoute& c) const { return effects.add_route(index(c.device), c.address); }
-  Result<void> operator()(const DeleteRoute& c) const { return effects.delete_route(index(c.device), c.address); }
+  Result<void> operator()(const AddRoute& c) const { return effects.add_route(index(c.device), c.network, c.via); }
+  Result<void> operator()(const DeleteRoute& c) const {
+    return effects.delete_route(index(c.device), c.network, c.via);
+  }
   Result<void> operator()(const Publish& c) const {
     return effects.publish(index(c.lan), c.address,
                            c.forwarding_is_ours ? rtnetlink::kProtocolForwarding : rtnetlink::kProtocol);
@@ -126,21 +128,27 @@ Error explained(const Change& change, Error error, const std::string& new_tap = 
 bool is_needed_by_others(const Change& back, const std::vector<Change>& changes, int ifindex,
                          const policy::HostState* now) {
   const auto is_own = [](const auto& record) { return rtnetlink::is_our_protocol(record.protocol); };
-  const auto was_made = [&](const auto& kind, const IpAddress& address) {
+  const auto was_routed = [&](const IpRange& network) {
     return std::ranges::any_of(changes, [&](const Change& change) {
-      const auto* made = std::get_if<std::remove_cvref_t<decltype(kind)>>(&change);
+      const auto* made = std::get_if<AddRoute>(&change);
+      return made != nullptr && made->network == network;
+    });
+  };
+  const auto was_published = [&](const IpAddress& address) {
+    return std::ranges::any_of(changes, [&](const Change& change) {
+      const auto* made = std::get_if<Publish>(&change);
       return made != nullptr && made->address == address;
     });
   };
   if (const auto* withdraw = std::get_if<Withdraw>(&back)) {
     const auto elsewhere = [&](const auto& route) {
-      return is_own(route) && withdraw->address == IpAddress(route.destination) && route.ifindex != ifindex;
+      return is_own(route) && policy::network_of(route).contains(withdraw->address) && route.ifindex != ifindex;
     };
     return now != nullptr &&
            (std::ranges::any_of(now->routes, elsewhere) || std::ranges::any_of(now->ipv6_routes, elsewhere));
   }
   const auto is_others_route = [&](const auto& route) {
-    return is_own(route) && route.ifindex == ifindex && !was_made(AddRoute{}, route.destination);
+    return is_own(route) && route.ifindex == ifindex && !was_routed(policy::network_of(route));
   };
   if (const auto* arp = std::get_if<SetProxyArp>(&back); arp != nullptr && !arp->on)
     return now == nullptr || std::ranges::any_of(now->routes, is_others_route);
@@ -150,7 +158,7 @@ bool is_needed_by_others(const Change& back, const std::vector<Change>& changes,
   if (forwarding->device.ifindex == 0 || forwarding->device.ifindex == ifindex)
     return std::ranges::any_of(now->routes, is_others_route);
   return std::ranges::any_of(now->proxy_entries, [&](const auto& entry) {
-    return is_own(entry) && entry.ifindex == forwarding->device.ifindex && !was_made(Publish{}, entry.address);
+    return is_own(entry) && entry.ifindex == forwarding->device.ifindex && !was_published(entry.address);
   });
 }
 

@@ -60,9 +60,9 @@ class HostEffects {
   virtual Result<void> set_no_link_local_address(int ifindex) = 0;
   // Each frame that comes from the device's holder is judged by this classic-BPF program before the host sees it.
   virtual Result<void> classify_ingress(int ifindex, std::span<const sock_filter> program) = 0;
-  virtual Result<void> add_route(int ifindex,
-                                 const IpAddress& address) = 0;  // EEXIST where one to just that address is
-  virtual Result<void> delete_route(int ifindex, const IpAddress& address) = 0;
+  // EEXIST where one to just that network is.
+  virtual Result<void> add_route(int ifindex, const IpRange& network, const std::optional<IpAddress>& via) = 0;
+  virtual Result<void> delete_route(int ifindex, const IpRange& network, const std::optional<IpAddress>& via) = 0;
   virtual Result<void> publish(int ifindex, const IpAddress& address, std::uint8_t protocol) = 0;
   virtual Result<void> withdraw(int ifindex, const IpAddress& address) = 0;
   virtual Result<void> set_proxy_arp(int ifindex, bool on) = 0;

@@ -131,18 +131,12 @@ Result<void> KernelEffects::classify_ingress(int ifindex, std::span<const sock_f
   return socket_.change(rtnetlink::add_ingress_classifier(socket_.next_sequence(), ifindex, program));
 }
 
-Result<void> KernelEffects::add_route(int ifindex, const IpAddress& address) {
-  const auto sequence = socket_.next_sequence();
-  return socket_.change(for_family(
-      address, [&](Ipv4 v4) { return rtnetlink::add_host_route(sequence, ifindex, v4); },
-      [&](const Ipv6& v6) { return rtnetlink::add_ipv6_host_route(sequence, ifindex, v6); }));
+Result<void> KernelEffects::add_route(int ifindex, const IpRange& network, const std::optional<IpAddress>& via) {
+  return socket_.change(rtnetlink::add_route(socket_.next_sequence(), ifindex, network, via));
 }
 
-Result<void> KernelEffects::delete_route(int ifindex, const IpAddress& address) {
-  const auto sequence = socket_.next_sequence();
-  return socket_.change(for_family(
-      address, [&](Ipv4 v4) { return rtnetlink::delete_host_route(sequence, ifindex, v4); },
-      [&](const Ipv6& v6) { return rtnetlink::delete_ipv6_host_route(sequence, ifindex, v6); }));
+Result<void> KernelEffects::delete_route(int ifindex, const IpRange& network, const std::optional<IpAddress>& via) {
+  return socket_.change(rtnetlink::delete_route(socket_.next_sequence(), ifindex, network, via));
 }
 
 Result<void> KernelEffects::publish(int ifindex, const IpAddress& address, std::uint8_t protocol) {

@@ -32,8 +32,8 @@ class KernelEffects : public HostEffects {
   Result<void> isolate_port(int ifindex) override;
   Result<void> set_no_link_local_address(int ifindex) override;
   Result<void> classify_ingress(int ifindex, std::span<const sock_filter> program) override;
-  Result<void> add_route(int ifindex, const IpAddress& address) override;
-  Result<void> delete_route(int ifindex, const IpAddress& address) override;
+  Result<void> add_route(int ifindex, const IpRange& network, const std::optional<IpAddress>& via) override;
+  Result<void> delete_route(int ifindex, const IpRange& network, const std::optional<IpAddress>& via) override;
   Result<void> publish(int ifindex, const IpAddress& address, std::uint8_t protocol) override;
   Result<void> withdraw(int ifindex, const IpAddress& address) override;
   Result<void> set_proxy_arp(int ifindex, bool on) override;

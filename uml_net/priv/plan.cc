@@ -43,9 +43,10 @@ const ProxyEntry* entry_for(const HostState& host, Ipv4 address, int ifindex) {
   return it != host.proxy_entries.end() ? &*it : nullptr;
 }
 
-bool is_published(const HostState& host, Ipv4 address) {
-  return std::ranges::any_of(host.proxy_entries,
-                             [&](const ProxyEntry& entry) { return is_ours(entry) && entry.address == address; });
+bool is_published(const HostState& host, const Route& route) {
+  const auto network = policy::network_of(route);
+  return std::ranges::any_of(
+      host.proxy_entries, [&](const ProxyEntry& entry) { return is_ours(entry) && network.contains(entry.address); });
 }
 
 // Forwarding on a LAN device is the toolkit's if it is off now, or was off before the entries that stand there came.
@@ -86,24 +87,32 @@ Result<Steps> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant
   return plan;
 }
 
+constexpr unsigned kMinPublished = 27;  // of the prefix of a network that is published address by address
+
 // One guest address on its way to the LANs: the proxy entries, and the forwarding that they need.
 class Publication {
  public:
   Publication(const Grant& grant, const HostState& host, Steps& plan) : grant_(grant), host_(host), plan_(plan) {}
 
-  void on(const std::vector<const Link*>& lans, const IpAddress& address) {
-    if (lans.empty()) unseen_ += (unseen_.empty() ? "" : ", ") + to_string(address);
+  // The kernel has no proxy for a network: a small one is published address by address.
+  void on(const std::vector<const Link*>& lans, const IpRange& guest) {
+    if (lans.empty()) unseen_ += (unseen_.empty() ? "" : ", ") + guest.compact();
     is_seen_ |= !lans.empty();
     for (const Link* lan : lans) {
+      const auto not_published = [&](const std::string& why) {
+        plan_.notes.push_back(guest.compact() + " not published on " + lan->name + ": " + why);
+      };
       if (!grant_.may_publish_on(*lan)) {
-        plan_.notes.push_back(to_string(address) + " not published on " + lan->name + ": rule " + grant_.rule() +
-                              " does not list it under \"lan\"");
-        continue;
+        not_published("rule " + grant_.rule() + " does not list it under \"lan\"");
+      } else if (const auto* v6 = std::get_if<Ipv6>(&guest.first()); v6 != nullptr && guest.is_one_address()) {
+        publish(*lan, *v6);
+      } else if (const auto bounds = guest.ipv4_bounds(); bounds && guest.length() >= kMinPublished) {
+        for (auto value = bounds->first.value(); value != bounds->second.value() + 1; ++value)
+          publish(*lan, Ipv4(value));
+      } else {
+        not_published("it is more than " + std::to_string(1U << (32 - kMinPublished)) +
+                      " IPv4 addresses; let the router of that LAN route it to this host");
       }
-      if (const auto* v4 = std::get_if<Ipv4>(&address))
-        publish(*lan, *v4);
-      else
-        publish(*lan, std::get<Ipv6>(address));
     }
   }
 
@@ -169,12 +178,19 @@ Result<Steps> plan_add(const AddAddress& request, const Grant& grant, const Host
   if (route != nullptr && route->ifindex != link->ifindex)
     return fail(Code::conflict, address.str() + " is already routed to another device",
                 "Choose another address for the guest.");
-  if (route == nullptr) plan.changes.push_back(AddRoute{device, address});
+  if (route == nullptr) plan.changes.push_back(AddRoute{device, IpRange::just(address)});
   if (!link->ipv4.proxy_arp) plan.changes.push_back(SetProxyArp{device, true});
   Publication publication(grant, host, plan);
-  publication.on(policy::lans_of(host, address, request.netmask), address);
+  publication.on(policy::lans_of(host, address, request.netmask), IpRange::just(address));
   publication.forward(device, link->ipv4.forwarding);
   return plan;
+}
+
+// The guest's own address of that family: the first that the request names.
+std::optional<IpAddress> router_of(const OpenInterface& request, const IpRange& network) {
+  for (const auto& guest : request.guests)
+    if (guest.is_one_address() && guest.first().index() == network.first().index()) return guest.first();
+  return std::nullopt;
 }
 
 // All of a new device, in an order in which it is never open to more than was asked for: its filter stands before it is
@@ -221,9 +237,14 @@ Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const 
   for (const auto& address : request.addresses) plan.changes.push_back(PutHostAddress{device, address});
   plan.changes.push_back(BringUp{device});
   if (bridge == nullptr && !request.guests.empty()) {
-    for (const auto& guest : request.guests) plan.changes.push_back(AddRoute{device, guest});
+    // A network is routed by way of the guest itself, where the request names it, and then needs the route to that
+    // first.
+    for (const auto& guest : request.guests)
+      if (guest.is_one_address()) plan.changes.push_back(AddRoute{device, guest});
+    for (const auto& guest : request.guests)
+      if (!guest.is_one_address()) plan.changes.push_back(AddRoute{device, guest, router_of(request, guest)});
     const bool any_ipv4 =
-        std::ranges::any_of(request.guests, [](const IpAddress& guest) { return std::holds_alternative<Ipv4>(guest); });
+        std::ranges::any_of(request.guests, [](const IpRange& guest) { return guest.ipv4_bounds().has_value(); });
     if (any_ipv4 && !host.default_device.proxy_arp) plan.changes.push_back(SetProxyArp{device, true});
     Publication publication(grant, host, plan);
     for (const auto& guest : request.guests) publication.on(policy::lans_for(host, guest), guest);
@@ -277,15 +298,15 @@ Result<Steps> plan_delete(const DeleteAddress& request, const HostState& host) {
   // What the device's other addresses still need stays on, and so does what every new device of this host starts with.
   bool others = false, others_published = false;
   for (const auto& other : host.routes) {
-    if (!is_ours(other) || other.ifindex != link->ifindex || other.destination == request.address) continue;
+    if (!is_ours(other) || other.ifindex != link->ifindex || &other == route) continue;
     others = true;
-    others_published |= is_published(host, other.destination);
+    others_published |= is_published(host, other);
   }
   if (link->ipv4.forwarding && !others_published && !host.default_device.forwarding && !host.all.forwarding)
     plan.changes.push_back(SetForwarding{device, false});
   if (link->ipv4.proxy_arp && !others && !host.default_device.proxy_arp)
     plan.changes.push_back(SetProxyArp{device, false});
-  plan.changes.push_back(DeleteRoute{device, request.address});
+  plan.changes.push_back(DeleteRoute{device, IpRange::just(request.address)});
   return plan;
 }
 
@@ -296,11 +317,11 @@ Result<Steps> plan_remove(const RemoveInterface& request, const HostState& host)
   const auto leads_to_it = [&](const auto* route) { return route != nullptr && route->ifindex == link->ifindex; };
   std::vector<ProxyEntry> entries;
   for (const auto& entry : host.proxy_entries)
-    if (is_ours(entry) && leads_to_it(host.guest_route(entry.address))) entries.push_back(entry);
+    if (is_ours(entry) && leads_to_it(host.route_to_guest(entry.address))) entries.push_back(entry);
   withdraw(host, entries, plan);
   std::vector<rtnetlink::Ipv6ProxyEntry> ipv6_entries;
   for (const auto& entry : host.ipv6_proxy_entries)
-    if (rtnetlink::is_our_protocol(entry.protocol) && leads_to_it(host.guest_route(entry.address)))
+    if (rtnetlink::is_our_protocol(entry.protocol) && leads_to_it(host.route_to_guest(entry.address)))
       ipv6_entries.push_back(entry);
   withdraw(host, ipv6_entries, plan);
   plan.changes.push_back(DeleteTapDevice{device_of(*link), false});
@@ -309,7 +330,7 @@ Result<Steps> plan_remove(const RemoveInterface& request, const HostState& host)
 
 // The guest's route goes with its device, and then the entry is stale.
 bool goes_to_abandoned(const HostState& host, const auto& address) {
-  const auto* route = host.guest_route(address);
+  const auto* route = host.route_to_guest(address);
   const Link* device = route != nullptr ? host.link(route->ifindex) : nullptr;
   return device != nullptr && policy::is_abandoned(*device);
 }

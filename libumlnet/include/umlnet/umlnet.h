@@ -243,8 +243,9 @@ typedef struct umlnet_device_request {
   /* The host's own addresses on it, IPv4 or IPv6, with the length of their network's prefix ("10.99.0.254/24",
    * "fd00:99::1/64"; without: that address alone). A list that ends in NULL, of at most 16; NULL: none. */
   const char* const* addresses;
-  /* The guest's addresses ("10.50.0.7", "fd00:50::7"): routed to the device, and made known to the LANs that policy
-   * names, by proxy ARP and proxy NDP. With `bridge` only `anti_spoof` looks at them. A list as above. */
+  /* The guest's addresses ("10.50.0.7", "fd00:50::7"), and networks behind it ("10.51.7.0/24"): routed to the device,
+   * and made known to the LANs that policy names, by proxy ARP and proxy NDP. With `bridge` only `anti_spoof` looks at
+   * them. A list as above. */
   const char* const* guests;
   /* The guest's own MAC address ("52:54:00:12:34:56"); only with `anti_spoof`. */
   const char* guest_mac;
