@@ -40,12 +40,19 @@ Result<Log> Log::open(const std::string& path) {
   if (!fd) return unusable(std::move(fd.error().error.what), fd.error().error.advice, fd.error().error.errnum);
   if (const auto above = check_directories_above(path, "audit log"); !above)
     return unusable(above.error().what, above.error().advice, above.error().errnum);
-  return Log(*std::move(fd), path);
+  struct stat status{};
+  if (!look_at_fd(fd->get(), status)) return unusable("cannot look at the audit log", {}, errno);
+  return Log(*std::move(fd), path, status);
 }
 
 Result<void> Log::move_to(const unique_fd& file) {
+  struct stat status{};
+  if (!look_at_fd(file.get(), status) || !S_ISREG(status.st_mode) || status.st_uid != 0)
+    return unusable("what was opened as the new audit log " + path_ + " is not a file of root's", {});
   if (::dup3(file.get(), fd_.get(), O_CLOEXEC) < 0)
     return unusable("cannot go on in the new audit log " + path_, {}, errno);
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
   return {};
 }
 
@@ -56,6 +63,8 @@ Result<void> Log::append(const std::string& line) {
                     "Start the program that calls uml_net without that limit.");
   struct stat status{};
   if (!look_at_fd(fd_.get(), status)) return unusable("cannot look at the audit log", {}, errno);
+  if (status.st_dev != device_ || status.st_ino != inode_)
+    return unusable("the descriptor of the audit log is another file's", {});
   if (status.st_nlink == 0)
     return unusable("the audit log that this session began with was removed meanwhile", "Begin a new session.");
   const auto text = ends_in_newline(fd_.get(), status.st_size) ? line : "\n" + line;

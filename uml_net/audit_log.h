@@ -1,6 +1,9 @@
 // The audit log's file: lines are added to it, whole or not at all.
 #pragma once
 
+#include <sys/stat.h>
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -32,15 +35,19 @@ class Log {
   // Code::audit where it cannot be written whole: what was written of it is then ended by a newline, if that is
   // possible. No byte of another's line is ever changed. Refuses, before it writes, where a limit on file sizes
   // (RLIMIT_FSIZE) is in force, because the caller could have lines cut by it; and where the file has no name any more,
-  // as after a rotated log was compressed during a long session, because nobody would ever read the line.
+  // as after a rotated log was compressed during a long session, because nobody would ever read the line; and where the
+  // descriptor is not the file's any more that open() or move_to() was for.
   Result<void> append(const std::string& line);
 
  private:
-  Log(unique_fd fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+  Log(unique_fd fd, std::string path, const struct stat& status)
+      : fd_(std::move(fd)), path_(std::move(path)), device_(status.st_dev), inode_(status.st_ino) {}
   Result<std::size_t> write(const std::string& text);
 
   unique_fd fd_;
   std::string path_;
+  dev_t device_;
+  ino_t inode_;
 };
 
 }  // namespace umlnet::audit
