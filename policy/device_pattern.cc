@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "libumlnet/core/device_marks.h"
+
 namespace umlnet::policy {
 namespace {
 
@@ -141,7 +143,7 @@ bool match_any(const std::vector<DevicePattern>& patterns, std::string_view name
 }
 
 bool match_any(const std::vector<DevicePattern>& patterns, const rtnetlink::Link& device) {
-  const auto matches = [&](const std::string& name) { return match_any(patterns, name); };
+  const auto matches = [&](const std::string& name) { return !is_mark(name) && match_any(patterns, name); };
   return matches(device.name) || std::ranges::any_of(device.alternative_names, matches);
 }
 

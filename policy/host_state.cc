@@ -4,6 +4,7 @@
 #include <ranges>
 
 #include "policy/demand.h"
+#include "policy/upkeep.h"
 
 namespace umlnet::policy {
 
@@ -190,6 +191,7 @@ std::optional<std::string> HostState::guest_network_in_use(const IpRange& networ
   };
   if (auto use = first_in(routes)) return use;
   if (auto use = first_in(ipv6_routes)) return use;
+  if (is_marked_elsewhere(*this, network, 0)) return "overlaps what is routed to another device";
   const auto is_inside = [&](const IpAddress& address) { return network.contains(address); };
   if (std::ranges::any_of(local_addresses, is_inside)) return "holds an address that the host takes for its own";
   if (std::ranges::any_of(neighbours, is_inside)) return "holds the address of a machine or container in reach";
@@ -205,6 +207,7 @@ std::optional<std::string> HostState::address_in_use(const IpAddress& address, i
   if (use) return use;
   if (std::ranges::find(local_addresses, address) != local_addresses.end())
     return "the host's own address by a route of the type local or broadcast";
+  if (is_marked_elsewhere(*this, IpRange::just(address), ifindex)) return "already routed to another device";
   if (std::ranges::find(neighbours, address) != neighbours.end())
     return "the address of a machine or container that this host can reach now";
   return std::nullopt;
@@ -311,24 +314,19 @@ bool is_abandoned(const Link& link) {
 }
 
 bool is_stale(const HostState& host, const ProxyEntry& entry) {
-  return rtnetlink::is_our_protocol(entry.protocol) && host.route_to_guest(entry.address) == nullptr;
+  return rtnetlink::is_our_protocol(entry.protocol) && host.route_to_guest(entry.address) == nullptr &&
+         !is_marked(host, entry.address);
 }
 
 bool is_stale(const HostState& host, const Ipv6ProxyEntry& entry) {
-  return rtnetlink::is_our_protocol(entry.protocol) && host.route_to_guest(entry.address) == nullptr;
-}
-
-bool lacks_forwarding(const HostState& host, const Link& lan) {
-  return !lan.ipv4.forwarding && std::ranges::any_of(host.proxy_entries, [&](const ProxyEntry& entry) {
-    return entry.ifindex == lan.ifindex && rtnetlink::is_our_protocol(entry.protocol) && !is_stale(host, entry);
-  });
+  return rtnetlink::is_our_protocol(entry.protocol) && host.route_to_guest(entry.address) == nullptr &&
+         !is_marked(host, entry.address);
 }
 
 bool has_garbage(const HostState& host) {
   const auto is_left = [&](const auto& entry) { return is_stale(host, entry); };
-  const auto lacks = [&](const Link& lan) { return lacks_forwarding(host, lan); };
-  return std::ranges::any_of(host.links, is_abandoned) || std::ranges::any_of(host.links, lacks) ||
-         std::ranges::any_of(host.proxy_entries, is_left) || std::ranges::any_of(host.ipv6_proxy_entries, is_left);
+  return std::ranges::any_of(host.links, is_abandoned) || std::ranges::any_of(host.proxy_entries, is_left) ||
+         std::ranges::any_of(host.ipv6_proxy_entries, is_left) || !upkeep_of(host).empty();
 }
 
 }  // namespace umlnet::policy

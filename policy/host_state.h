@@ -81,8 +81,8 @@ struct HostState {
   bool is_of_another(int ifindex, uid_t uid) const;
 };
 
-// The guest addresses that a request wants for a device of which the host knows the way to: all of a network of up to 32
-// IPv4 addresses, of a larger one and of IPv6 the first.
+// The guest addresses that a request wants for a device of which the host knows the way to: all of a network of up to
+// 32 IPv4 addresses, of a larger one and of IPv6 the first.
 std::vector<IpAddress> guests_of(const Request& request);
 
 // Where a neighbour could have the address: the devices, other than those of guests, to which a route leads without a
@@ -109,10 +109,6 @@ bool is_abandoned(const rtnetlink::Link& link);
 // A proxy entry of this toolkit whose guest address is routed to no device of it any more.
 bool is_stale(const HostState& host, const rtnetlink::ProxyEntry& entry);
 bool is_stale(const HostState& host, const rtnetlink::Ipv6ProxyEntry& entry);
-
-// A device on which this toolkit publishes an IPv4 guest that is there, and which does not forward: somebody else
-// turned that off, as one does who does not know of the guest yet.
-bool lacks_forwarding(const HostState& host, const rtnetlink::Link& lan);
 
 // Whether anything is amiss that a garbage collection puts right: what guests that are gone left behind, and what one
 // that is there lacks.

@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "libumlnet/core/device_marks.h"
+
 namespace umlnet::policy {
 
 void forget_device(HostState& host, int ifindex) {
@@ -20,6 +22,10 @@ void forget_device(HostState& host, int ifindex) {
 }
 
 void forget_guest(HostState& host, Ipv4 guest, int ifindex) {
+  for (auto& link : host.links)
+    if (link.ifindex == ifindex)
+      std::erase_if(link.alternative_names,
+                    [&](const auto& name) { return guest_of_mark(name) == IpRange::just(guest); });
   const auto* route = host.guest_route(guest);
   if (route == nullptr || route->ifindex != ifindex) return;
   host.routes.erase(host.routes.begin() + (route - host.routes.data()));

@@ -70,14 +70,20 @@ Result<EthertapSession> EthertapSession::prepare(const unique_fd& data, int numb
   if (!signals) return std::unexpected(std::move(signals.error()));
   auto relay = RelayProcess::start(tun, data.get());
   if (!relay) return std::unexpected(std::move(relay.error()));
-  return EthertapSession(*std::move(signals), priv::PeerWatch::open(data.get()), *std::move(relay));
+  auto monitor = NetworkMonitor::open();
+  if (!monitor) return std::unexpected(std::move(monitor.error()));
+  return EthertapSession(*std::move(signals), *std::move(monitor), priv::PeerWatch::open(data.get()),
+                         *std::move(relay));
 }
 
 priv::SessionFds EthertapSession::fds() const {
-  return {.relay = relay_.channel(), .relay_pid = relay_.pid(), .watch = watch_ ? watch_->fd() : -1};
+  return {.relay = relay_.channel(),
+          .relay_pid = relay_.pid(),
+          .watch = watch_ ? watch_->fd() : -1,
+          .monitor = monitor_.fd()};
 }
 
-EthertapSession::End EthertapSession::hold(const std::function<std::string(const uml4::ControlRecord&)>& answer) {
+EthertapSession::End EthertapSession::hold(const Answer& answer, const std::function<void()>& restore) {
   const auto died = [] {
     return End{"the relay process died", Error{Code::bug, 0, "the session's relay process died", {}}};
   };
@@ -85,7 +91,7 @@ EthertapSession::End EthertapSession::hold(const std::function<std::string(const
     relay_.end();
     return died();
   }
-  End end = serve(answer);
+  End end = serve(answer, restore);
   switch (relay_.end()) {
     case RelayProcess::End::by_guest: return {"the guest closed the data socket", std::nullopt};
     case RelayProcess::End::by_device: return {"the device was deleted", std::nullopt};
@@ -95,14 +101,17 @@ EthertapSession::End EthertapSession::hold(const std::function<std::string(const
   return end;
 }
 
-EthertapSession::End EthertapSession::serve(const std::function<std::string(const uml4::ControlRecord&)>& answer) {
+EthertapSession::End EthertapSession::serve(const Answer& answer, const std::function<void()>& restore) {
   ControlStream control;
   for (;;) {
     pollfd fds[] = {{.fd = kControl, .events = control.wants(), .revents = 0},
                     {.fd = relay_.channel(), .events = POLLIN, .revents = 0},
-                    {.fd = signals_.get(), .events = POLLIN, .revents = 0}};
+                    {.fd = signals_.get(), .events = POLLIN, .revents = 0},
+                    {.fd = monitor_.fd(), .events = POLLIN, .revents = 0}};
     static_assert(std::size(fds) == priv::kSessionPollFds);
-    const int ready = ::poll(fds, std::size(fds), watch_ ? kWatchInterval : -1);
+    const int patience = monitor_.patience();
+    const int ready = ::poll(fds, std::size(fds), patience < 0 && watch_ ? kWatchInterval : patience);
+    if (ready >= 0 && monitor_.settles(ready)) restore();
     if (ready < 0 && errno != EINTR)
       return {"poll failed", Error{Code::kernel, errno, "cannot wait for the guest", {}}};
     if (ready <= 0) {

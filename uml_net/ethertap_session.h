@@ -7,6 +7,7 @@
 #include <string>
 
 #include "libumlnet/core/error.h"
+#include "libumlnet/core/network_monitor.h"
 #include "libumlnet/core/uml4_control.h"
 #include "libumlnet/core/unique_fd.h"
 #include "uml_net/priv/peer_watch.h"
@@ -34,16 +35,22 @@ class EthertapSession {
   };
   // Frames flow, and each control record from fd 1 is handed to `answer`, whose text goes back, until one of the
   // sockets or the device ends, a signal comes, or the relay dies. The relay is gone when this returns.
-  End hold(const std::function<std::string(const uml4::ControlRecord&)>& answer);
+  // `restore` is called after changes of the network, when nothing else is to be done.
+  using Answer = std::function<std::string(const uml4::ControlRecord&)>;
+  End hold(const Answer& answer, const std::function<void()>& restore);
 
   const FrameCounters& counters() const { return relay_.counters(); }
 
  private:
-  EthertapSession(unique_fd signals, std::optional<priv::PeerWatch> watch, RelayProcess relay)
-      : signals_(std::move(signals)), watch_(std::move(watch)), relay_(std::move(relay)) {}
-  End serve(const std::function<std::string(const uml4::ControlRecord&)>& answer);
+  EthertapSession(unique_fd signals, NetworkMonitor monitor, std::optional<priv::PeerWatch> watch, RelayProcess relay)
+      : signals_(std::move(signals)),
+        monitor_(std::move(monitor)),
+        watch_(std::move(watch)),
+        relay_(std::move(relay)) {}
+  End serve(const Answer& answer, const std::function<void()>& restore);
 
   unique_fd signals_;
+  NetworkMonitor monitor_;
   std::optional<priv::PeerWatch> watch_;
   RelayProcess relay_;
 };

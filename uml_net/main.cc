@@ -83,23 +83,28 @@ int hold_session(EthertapSession& session, GrantedRequest& opened, SessionRoots&
                  const RequestContext& context) {
   const IfName device = opened.outcome.tap->name;
   unsigned added = 0, removed = 0;
-  const auto end = session.hold([&](const uml4::ControlRecord& record) -> std::string {
-    auto prepared = roots.follow(log);
-    if (prepared) prepared = roots.check_policy();
-    context.trail.add_summaries(nullptr);
-    const auto request = uml4::request_of(record, device);
-    if (!request || !prepared) {
-      const Error& error = request ? prepared.error() : request.error();
-      const auto recorded = request ? context.trail.refused(error, {}, *request) : context.trail.refused(error, {});
-      if (!recorded) context.reply.remark(recorded.error());
-      return told(error);
-    }
-    const auto done = run_request(*request, context);
-    if (!done) return told(done.error());
-    (std::holds_alternative<AddAddress>(*request) ? added : removed) += done->outcome.changes.empty() ? 0 : 1;
-    if (const auto recorded = record_done(*done, context); !recorded) context.reply.remark(recorded.error());
-    return done->outcome.text;
-  });
+  const auto end = session.hold(
+      [&](const uml4::ControlRecord& record) -> std::string {
+        auto prepared = roots.follow(log);
+        if (prepared) prepared = roots.check_policy();
+        context.trail.add_summaries(nullptr);
+        const auto request = uml4::request_of(record, device);
+        if (!request || !prepared) {
+          const Error& error = request ? prepared.error() : request.error();
+          const auto recorded = request ? context.trail.refused(error, {}, *request) : context.trail.refused(error, {});
+          if (!recorded) context.reply.remark(recorded.error());
+          return told(error);
+        }
+        const auto done = run_request(*request, context);
+        if (!done) return told(done.error());
+        (std::holds_alternative<AddAddress>(*request) ? added : removed) += done->outcome.changes.empty() ? 0 : 1;
+        if (const auto recorded = record_done(*done, context); !recorded) context.reply.remark(recorded.error());
+        return done->outcome.text;
+      },
+      [&] {
+        follow_log(roots, log);
+        restore_lost(context);
+      });
   const auto dropped = read_tx_dropped(context.socket, device.str());
   const auto undone = undo_session(opened.outcome, context);
   follow_log(roots, log);
@@ -252,6 +257,9 @@ int hold_native_session(const policy::Grant& opened, SessionWay& session, const 
         context.reply.remark(recorded.error());
       context.reply.refuse(*strange);
       if (strange->errnum == EMFILE) make_room(session, context);
+    } else if (std::holds_alternative<NativeSession::NetworkChanged>(next)) {
+      follow_log(session.roots, session.log);
+      restore_lost(context);
     } else if (auto taken = answer_record(std::get<Message>(next), session, context, tuns); !taken) {
       session.summary.ended = "the caller did not take an answer";
       error = taken.error();

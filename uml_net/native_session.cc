@@ -50,18 +50,23 @@ Result<NativeSession> NativeSession::prepare() {
   raise_limit_on_files();
   auto signals = hold_signals_back();
   if (!signals) return std::unexpected(std::move(signals.error()));
-  return NativeSession(*std::move(signals));
+  auto monitor = NetworkMonitor::open();
+  if (!monitor) return std::unexpected(std::move(monitor.error()));
+  return NativeSession(*std::move(signals), *std::move(monitor));
 }
 
-std::variant<Message, Error, NativeSession::End> NativeSession::next() {
+std::variant<Message, Error, NativeSession::End, NativeSession::NetworkChanged> NativeSession::next() {
   for (;;) {
     pollfd fds[] = {{.fd = STDOUT_FILENO, .events = POLLIN, .revents = 0},
-                    {.fd = signals_.get(), .events = POLLIN, .revents = 0}};
+                    {.fd = signals_.get(), .events = POLLIN, .revents = 0},
+                    {.fd = monitor_.fd(), .events = POLLIN, .revents = 0}};
     static_assert(std::size(fds) == priv::kNativeSessionPollFds);
-    if (::poll(fds, std::size(fds), -1) < 0) {
+    const int ready = ::poll(fds, std::size(fds), monitor_.patience());
+    if (ready < 0) {
       if (errno == EINTR) continue;
       return End{"waiting failed", Error{Code::kernel, errno, "cannot wait for the next request", {}}};
     }
+    if (monitor_.settles(ready)) return NetworkChanged{};
     if (fds[1].revents != 0) return End{"a signal asked for the end"};
     if (fds[0].revents == 0) continue;
     auto message = receive_with_fds(STDOUT_FILENO, native5::kMaxRecord);

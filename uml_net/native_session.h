@@ -8,6 +8,7 @@
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/fd_passing.h"
+#include "libumlnet/core/network_monitor.h"
 #include "libumlnet/core/unique_fd.h"
 
 namespace umlnet {
@@ -22,13 +23,18 @@ class NativeSession {
     std::string why;                            // in words, for the audit log
     std::optional<Error> error = std::nullopt;  // where it was no orderly end
   };
+  struct NetworkChanged {};  // a moment ago, and there was no record since
   // The next record with its fds, waited for; an Error where one came and was none; the end of the session also where
   // the kernel does not let it wait.
-  std::variant<Message, Error, End> next();
+  std::variant<Message, Error, End, NetworkChanged> next();
+
+  int monitor() const { return monitor_.fd(); }  // for stage_filter()
 
  private:
-  explicit NativeSession(unique_fd signals) : signals_(std::move(signals)) {}
+  NativeSession(unique_fd signals, NetworkMonitor monitor)
+      : signals_(std::move(signals)), monitor_(std::move(monitor)) {}
   unique_fd signals_;
+  NetworkMonitor monitor_;
 };
 
 }  // namespace umlnet

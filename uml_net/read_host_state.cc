@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "libumlnet/core/boot_time.h"
+#include "libumlnet/core/device_marks.h"
 
 namespace umlnet {
 
@@ -98,6 +99,11 @@ bool has_own_entries(const HostState& host) {
   return std::ranges::any_of(host.proxy_entries, is_own) || std::ranges::any_of(host.ipv6_proxy_entries, is_own);
 }
 
+bool has_marks(const HostState& host) {
+  return std::ranges::any_of(host.links,
+                             [](const auto& link) { return std::ranges::any_of(link.alternative_names, is_mark); });
+}
+
 }  // namespace
 
 Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent extent) {
@@ -111,7 +117,11 @@ Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent 
                  rtnetlink::ipv6_proxy_entry_of, host.proxy_entries, host.ipv6_proxy_entries);
         !read)
       return std::unexpected(std::move(read.error()));
-  if (has_own_entries(host)) extent = policy::Extent::everything;
+  // And devices before routes: one that is marked for a guest has the route by then.
+  if (auto read = dump(socket, "cannot read the devices", rtnetlink::dump_links, rtnetlink::link_of, host.links); !read)
+    return std::unexpected(std::move(read.error()));
+  if (extent != policy::Extent::links && (has_own_entries(host) || has_marks(host)))
+    extent = policy::Extent::everything;
   const bool only_ipv4 = extent == policy::Extent::ipv4_addresses, addresses = extent >= policy::Extent::addresses,
              settings = extent == policy::Extent::everything;
   struct Step {
@@ -121,8 +131,6 @@ Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent 
   const Step steps[] = {
       {addresses, [&] { return read_routes(socket, rtnetlink::dump_all_unicast_routes, host); }},
       {only_ipv4, [&] { return read_routes(socket, rtnetlink::dump_unicast_routes, host); }},
-      {true,
-       [&] { return dump(socket, "cannot read the devices", rtnetlink::dump_links, rtnetlink::link_of, host.links); }},
       {addresses,
        [&] {
          return dump(socket, "cannot read the addresses", rtnetlink::dump_all_addresses, rtnetlink::address_of,

@@ -174,6 +174,10 @@ Result<void> deliver_reply(const Request& request, GrantedRequest& done, const R
   return taken;
 }
 
+void restore_lost(const RequestContext& context) {
+  [[maybe_unused]] const auto host = read_tidy_host(CollectGarbage{}, context);
+}
+
 std::vector<std::string> collect_leavings(const RequestContext& context) {
   const auto host = read_host_state(context.socket, CollectGarbage{});
   if (!host) return {"failed: " + host.error().line()};

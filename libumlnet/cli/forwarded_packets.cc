@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "libumlnet/cli/firewall_rules.h"
+#include "libumlnet/cli/holdings.h"
 #include "libumlnet/cli/kernel_setting.h"
 #include "libumlnet/cli/matched_devices.h"
 
@@ -227,9 +228,14 @@ Finding examine_leftovers(const Examination& examination) {
       const auto* link = host->link(entry.ifindex);
       left.insert("proxy entry " + entry.address.str() + (link != nullptr ? " on " + link->name : ""));
     }
-  if (left.empty()) return ok("guests that are gone left nothing behind");
-  return warning("guests that are gone left behind: " + joined(left),
-                 (examination.helper.empty() ? "uml_net" : examination.helper) + " gc");
+  std::set<std::string> missing;
+  for (const auto& thing : missing_things(*host)) missing.insert(thing.what);
+  if (left.empty() && missing.empty()) return ok("guests lack nothing, and those that are gone left nothing behind");
+  std::string found;
+  if (!left.empty()) found = "guests that are gone left behind: " + joined(left);
+  if (!missing.empty())
+    found += (found.empty() ? "" : "; ") + std::string("lost by events of the network: ") + joined(missing);
+  return warning(found, (examination.helper.empty() ? "uml_net" : examination.helper) + " gc");
 }
 
 }  // namespace umlnet::cli

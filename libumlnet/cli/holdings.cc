@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "libumlnet/core/device_tag.h"
+#include "policy/upkeep.h"
 
 namespace umlnet::cli {
 namespace {
@@ -104,6 +105,23 @@ std::vector<TapHolder> holders_of(const Link& link, uid_t maker, const std::vect
 
 }  // namespace
 
+std::vector<Leftover> missing_things(const policy::HostState& state) {
+  constexpr const char* kWhy = "it was, until the network changed";
+  std::vector<Leftover> things;
+  const auto upkeep = policy::upkeep_of(state);
+  for (const auto& route : upkeep.routes)
+    things.push_back({route.network.compact() + " not routed to " + name_of(state, route.ifindex), kWhy, kCollect});
+  for (const auto& held : upkeep.host_addresses)
+    things.push_back({held.address.str() + " not on " + name_of(state, held.ifindex), kWhy, kCollect});
+  for (const auto& entry : upkeep.publications)
+    things.push_back({to_string(entry.address) + " not published on " + name_of(state, entry.lan), kWhy, kCollect});
+  for (const int ifindex : upkeep.forwarding)
+    things.push_back({"forwarding off for " + name_of(state, ifindex), "a guest needs it", kCollect});
+  for (const int ifindex : upkeep.forwarding_in_vain)
+    things.push_back({"forwarding on for " + name_of(state, ifindex), "no guest needs it any more", kCollect});
+  return things;
+}
+
 Holdings put_together(const policy::HostState& state, const std::vector<TapHolder>& holders) {
   Holdings holdings;
   const auto routes = guest_routes(state);
@@ -166,9 +184,12 @@ Holdings put_together(const policy::HostState& state, const std::vector<TapHolde
                                         " proto " + std::to_string(rtnetlink::kProtocol)});
     }
   for (const auto& entry : published)
-    if (std::ranges::none_of(routes, [&](const Routed& route) { return route.network.contains(entry.address); }))
+    if (std::ranges::none_of(routes, [&](const Routed& route) { return route.network.contains(entry.address); }) &&
+        !policy::is_marked(state, entry.address))
       holdings.leftovers.push_back(
           {to_string(entry.address) + " published on " + name_of(state, entry.lan), "its guest is gone", kCollect});
+  const auto missing = missing_things(state);
+  holdings.leftovers.insert(holdings.leftovers.end(), missing.begin(), missing.end());
   return holdings;
 }
 

@@ -54,6 +54,10 @@ struct Holdings {
   std::vector<Leftover> leftovers;  // that belong to no device
 };
 
+// What guests that are there lost by events of the network, and what stayed on in vain: as the next request of anybody
+// puts it right.
+std::vector<Leftover> missing_things(const policy::HostState& state);
+
 Holdings put_together(const policy::HostState& state, const std::vector<TapHolder>& holders);
 
 }  // namespace umlnet::cli

@@ -78,7 +78,7 @@ std::string holdings_table(const Holdings& holdings, Microseconds now, Zone zone
   if (!leftovers.empty()) text += std::string(text.empty() ? "" : "\n") + "Left behind, or at odds:\n";
   for (const auto& leftover : leftovers)
     text += "  " + printable(leftover.what) + ": " + printable(leftover.why) +
-            "\n    to remove it: " + printable(leftover.remedy) + "\n";
+            "\n    fix: " + printable(leftover.remedy) + "\n";
   return text.empty() ? "uml_net has nothing on this host: no device, no address, nothing left behind\n" : text;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <utility>
 
 namespace umlnet {
 namespace {
@@ -28,18 +30,19 @@ std::optional<unsigned> take_number(std::string_view& text) {
 }
 
 std::optional<GuestMark> guest_in(std::string_view text) {
-  const auto count = take_number(text);
-  if (!count) return std::nullopt;
-  GuestMark mark{};
-  for (unsigned i = 0; i < *count; ++i) {
+  const auto published = take_number(text), forwarded = take_number(text);
+  if (!published || !forwarded) return std::nullopt;
+  std::vector<std::string> on, from;
+  for (unsigned i = 0; i < *published + *forwarded; ++i) {
     const auto lan = take_word(text);
     if (!lan) return std::nullopt;
-    mark.lans.emplace_back(*lan);
+    (i < *published ? on : from).emplace_back(*lan);
   }
-  const auto guest = parse_ip_address(text);
-  if (!guest) return std::nullopt;
-  mark.guest = *guest;
-  return mark;
+  const auto comma = text.find(',');
+  const auto guest = IpRange::parse(text.substr(0, comma));
+  const auto via = comma != std::string_view::npos ? parse_ip_address(text.substr(comma + 1)) : std::nullopt;
+  if (!guest || (comma != std::string_view::npos && !via)) return std::nullopt;
+  return GuestMark{*guest, std::move(on), std::move(from), via};
 }
 
 std::optional<IpInterface> host_address_in(std::string_view text) {
@@ -47,23 +50,26 @@ std::optional<IpInterface> host_address_in(std::string_view text) {
   return length ? IpInterface::parse(std::string(text) + "/" + std::to_string(*length)) : std::nullopt;
 }
 
-std::string name_of(const IpAddress& guest, std::span<const std::string> lans) {
-  std::string name = std::string(kGuest) + std::to_string(lans.size()) + ":";
-  for (const auto& lan : lans) name += lan + ":";
-  return name + to_string(guest);
+std::string name_of(const GuestMark& mark) {
+  std::string name = std::string(kGuest) + std::to_string(mark.published_on.size()) + ":" +
+                     std::to_string(mark.forwarded_from.size()) + ":";
+  for (const auto* lans : {&mark.published_on, &mark.forwarded_from})
+    for (const auto& lan : *lans) name += lan + ":";
+  return name + mark.guest.compact() + (mark.via ? "," + to_string(*mark.via) : "");
+}
+
+void append(std::vector<std::string>& lans, std::vector<std::string>&& more) {
+  std::ranges::move(more, std::back_inserter(lans));
 }
 
 }  // namespace
 
 std::vector<std::string> names_of(const GuestMark& mark) {
+  if (name_of(mark).size() <= kLongestName) return {name_of(mark)};
+  // One LAN each, which always fits.
   std::vector<std::string> names;
-  std::span<const std::string> lans = mark.lans;
-  do {
-    std::size_t count = lans.size();
-    while (count > 1 && name_of(mark.guest, lans.first(count)).size() > kLongestName) --count;
-    names.push_back(name_of(mark.guest, lans.first(count)));
-    lans = lans.subspan(count);
-  } while (!lans.empty());
+  for (const auto& lan : mark.published_on) names.push_back(name_of({mark.guest, {lan}, {}, mark.via}));
+  for (const auto& lan : mark.forwarded_from) names.push_back(name_of({mark.guest, {}, {lan}, mark.via}));
   return names;
 }
 
@@ -82,10 +88,12 @@ DeviceMarks marks_of(int ifindex, std::span<const std::string> alternative_names
       auto mark = guest_in(name.substr(kGuest.size()));
       if (!mark) continue;
       const auto known = std::ranges::find(marks.guests, mark->guest, &GuestMark::guest);
-      if (known == marks.guests.end())
+      if (known == marks.guests.end()) {
         marks.guests.push_back(*std::move(mark));
-      else
-        known->lans.insert(known->lans.end(), mark->lans.begin(), mark->lans.end());
+      } else {
+        append(known->published_on, std::move(mark->published_on));
+        append(known->forwarded_from, std::move(mark->forwarded_from));
+      }
     } else if (name.starts_with(kHost)) {
       if (const auto address = host_address_in(name.substr(kHost.size()))) marks.host_addresses.push_back(*address);
     } else if (name == name_of_forwarding(ifindex)) {
@@ -93,6 +101,12 @@ DeviceMarks marks_of(int ifindex, std::span<const std::string> alternative_names
     }
   }
   return marks;
+}
+
+std::optional<IpRange> guest_of_mark(std::string_view name) {
+  if (!name.starts_with(kGuest)) return std::nullopt;
+  const auto mark = guest_in(name.substr(kGuest.size()));
+  return mark ? std::optional(mark->guest) : std::nullopt;
 }
 
 }  // namespace umlnet

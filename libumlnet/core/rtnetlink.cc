@@ -14,6 +14,7 @@
 #include <array>
 #include <tuple>
 
+#include "libumlnet/core/device_marks.h"
 #include "libumlnet/core/rtnetlink_message.h"
 
 namespace umlnet::rtnetlink {
@@ -255,7 +256,8 @@ std::optional<int> error_of(const Message& message) {
 }
 
 bool is_named(const Link& link, std::string_view name) {
-  return link.name == name || std::ranges::find(link.alternative_names, name) != link.alternative_names.end();
+  return link.name == name ||
+         (!is_mark(name) && std::ranges::find(link.alternative_names, name) != link.alternative_names.end());
 }
 
 std::optional<Link> link_of(const Message& message) {

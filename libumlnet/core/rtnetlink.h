@@ -74,7 +74,7 @@ struct Link {
   std::uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0, tx_dropped = 0;
 };
 
-// Whether it is the device's name or one of its alternative names.
+// Whether it is the device's name or one of its alternative names, but for marks (device_marks.h).
 bool is_named(const Link& link, std::string_view name);
 
 struct Address {

@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import socket
 import struct
 import tempfile
@@ -334,6 +335,9 @@ class Faults(HostCase):
     def forget_guest(self) -> None:
         """As an administrator would, whatever there is of it."""
         device, address, _ = GUEST
+        for name in (device, "eth0"):
+            for mark in re.findall(r"altname (umlnet:\S+)", world.sh("ip", "link", "show", "dev", name)):
+                world.sh("ip", "link", "property", "del", "dev", name, "altname", mark)
         world.sh("ip", "route", "del", address, "dev", device, check=False)
         world.sh("ip", "neigh", "del", "proxy", address, "dev", "eth0", check=False)
         for setting in (f"{device}/forwarding", f"{device}/proxy_arp", "eth0/forwarding"):

@@ -168,7 +168,7 @@ class Ls(HostCase):
                          {"10.50.0.8 published on eth0": "uml_net gc",
                           "route to 10.77.0.1 on eth0": "as root: ip route delete 10.77.0.1 dev eth0 proto 117"})
         table = self.ls()
-        for words in ("tap0 (persistent) !", "Left behind, or at odds:", "device tap0: made persistent", "to remove it: uml_net gc"):
+        for words in ("tap0 (persistent) !", "Left behind, or at odds:", "device tap0: made persistent", "fix: uml_net gc"):
             self.assertIn(words, table)
         self.assertEqual(caller.run(self.helper, "gc", user=NOBODY).returncode, 0)
         world.sh("ip", "route", "delete", "10.77.0.1", "dev", "eth0", "proto", "117")

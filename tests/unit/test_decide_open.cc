@@ -364,7 +364,7 @@ TEST_CASE(
   auto elsewhere = route("10.80.0.0", 16, 2);
   elsewhere.table = 100;
   host.routes.push_back(elsewhere);
-  CHECK(policy::lans_for(host, ip("10.80.0.7")).empty());
+  CHECK(policy::lans_for(host, IpRange::just(ip("10.80.0.7"))).empty());
   CHECK(decide(rule(R"("gateways": ["10.80.0.0/16"])"), caller(1001), asked("open address=10.80.0.254/24"), host));
 }
 
@@ -696,6 +696,7 @@ TEST_CASE("a network behind a guest counts for its addresses, and a rule grants 
   CHECK(host.route_to_guest(ip("10.51.0.7")) == &host.routes.back());
   CHECK(host.route_to_guest(ip6("fd00:51::7")) == &host.ipv6_routes.back());
   host.proxy_entries = {{2, ip("10.51.0.7"), rtnetlink::kProtocol}};
+  host.links[0].ipv4.forwarding = true;
   CHECK(!policy::has_garbage(host));
   host.proxy_entries = {{2, ip("10.51.0.8"), rtnetlink::kProtocol}};
   CHECK(policy::has_garbage(host));

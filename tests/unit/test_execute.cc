@@ -72,6 +72,13 @@ class FakeEffects : public priv::HostEffects {
   }
   Result<void> set_proxy_arp(int i, bool on) override { return put(on, "proxy_arp " + std::to_string(i)); }
   Result<void> set_forwarding(int i, bool on) override { return put(on, "forwarding " + std::to_string(i)); }
+  // Not a step: what is marked is a fact about a device, and of no concern to most tests.
+  Result<void> set_mark(int i, const std::string& name, bool on) override {
+    std::erase(marks, std::to_string(i) + " " + name);
+    if (on) marks.push_back(std::to_string(i) + " " + name);
+    return {};
+  }
+  std::vector<std::string> marks;
   Result<void> delete_link(int i) override { return put(false, "link " + std::to_string(i)); }
   Result<void> delete_group(std::uint32_t group) override { return put(false, "group " + std::to_string(group)); }
 
@@ -272,7 +279,7 @@ TEST_CASE("plan: a network is routed by way of its guest, and a small one is pub
   const auto plan = priv::make_plan(root_grant(request, host), RequestId({}), host);
   REQUIRE(plan);
   std::vector<std::string> routes, published;
-  for (const auto& change : plan->changes) {
+  for (const auto& change : plan->changes()) {
     const auto words = priv::done_in_words(change, "tap9");
     if (std::holds_alternative<priv::AddRoute>(change)) routes.push_back(words);
     if (std::holds_alternative<priv::Publish>(change)) published.push_back(words);
@@ -283,7 +290,7 @@ TEST_CASE("plan: a network is routed by way of its guest, and a small one is pub
   CHECK(published.size() == 9);
   CHECK(published.front() == "10.50.0.64 published on eth0");
   CHECK(published[7] == "10.50.0.71 published on eth0");
-  CHECK(plan->notes ==
+  CHECK(plan->notes() ==
         std::vector<std::string>{"10.50.0.128/26 not published on eth0: it is more than 32 IPv4 addresses; "
                                  "let the router of that LAN route it to this host"});
 }

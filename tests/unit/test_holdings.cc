@@ -42,6 +42,7 @@ Ipv6 ipv6(const char* text) { return *Ipv6::parse(text); }
 policy::HostState two_users() {
   policy::HostState state;
   state.links = {eth(1, "lo"), eth(2, "eth0"), tap(5, "tap1", kBob), tap(4, "tap0", kAlice)};
+  state.links[1].ipv4.forwarding = true;
   state.links[3].rx_bytes = 1'234'567;
   state.links[3].tx_bytes = 987;
   state.addresses = {{2, ipv4("10.50.0.1"), Ipv4Mask(24), {}}, {4, ipv4("10.99.0.254"), Ipv4Mask(32), {}}};

@@ -82,6 +82,9 @@ struct Describe {
     return {name(c.device) + " deleted" + (c.abandoned ? ": nobody holds it any more" : ""),
             "delete " + name(c.device)};
   }
+  Words operator()(const SetMark& c) const {
+    return {"", (c.on ? "mark " : "take the mark off ") + name(c.device) + ": " + c.name};
+  }
   Words operator()(const DeleteSessionDevices&) const {
     return {"the session's devices gone", "delete the session's devices"};
   }
@@ -111,6 +114,7 @@ struct Invert {
   Inverse operator()(const SetProxyArp& c) const { return SetProxyArp{c.device, !c.on}; }
   Inverse operator()(const SetForwarding& c) const { return SetForwarding{c.device, !c.on}; }
   Inverse operator()(const DeleteTapDevice&) const { return std::nullopt; }
+  Inverse operator()(const SetMark& c) const { return SetMark{c.device, c.name, !c.on}; }
   Inverse operator()(const DeleteSessionDevices&) const { return std::nullopt; }
 };
 

@@ -107,6 +107,12 @@ struct DeleteTapDevice {
   bool abandoned;  // nobody holds it any more
 };
 
+// What the device should have, for whoever finds that it lacks it (device_marks.h). No line of the audit log.
+struct SetMark {
+  Device device;
+  std::string name;
+  bool on;
+};
 // All devices of one link group, at the end of the session that made them.
 struct DeleteSessionDevices {
   std::uint32_t group;
@@ -114,9 +120,10 @@ struct DeleteSessionDevices {
 
 using Change = std::variant<MakeTapDevice, PutHostAddress, BringUp, SetMtu, SetMac, RaiseMac, PutOnBridge, IsolatePort,
                             PutAntiSpoof, MakePersistent, AddRoute, DeleteRoute, Publish, Withdraw, SetProxyArp,
-                            SetForwarding, DeleteTapDevice, DeleteSessionDevices>;
+                            SetForwarding, DeleteTapDevice, SetMark, DeleteSessionDevices>;
 
-// What the change was, for the audit log ("10.50.0.7 published on eth0"), and what was being tried where it failed
+// What the change was, for the audit log ("10.50.0.7 published on eth0"; nothing for a mark), and what was being tried
+// where it failed
 // ("publish 10.50.0.7 on eth0"). `new_tap` stands for the device with index 0.
 std::string done_in_words(const Change& change, const std::string& new_tap);
 std::string doing_in_words(const Change& change, const std::string& new_tap);

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "libumlnet/core/anti_spoof.h"
+#include "libumlnet/core/device_marks.h"
+#include "policy/upkeep.h"
 
 namespace umlnet::priv {
 namespace {
@@ -82,6 +84,7 @@ struct Perform {
   Result<void> operator()(const SetProxyArp& c) const { return effects.set_proxy_arp(index(c.device), c.on); }
   Result<void> operator()(const SetForwarding& c) const { return effects.set_forwarding(index(c.device), c.on); }
   Result<void> operator()(const DeleteTapDevice& c) const { return effects.delete_link(index(c.device)); }
+  Result<void> operator()(const SetMark& c) const { return effects.set_mark(index(c.device), c.name, c.on); }
   Result<void> operator()(const DeleteSessionDevices& c) const { return effects.delete_group(c.group); }
 };
 
@@ -89,21 +92,31 @@ namespace {
 
 // Something that is gone needs no removing: another helper, or the end of the device itself, was quicker.
 bool is_gone_already(const Change& change, const Error& error) {
+  const auto* mark = std::get_if<SetMark>(&change);
   const bool removes = std::holds_alternative<DeleteRoute>(change) || std::holds_alternative<Withdraw>(change) ||
-                       std::holds_alternative<DeleteTapDevice>(change);
+                       std::holds_alternative<DeleteTapDevice>(change) || (mark != nullptr && !mark->on);
   return removes &&
          (error.errnum == ENOENT || error.errnum == ESRCH || error.errnum == ENODEV || error.errnum == ENXIO);
 }
 
+// Another helper turned the same LAN's forwarding on at the same time.
+bool is_marked_already(const Change& change, const Error& error) {
+  const auto* mark = std::get_if<SetMark>(&change);
+  return mark != nullptr && mark->on && !guest_of_mark(mark->name) && error.errnum == EEXIST;
+}
+
 // It was not known whether the removal was done, and it was not.
 bool is_there_still(const Change& change, const Error& error) {
-  return std::holds_alternative<AddRoute>(change) && error.errnum == EEXIST;
+  return (std::holds_alternative<AddRoute>(change) || std::holds_alternative<SetMark>(change)) &&
+         error.errnum == EEXIST;
 }
 
 // The kernel's number in the words of the change. A route that is there already means that somebody else was quicker.
 Error explained(const Change& change, Error error, const std::string& new_tap = "the new TAP device") {
   error.what = "cannot " + doing_in_words(change, new_tap) + (error.errnum == 0 ? ": " + error.what : "");
-  if (std::holds_alternative<AddRoute>(change) && error.errnum == EEXIST) {
+  const auto* mark = std::get_if<SetMark>(&change);
+  if (error.errnum == EEXIST &&
+      (std::holds_alternative<AddRoute>(change) || (mark != nullptr && guest_of_mark(mark->name)))) {
     error.code = Code::conflict;
     error.advice = "The address is routed elsewhere already: choose another for the guest.";
   } else if (std::holds_alternative<MakeTapDevice>(change) && error.errnum == EBUSY) {
@@ -134,12 +147,6 @@ bool is_needed_by_others(const Change& back, const std::vector<Change>& changes,
       return made != nullptr && made->network == network;
     });
   };
-  const auto was_published = [&](const IpAddress& address) {
-    return std::ranges::any_of(changes, [&](const Change& change) {
-      const auto* made = std::get_if<Publish>(&change);
-      return made != nullptr && made->address == address;
-    });
-  };
   if (const auto* withdraw = std::get_if<Withdraw>(&back)) {
     const auto elsewhere = [&](const auto& route) {
       return is_own(route) && policy::network_of(route).contains(withdraw->address) && route.ifindex != ifindex;
@@ -153,13 +160,18 @@ bool is_needed_by_others(const Change& back, const std::vector<Change>& changes,
   if (const auto* arp = std::get_if<SetProxyArp>(&back); arp != nullptr && !arp->on)
     return now == nullptr || std::ranges::any_of(now->routes, is_others_route);
   const auto* forwarding = std::get_if<SetForwarding>(&back);
-  if (forwarding == nullptr || forwarding->on) return false;
-  if (now == nullptr) return true;
-  if (forwarding->device.ifindex == 0 || forwarding->device.ifindex == ifindex)
-    return std::ranges::any_of(now->routes, is_others_route);
-  return std::ranges::any_of(now->proxy_entries, [&](const auto& entry) {
-    return is_own(entry) && entry.ifindex == forwarding->device.ifindex && !was_published(entry.address);
-  });
+  const auto* mark = std::get_if<SetMark>(&back);
+  const bool is_off = forwarding != nullptr ? !forwarding->on : mark != nullptr && !mark->on;
+  if (!is_off) return false;
+  const Device& device = forwarding != nullptr ? forwarding->device : mark->device;
+  if (device.ifindex == 0 || device.ifindex == ifindex)
+    return forwarding != nullptr && (now == nullptr || std::ranges::any_of(now->routes, is_others_route));
+  const auto* lan = now != nullptr ? now->link(device.ifindex) : nullptr;
+  if (lan == nullptr) return now == nullptr;
+  std::vector<IpRange> own;
+  for (const auto& change : changes)
+    if (const auto* made = std::get_if<Publish>(&change)) own.push_back(IpRange::just(made->address));
+  return policy::is_forwarding_needed(*now, *lan, ifindex, own);
 }
 
 // The caller's explanation: "tap0 up with 10.99.0.254/32", "10.50.0.7 routed to tap0, published on eth0".
@@ -218,7 +230,7 @@ std::expected<Outcome, Failure> execute(const Plan& plan, HostEffects& effects) 
       outcome.changes.push_back(change);
       continue;
     }
-    if (is_gone_already(change, result.error())) continue;
+    if (is_gone_already(change, result.error()) || is_marked_already(change, result.error())) continue;
     Error error = explained(change, result.error());
     if (!plan.all_or_nothing()) {
       outcome.words.push_back("failed: " + error.line());
@@ -230,7 +242,8 @@ std::expected<Outcome, Failure> execute(const Plan& plan, HostEffects& effects) 
   }
   if (outcome.tap) outcome.device = {outcome.tap->ifindex, outcome.tap->name.str()};
   for (const auto& change : outcome.changes)
-    outcome.words.push_back(done_in_words(change, outcome.tap ? outcome.tap->name.str() : ""));
+    if (auto words = done_in_words(change, outcome.tap ? outcome.tap->name.str() : ""); !words.empty())
+      outcome.words.push_back(std::move(words));
   outcome.text = explanation(plan, outcome);
   outcome.notes = plan.notes();
   return outcome;
@@ -254,9 +267,9 @@ TakenBack take_back(Outcome outcome, const policy::HostState* now, HostEffects& 
     const auto back = inverse(*it);
     if (!back || is_needed_by_others(*back, outcome.changes, ifindex, now)) continue;
     const auto result = std::visit(Perform{effects, outcome.tap}, *back);
-    if (result)
-      taken.done.push_back(done_in_words(*back, new_tap));
-    else if (!is_gone_already(*back, result.error()) && !is_there_still(*back, result.error()))
+    if (auto words = done_in_words(*back, new_tap); result && !words.empty()) taken.done.push_back(std::move(words));
+    if (result) continue;
+    if (!is_gone_already(*back, result.error()) && !is_there_still(*back, result.error()))
       taken.failures.push_back(explained(*back, result.error(), new_tap).line());
   }
   // Closes its fds, and with them goes the device and all that was put on it.

@@ -67,6 +67,9 @@ class HostEffects {
   virtual Result<void> withdraw(int ifindex, const IpAddress& address) = 0;
   virtual Result<void> set_proxy_arp(int ifindex, bool on) = 0;
   virtual Result<void> set_forwarding(int ifindex, bool on) = 0;
+  // An alternative name of the device, or none of that name any more. EEXIST where any device has it. No error where
+  // the kernel knows no such names.
+  virtual Result<void> set_mark(int ifindex, const std::string& name, bool on) = 0;
   virtual Result<void> delete_link(int ifindex) = 0;
   // All links of the group at once. A group of no link is no error.
   virtual Result<void> delete_group(std::uint32_t group) = 0;

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "libumlnet/core/rtnetlink_ipv6.h"
+#include "libumlnet/core/rtnetlink_names.h"
 #include "libumlnet/core/traffic_control.h"
 #include "uml_net/priv/tun.h"
 
@@ -159,6 +160,13 @@ Result<void> KernelEffects::set_proxy_arp(int ifindex, bool on) {
 
 Result<void> KernelEffects::set_forwarding(int ifindex, bool on) {
   return socket_.change(rtnetlink::set_forwarding(socket_.next_sequence(), ifindex, on));
+}
+
+Result<void> KernelEffects::set_mark(int ifindex, const std::string& name, bool on) {
+  const auto sequence = socket_.next_sequence();
+  auto set = socket_.change(on ? rtnetlink::add_alternative_name(sequence, ifindex, name)
+                               : rtnetlink::delete_alternative_name(sequence, ifindex, name));
+  return set || set.error().errnum != EOPNOTSUPP ? set : Result<void>();  // before Linux 5.5
 }
 
 Result<void> KernelEffects::delete_link(int ifindex) {

@@ -38,6 +38,7 @@ class KernelEffects : public HostEffects {
   Result<void> withdraw(int ifindex, const IpAddress& address) override;
   Result<void> set_proxy_arp(int ifindex, bool on) override;
   Result<void> set_forwarding(int ifindex, bool on) override;
+  Result<void> set_mark(int ifindex, const std::string& name, bool on) override;
   Result<void> delete_link(int ifindex) override;
   Result<void> delete_group(std::uint32_t group) override;
 

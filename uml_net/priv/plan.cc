@@ -5,10 +5,12 @@
 #include <ranges>
 
 #include "libumlnet/core/boot_time.h"
+#include "libumlnet/core/device_marks.h"
 #include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/native5_arguments.h"
 #include "policy/guest_sources.h"
 #include "policy/lans.h"
+#include "policy/upkeep.h"
 
 namespace umlnet::priv {
 
@@ -49,11 +51,14 @@ bool is_published(const HostState& host, const Route& route) {
       host.proxy_entries, [&](const ProxyEntry& entry) { return is_ours(entry) && network.contains(entry.address); });
 }
 
-// Forwarding on a LAN device is the toolkit's if it is off now, or was off before the entries that stand there came.
+bool has_forwarding_mark(const Link& lan) { return marks_of(lan.ifindex, lan.alternative_names).forwarding; }
+
+// Forwarding on a LAN device is the toolkit's if it is off now, or was off before the toolkit came.
 bool forwarding_is_ours(const HostState& host, const Link& lan) {
-  return !lan.ipv4.forwarding || std::ranges::any_of(host.proxy_entries, [&](const ProxyEntry& entry) {
-    return entry.ifindex == lan.ifindex && entry.protocol == rtnetlink::kProtocolForwarding;
-  });
+  return !lan.ipv4.forwarding || has_forwarding_mark(lan) ||
+         std::ranges::any_of(host.proxy_entries, [&](const ProxyEntry& entry) {
+           return entry.ifindex == lan.ifindex && entry.protocol == rtnetlink::kProtocolForwarding;
+         });
 }
 
 Result<Steps> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv4>& gateway, const Grant& grant,
@@ -87,62 +92,124 @@ Result<Steps> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant
   return plan;
 }
 
-constexpr unsigned kMinPublished = 27;  // of the prefix of a network that is published address by address
+bool is_ipv4(const IpRange& guest) { return std::holds_alternative<Ipv4>(guest.first()); }
 
-// One guest address on its way to the LANs: the proxy entries, and the forwarding that they need.
+// Turns forwarding of the LAN devices on, and marks it as the toolkit's. Each is off.
+void start_forwarding(const std::vector<const Link*>& lans, Steps& plan) {
+  for (const Link* lan : lans) {
+    if (!has_forwarding_mark(*lan))
+      plan.changes.push_back(SetMark{device_of(*lan), name_of_forwarding(lan->ifindex), true});
+    plan.changes.push_back(SetForwarding{device_of(*lan), true});
+  }
+}
+
+// Turns a LAN device's forwarding off if it is the toolkit's, and no guest needs it but those of the device `besides`
+// and of the networks `without`.
+void stop_forwarding(const HostState& host, const Link& lan, int besides, const std::vector<IpRange>& without,
+                     Steps& plan) {
+  const bool is_marked = has_forwarding_mark(lan);
+  const bool is_planned = std::ranges::any_of(plan.changes, [&](const Change& change) {
+    const auto* set = std::get_if<SetForwarding>(&change);
+    const auto* mark = std::get_if<SetMark>(&change);
+    return (set != nullptr && set->device.ifindex == lan.ifindex) ||
+           (mark != nullptr && mark->device.ifindex == lan.ifindex);
+  });
+  if (is_planned || (!is_marked && !forwarding_is_ours(host, lan)) ||
+      policy::is_forwarding_needed(host, lan, besides, without))
+    return;
+  // Turned on for all devices meanwhile, it is the administrator's.
+  if (lan.ipv4.forwarding && !host.all.forwarding) plan.changes.push_back(SetForwarding{device_of(lan), false});
+  if (is_marked) plan.changes.push_back(SetMark{device_of(lan), name_of_forwarding(lan.ifindex), false});
+}
+
+// Guests on their way out: the proxy entries on LANs, the forwarding that they need, and the marks that tell of both.
 class Publication {
  public:
   Publication(const Grant& grant, const HostState& host, Steps& plan) : grant_(grant), host_(host), plan_(plan) {}
 
-  // The kernel has no proxy for a network: a small one is published address by address.
-  void on(const std::vector<const Link*>& lans, const IpRange& guest) {
+  // The kernel has no proxy for a network: a small one is published address by address. `via` is for the mark.
+  void on(const std::vector<const Link*>& lans, const IpRange& guest, const std::optional<IpAddress>& via = {}) {
+    GuestMark mark{guest, {}, {}, via};
     if (lans.empty()) unseen_ += (unseen_.empty() ? "" : ", ") + guest.compact();
     is_seen_ |= !lans.empty();
-    for (const Link* lan : lans) {
-      const auto not_published = [&](const std::string& why) {
-        plan_.notes.push_back(guest.compact() + " not published on " + lan->name + ": " + why);
-      };
-      if (!grant_.may_publish_on(*lan)) {
-        not_published("rule " + grant_.rule() + " does not list it under \"lan\"");
-      } else if (const auto* v6 = std::get_if<Ipv6>(&guest.first()); v6 != nullptr && guest.is_one_address()) {
-        publish(*lan, *v6);
-      } else if (const auto bounds = guest.ipv4_bounds(); bounds && guest.length() >= kMinPublished) {
-        for (auto value = bounds->first.value(); value != bounds->second.value() + 1; ++value)
-          publish(*lan, Ipv4(value));
-      } else {
-        not_published("it is more than " + std::to_string(1U << (32 - kMinPublished)) +
-                      " IPv4 addresses; let the router of that LAN route it to this host");
-      }
-    }
+    for (const Link* lan : lans)
+      if (publish(*lan, guest)) mark.published_on.push_back(lan->name);
+    if (is_ipv4(guest))
+      for (const auto& link : host_.links)
+        if (lets_out(link) && std::ranges::find(mark.published_on, link.name) == mark.published_on.end()) {
+          mark.forwarded_from.push_back(link.name);
+          need_forwarding(link);
+        }
+    marks_.push_back(std::move(mark));
   }
 
-  // Behind everything else: traffic flows from here on. `device` is the guest's, with `forwarding` as it is.
-  void forward(const Device& device, bool forwarding) {
-    if (published_ && !forwarding) plan_.changes.push_back(SetForwarding{device, true});
-    std::ranges::move(forwarding_, std::back_inserter(plan_.changes));
+  // Behind everything else: traffic flows from here on. `device` is the guest's, with `forwarding` as it is, and with
+  // `names`, its alternative names. A mark comes after what it tells of: who finds the mark alone would do it, too.
+  void finish(const Device& device, bool forwarding, const std::vector<std::string>& names) {
+    for (const auto& mark : marks_) {
+      const auto wanted = names_of(mark);
+      const auto is_in = [](const auto& all, const std::string& name) {
+        return std::ranges::find(all, name) != all.end();
+      };
+      for (const auto& name : names)
+        if (guest_of_mark(name) == mark.guest && !is_in(wanted, name))
+          plan_.changes.push_back(SetMark{device, name, false});
+      for (const auto& name : wanted)
+        if (!is_in(names, name)) plan_.changes.push_back(SetMark{device, name, true});
+    }
+    if (is_let_out_ && !forwarding) plan_.changes.push_back(SetForwarding{device, true});
+    start_forwarding(to_forward_, plan_);
     if (const auto listed = grant_.lan_list(); !is_seen_ && !listed.empty())
       plan_.notes.push_back(unseen_ + " published on no LAN: in the main routing table no device that rule " +
                             grant_.rule() + " lists (" + listed + ") has a route to that network");
   }
 
  private:
-  void left_alone(const Link& lan, const IpAddress& address) {
-    plan_.notes.push_back(to_string(address) + " published on " + lan.name + " by somebody else already, and left so");
+  // Whether the rule lists the device, and guests could go out there.
+  bool lets_out(const Link& link) const {
+    return !grant_.lan_list().empty() && grant_.may_publish_on(link) && link.up && !link.loopback && link.master == 0 &&
+           !policy::made_for(link) &&
+           std::ranges::any_of(host_.addresses, [&](const auto& own) { return own.ifindex == link.ifindex; });
   }
 
-  void publish(const Link& lan, Ipv4 address) {
+  void need_forwarding(const Link& lan) {
+    is_let_out_ = true;
+    if (!lan.ipv4.forwarding && std::ranges::find(to_forward_, &lan) == to_forward_.end()) to_forward_.push_back(&lan);
+  }
+
+  // Whether at least one address of the guest is published there then.
+  bool publish(const Link& lan, const IpRange& guest) {
+    const auto not_published = [&](const std::string& why) {
+      plan_.notes.push_back(guest.compact() + " not published on " + lan.name + ": " + why);
+      return false;
+    };
+    if (!grant_.may_publish_on(lan)) return not_published("rule " + grant_.rule() + " does not list it under \"lan\"");
+    const auto addresses = policy::published_addresses(guest);
+    if (addresses.empty())
+      return not_published("it is more than 32 IPv4 addresses; let the router of that LAN route it to this host");
+    bool published = false;
+    for (const auto& address : addresses) {
+      const auto* v4 = std::get_if<Ipv4>(&address);
+      published |= v4 != nullptr ? publish(lan, *v4) : publish(lan, std::get<Ipv6>(address));
+    }
+    return published;
+  }
+
+  bool left_alone(const Link& lan, const IpAddress& address) {
+    plan_.notes.push_back(to_string(address) + " published on " + lan.name + " by somebody else already, and left so");
+    return false;
+  }
+
+  bool publish(const Link& lan, Ipv4 address) {
     const ProxyEntry* entry = entry_for(host_, address, lan.ifindex);
     if (entry != nullptr && !is_ours(*entry)) return left_alone(lan, address);
-    published_ = true;
     if (entry == nullptr) plan_.changes.push_back(Publish{device_of(lan), address, forwarding_is_ours(host_, lan)});
-    const bool is_planned = std::ranges::any_of(forwarding_, [&](const Change& change) {
-      return std::get<SetForwarding>(change).device.ifindex == lan.ifindex;
-    });
-    if (!lan.ipv4.forwarding && !is_planned) forwarding_.push_back(SetForwarding{device_of(lan), true});
+    need_forwarding(lan);
+    return true;
   }
 
   // The kernel lets nobody turn these two on by rtnetlink.
-  void publish(const Link& lan, const Ipv6& address) {
+  bool publish(const Link& lan, const Ipv6& address) {
     const auto entry = std::ranges::find_if(host_.ipv6_proxy_entries, [&](const rtnetlink::Ipv6ProxyEntry& other) {
       return other.ifindex == lan.ifindex && other.address == address;
     });
@@ -155,15 +222,17 @@ class Publication {
     if (!off.empty())
       plan_.notes.push_back(address.str() + " is not reached from " + lan.name +
                             " until the administrator turns that on: sysctl -w " + off);
+    return true;
   }
 
   const Grant& grant_;
   const HostState& host_;
   Steps& plan_;
-  bool published_ = false;
-  bool is_seen_ = false;  // an address has a LAN, listed or not
-  std::string unseen_;    // those that have none
-  std::vector<Change> forwarding_;
+  bool is_let_out_ = false;  // an IPv4 guest is published, or goes out where the rule lets it
+  bool is_seen_ = false;     // an address has a LAN, listed or not
+  std::string unseen_;       // those that have none
+  std::vector<GuestMark> marks_;
+  std::vector<const Link*> to_forward_;
 };
 
 // The route comes first and goes last: whoever sees a proxy entry without a route may take it for garbage.
@@ -182,7 +251,7 @@ Result<Steps> plan_add(const AddAddress& request, const Grant& grant, const Host
   if (!link->ipv4.proxy_arp) plan.changes.push_back(SetProxyArp{device, true});
   Publication publication(grant, host, plan);
   publication.on(policy::lans_of(host, address, request.netmask), IpRange::just(address));
-  publication.forward(device, link->ipv4.forwarding);
+  publication.finish(device, link->ipv4.forwarding, link->alternative_names);
   return plan;
 }
 
@@ -236,6 +305,9 @@ Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const 
   if (request.isolated) plan.changes.push_back(IsolatePort{device});
   for (const auto& address : request.addresses) plan.changes.push_back(PutHostAddress{device, address});
   plan.changes.push_back(BringUp{device});
+  for (const auto& address : request.addresses)
+    if (std::holds_alternative<Ipv6>(address.address))
+      plan.changes.push_back(SetMark{device, name_of_host_address(address), true});
   if (bridge == nullptr && !request.guests.empty()) {
     // A network is routed by way of the guest itself, where the request names it, and then needs the route to that
     // first.
@@ -247,8 +319,10 @@ Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const 
         std::ranges::any_of(request.guests, [](const IpRange& guest) { return guest.ipv4_bounds().has_value(); });
     if (any_ipv4 && !host.default_device.proxy_arp) plan.changes.push_back(SetProxyArp{device, true});
     Publication publication(grant, host, plan);
-    for (const auto& guest : request.guests) publication.on(policy::lans_for(host, guest), guest);
-    publication.forward(device, host.default_device.forwarding);
+    for (const auto& guest : request.guests)
+      publication.on(policy::lans_for(host, guest), guest,
+                     guest.is_one_address() ? std::nullopt : router_of(request, guest));
+    publication.finish(device, host.default_device.forwarding, {});
   }
   if (request.persistent) plan.changes.push_back(MakePersistent{device});
   return plan;
@@ -256,22 +330,14 @@ Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const 
 
 // Takes proxy entries back and, with the last one on a device, the forwarding that came with the first. Forwarding goes
 // off before the entry that remembers it: killed in between, the next helper finds the mark and does it again.
-void withdraw(const HostState& host, const std::vector<ProxyEntry>& entries, Steps& plan) {
+void withdraw(const HostState& host, const std::vector<ProxyEntry>& entries, int besides, std::vector<IpRange> without,
+              Steps& plan) {
+  for (const auto& entry : entries) without.push_back(IpRange::just(entry.address));
   for (const auto& entry : entries) {
     const Link* lan = host.link(entry.ifindex);
     if (lan == nullptr) continue;
-    const bool others_stay = std::ranges::any_of(host.proxy_entries, [&](const ProxyEntry& other) {
-      return other.ifindex == entry.ifindex && is_ours(other) &&
-             std::ranges::find(entries, other.address, &ProxyEntry::address) == entries.end();
-    });
-    const bool marked = entry.protocol == rtnetlink::kProtocolForwarding;
-    if (marked && !others_stay && lan->ipv4.forwarding && !host.all.forwarding &&
-        std::ranges::none_of(plan.changes, [&](const Change& change) {
-          const auto* set = std::get_if<SetForwarding>(&change);
-          return set != nullptr && set->device.ifindex == lan->ifindex;
-        }))
-      plan.changes.push_back(SetForwarding{device_of(*lan), false});
-    plan.changes.push_back(Withdraw{device_of(*lan), entry.address, marked});
+    if (forwarding_is_ours(host, *lan)) stop_forwarding(host, *lan, besides, without, plan);
+    plan.changes.push_back(Withdraw{device_of(*lan), entry.address, entry.protocol == rtnetlink::kProtocolForwarding});
   }
 }
 
@@ -281,22 +347,41 @@ void withdraw(const HostState& host, const std::vector<rtnetlink::Ipv6ProxyEntry
       plan.changes.push_back(Withdraw{device_of(*lan), entry.address, false});
 }
 
+// The LAN devices that a guest's mark names.
+std::vector<const Link*> lans_of_mark(const HostState& host, const GuestMark& mark) {
+  std::vector<const Link*> lans;
+  for (const auto* names : {&mark.published_on, &mark.forwarded_from})
+    for (const auto& name : *names)
+      if (const Link* lan = host.link(name); lan != nullptr) lans.push_back(lan);
+  return lans;
+}
+
 Result<Steps> plan_delete(const DeleteAddress& request, const HostState& host) {
   const Link* link = host.link(request.device.str());
+  const IpRange guest = IpRange::just(request.address);
   const Route* route = host.guest_route(request.address);
-  if (link == nullptr || route == nullptr || route->ifindex != link->ifindex)
+  if (route != nullptr && link != nullptr && route->ifindex != link->ifindex) route = nullptr;
+  const auto marks = link != nullptr ? marks_of(link->ifindex, link->alternative_names) : DeviceMarks();
+  const auto mark = std::ranges::find(marks.guests, guest, &GuestMark::guest);
+  if (link == nullptr || (route == nullptr && mark == marks.guests.end()))
     return fail(Code::not_found, request.address.str() + " is not routed to " + request.device.str() + " by uml_net",
                 "There is nothing to take back.");
   const Device device = device_of(*link);
   Steps plan;
-
+  for (const auto& name : link->alternative_names)
+    if (guest_of_mark(name) == guest) plan.changes.push_back(SetMark{device, name, false});
+  if (mark != marks.guests.end())
+    for (const Link* lan : lans_of_mark(host, *mark)) stop_forwarding(host, *lan, 0, {guest}, plan);
   std::vector<ProxyEntry> entries;
   for (const auto& entry : host.proxy_entries)
     if (is_ours(entry) && entry.address == request.address) entries.push_back(entry);
-  withdraw(host, entries, plan);
+  withdraw(host, entries, 0, {guest}, plan);
 
   // What the device's other addresses still need stays on, and so does what every new device of this host starts with.
-  bool others = false, others_published = false;
+  bool others = false, others_published = std::ranges::any_of(marks.guests, [&](const GuestMark& other) {
+                         return is_ipv4(other.guest) && other.guest != guest &&
+                                (!other.published_on.empty() || !other.forwarded_from.empty());
+                       });
   for (const auto& other : host.routes) {
     if (!is_ours(other) || other.ifindex != link->ifindex || &other == route) continue;
     others = true;
@@ -306,7 +391,7 @@ Result<Steps> plan_delete(const DeleteAddress& request, const HostState& host) {
     plan.changes.push_back(SetForwarding{device, false});
   if (link->ipv4.proxy_arp && !others && !host.default_device.proxy_arp)
     plan.changes.push_back(SetProxyArp{device, false});
-  plan.changes.push_back(DeleteRoute{device, IpRange::just(request.address)});
+  if (route != nullptr) plan.changes.push_back(DeleteRoute{device, guest});
   return plan;
 }
 
@@ -318,7 +403,12 @@ Result<Steps> plan_remove(const RemoveInterface& request, const HostState& host)
   std::vector<ProxyEntry> entries;
   for (const auto& entry : host.proxy_entries)
     if (is_ours(entry) && leads_to_it(host.route_to_guest(entry.address))) entries.push_back(entry);
-  withdraw(host, entries, plan);
+  std::vector<IpRange> without;
+  const auto marks = marks_of(link->ifindex, link->alternative_names);
+  for (const auto& mark : marks.guests) without.push_back(mark.guest);
+  for (const auto& mark : marks.guests)
+    for (const Link* lan : lans_of_mark(host, mark)) stop_forwarding(host, *lan, link->ifindex, without, plan);
+  withdraw(host, entries, link->ifindex, without, plan);
   std::vector<rtnetlink::Ipv6ProxyEntry> ipv6_entries;
   for (const auto& entry : host.ipv6_proxy_entries)
     if (rtnetlink::is_our_protocol(entry.protocol) && leads_to_it(host.route_to_guest(entry.address)))
@@ -335,6 +425,30 @@ bool goes_to_abandoned(const HostState& host, const auto& address) {
   return device != nullptr && policy::is_abandoned(*device);
 }
 
+// What guests that are there lost, by events of the network.
+void restore(const HostState& host, Steps& plan) {
+  const auto upkeep = policy::upkeep_of(host);
+  const auto device = [&](int ifindex) { return device_of(*host.link(ifindex)); };
+  for (const auto& held : upkeep.host_addresses)
+    plan.changes.push_back(PutHostAddress{device(held.ifindex), held.address});
+  for (const bool is_router : {false, true})  // a network's router is reached by a route of its own
+    for (const auto& route : upkeep.routes)
+      if (route.via.has_value() == is_router)
+        plan.changes.push_back(AddRoute{device(route.ifindex), route.network, route.via});
+  for (const auto& entry : upkeep.publications)
+    plan.changes.push_back(Publish{device(entry.lan), entry.address, forwarding_is_ours(host, *host.link(entry.lan))});
+  std::vector<const Link*> lans;
+  for (const int ifindex : upkeep.forwarding) {
+    const Link* link = host.link(ifindex);
+    if (policy::made_for(*link))
+      plan.changes.push_back(SetForwarding{device_of(*link), true});
+    else
+      lans.push_back(link);
+  }
+  start_forwarding(lans, plan);
+  for (const int ifindex : upkeep.forwarding_in_vain) stop_forwarding(host, *host.link(ifindex), 0, {}, plan);
+}
+
 Result<Steps> plan_garbage(const HostState& host) {
   Steps plan;
   plan.all_or_nothing = false;
@@ -342,7 +456,7 @@ Result<Steps> plan_garbage(const HostState& host) {
   for (const auto& entry : host.proxy_entries)
     if (policy::is_stale(host, entry) || (is_ours(entry) && goes_to_abandoned(host, entry.address)))
       stale.push_back(entry);
-  withdraw(host, stale, plan);
+  withdraw(host, stale, 0, {}, plan);
   std::vector<rtnetlink::Ipv6ProxyEntry> stale_ipv6;
   for (const auto& entry : host.ipv6_proxy_entries)
     if (policy::is_stale(host, entry) ||
@@ -350,10 +464,8 @@ Result<Steps> plan_garbage(const HostState& host) {
       stale_ipv6.push_back(entry);
   withdraw(host, stale_ipv6, plan);
   for (const auto& link : host.links)
-    if (policy::is_abandoned(link))
-      plan.changes.push_back(DeleteTapDevice{device_of(link), true});
-    else if (policy::lacks_forwarding(host, link))
-      plan.changes.push_back(SetForwarding{device_of(link), true});
+    if (policy::is_abandoned(link)) plan.changes.push_back(DeleteTapDevice{device_of(link), true});
+  restore(host, plan);
   return plan;
 }
 

@@ -55,6 +55,7 @@ SeccompFilter stage_filter(const StageFds& fds) {
     filter.allow_on_fd(SYS_recvfrom, fds.reply).allow_on_fd(SYS_sendto, fds.reply);
     filter.allow_on_fd(SYS_recvfrom, session.relay).allow_on_fd(SYS_sendto, session.relay);
     filter.allow_on_fd(SYS_recvfrom, session.watch).allow_on_fd(SYS_sendto, session.watch);
+    filter.allow_on_fd(SYS_recvfrom, session.monitor);
     const auto is_relay = Where::equals_int(0, static_cast<std::uint32_t>(session.relay_pid));
     filter.allow(SYS_kill, {is_relay, Where::equals_int(1, SIGKILL)});
     filter.allow(SYS_wait4, {is_relay});

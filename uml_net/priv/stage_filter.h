@@ -14,7 +14,8 @@ namespace umlnet::priv {
 struct SessionFds {
   int relay;  // the channel to the relay process
   pid_t relay_pid;
-  int watch;  // questions about the data socket's other end; -1 where there are none
+  int watch;         // questions about the data socket's other end; -1 where there are none
+  int monitor = -1;  // notices of changes of the network
 };
 
 // By what a session of either kind goes by the administrator's files.
@@ -40,8 +41,8 @@ struct StageFds {
   bool native_session = false;
 };
 
-inline constexpr int kSessionPollFds = 3;
-inline constexpr int kNativeSessionPollFds = 2;
+inline constexpr int kSessionPollFds = 4;
+inline constexpr int kNativeSessionPollFds = 3;
 // Descriptors that come with a record of a session have numbers from here on, and the session's own have lower ones: a
 // number of its own that should be free, and is taken for open, is never one of the caller's.
 inline constexpr int kFirstForeignFd = 256;

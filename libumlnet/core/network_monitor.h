@@ -1,0 +1,30 @@
+// Notices of the kernel that something of the network changed which may have taken what guests need: a device went down
+// or up, an address went or came, a route of this toolkit went (rtnetlink(7), RTNLGRP_*).
+#pragma once
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/unique_fd.h"
+
+namespace umlnet {
+
+class NetworkMonitor {
+ public:
+  // Of the network namespace that the process is in. Needs no privilege.
+  static Result<NetworkMonitor> open();
+
+  int fd() const { return fd_.get(); }  // readable when there are notices
+
+  // For poll(), with fd() among the descriptors: for how long to wait, in milliseconds, -1 for ever; and what came of
+  // it, `ready` being what poll() returned. True once after a change, or several, when nothing happened for a moment.
+  int patience() const { return has_changed_ ? kMoment : -1; }
+  bool settles(int ready);
+
+ private:
+  static constexpr int kMoment = 100;  // milliseconds
+  explicit NetworkMonitor(unique_fd fd) : fd_(std::move(fd)) {}
+  bool take_changes();
+  unique_fd fd_;
+  bool has_changed_ = false;
+};
+
+}  // namespace umlnet
