@@ -16,6 +16,7 @@
 #include "libumlnet/cli/network.h"
 #include "libumlnet/cli/option_table.h"
 #include "libumlnet/cli/pump_process.h"
+#include "libumlnet/cli/restorer.h"
 #include "libumlnet/cli/signals.h"
 #include "libumlnet/cli/subcommand.h"
 
@@ -319,17 +320,21 @@ class EndOfPumps {
   std::string closed_by_command_;
 };
 
-int attend(const Command& command, const Signals& signals, std::vector<Nic>& nics) {
+int attend(const Command& command, const Signals& signals, const Options& options, std::vector<Nic>& nics) {
   EndOfPumps pumps(nics);
+  Restorer restorer(options.helper.helper);
   for (;;) {
     std::vector<pollfd> polls = {{.fd = command.fd(), .events = POLLIN, .revents = 0},
-                                 {.fd = signals.fd(), .events = POLLIN, .revents = 0}};
+                                 {.fd = signals.fd(), .events = POLLIN, .revents = 0},
+                                 {.fd = restorer.fd(), .events = POLLIN, .revents = 0}};
     pumps.add_to(polls);
-    const int ready = ::poll(polls.data(), polls.size(), pumps.timeout_ms());
+    const int patience = restorer.patience();
+    const int ready = ::poll(polls.data(), polls.size(), patience >= 0 ? patience : pumps.timeout_ms());
     if (ready < 0 && errno != EINTR) break;
     if (ready > 0 && polls[0].revents != 0) break;
     while (const auto signal = signals.next())
       if (auto passed = command.pass_on(*signal); !passed) tell("run", passed.error());
+    restorer.look(ready);
     pumps.look(ready == 0);
   }
   return command.wait();
@@ -365,7 +370,7 @@ int run(Options& options, const Signals& signals) {
   const auto command = Command::start(std::move(filled->words), fds, signals);
   if (!command) return tell("run", command.error());
   for (auto& nic : options.nics) nic.theirs.reset();  // or its end would not show
-  return attend(*command, signals, options.nics);
+  return attend(*command, signals, options, options.nics);
 }
 
 void print_json(std::vector<Nic>& nics, int status) {

@@ -82,6 +82,15 @@ class Granted:
         self.assertTrue(fd.isdecimal(), out)
         self.assertEqual(lines, ["{", "}", "{}", "{fd0}", "{fdx}", "{tap0}", f'{{"fd":"{fd}"}}', "{fd", "dev}", "tap0tap0"])
 
+    def test_what_an_event_of_the_network_takes_comes_back(self) -> None:
+        with self.start("run", "--quiet", *NET, "--", *WAIT) as running:
+            running.line()
+            for _ in range(3):
+                world.ip_batch("link set tap0 down", "link set tap0 up")
+                self.assertTrue(soon(lambda: ROUTE in world.routes()), world.routes())
+            self.assertEqual(running.finish("\n"), (7, "", ""))
+        self.assert_nothing_left()
+
     def test_two_networks_each_with_its_address(self) -> None:
         with self.start("run", "-a", "10.99.0.1", "-g", "10.99.0.254", "-n", "tuntap,,,10.99.1.254", "-a", "10.99.1.1",
                         "-a", "10.99.1.2", "sh", "-c", f"{PYTHON} -c '{LOOK}' {{fd}} {{fd1}}; echo {{dev}} {{dev1}}; read x"

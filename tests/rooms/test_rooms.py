@@ -25,7 +25,7 @@ ONLY_IN = {
     r"::v?fork\(|::clone\(": ["libumlnet/client/watcher.cc", "libumlnet/client/watched_process.cc",
                              "libumlnet/cli/command.cc", "uml_net/assistant.cc", "uml_net/attendant.cc", "uml_net/relay_process.cc"],
     r"\bsystem\(|\bpopen\(": [],
-    r"\bposix_spawn": ["libumlnet/cli/this_host.cc"],
+    r"\bposix_spawn": ["libumlnet/cli/restorer.cc", "libumlnet/cli/this_host.cc"],
     r"\bdlopen\(|\bgetpw(nam|uid)|\bgetgr(nam|gid)|\bgetaddrinfo\(|\bgethostby": ["libumlnet/cli/user_names.cc"],
     r"/proc/sys/(?!fs/suid_dumpable)": ["libumlnet/cli/forwarded_packets.cc", "libumlnet/cli/router_advertisements.cc",
                                               "libumlnet/cli/this_host.cc"],

@@ -51,13 +51,16 @@ Result<rtnetlink::Link> KernelEffects::find_new_tap(int tun, const IfName& name,
   const std::string doing = "cannot find the new device " + name.str();
   const auto mac = mac_of_tap(tun);
   if (!mac) return std::unexpected(mac.error());
-  const auto uid = owner.kind == DeviceOwner::Kind::user ? std::optional<uid_t>(owner.id) : std::nullopt;
+  const auto is_owned = [&](const rtnetlink::Link& device) {
+    const bool by_user = owner.kind == DeviceOwner::Kind::user;
+    return device.tun_owner.has_value() == by_user && (!by_user || *device.tun_owner == owner.id);
+  };
   std::optional<rtnetlink::Link> link;
   const auto read = home_.get(rtnetlink::get_link(home_.next_sequence(), name.str()), doing,
                               [&](const rtnetlink::Message& message) { link = rtnetlink::link_of(message); });
   if (!read) return fail_errno(read.error().code, read.error().errnum, doing, "Try again.");
-  if (!link || link->name != name.str() || !link->tap || link->persistent || link->tun_owner != uid ||
-      link->mac != *mac || !link->alias.empty() || link->group != 0 || link->up)
+  if (!link || link->name != name.str() || !link->tap || link->persistent || !is_owned(*link) || link->mac != *mac ||
+      !link->alias.empty() || link->group != 0 || link->up)
     return fail(Code::kernel, doing + ": the device of that name is another", "Try again.");
   return *std::move(link);
 }
