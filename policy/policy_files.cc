@@ -61,6 +61,13 @@ Result<std::vector<PolicyText>> read_policy_files(TrustedPlaces& places, const K
               "Nobody is granted anything until it stays as it is for a moment.");
 }
 
+Result<PolicyText> read_policy_file(int fd, const std::string& path) {
+  if (auto trusted = check_trusted_file(fd, path); !trusted) return std::unexpected(std::move(trusted.error()));
+  auto text = read_whole(fd, path, kMaxFileSize);
+  if (!text) return std::unexpected(std::move(text.error()));
+  return PolicyText{path, *std::move(text)};
+}
+
 namespace {
 
 Result<std::string> read_account_file(const std::string& path, TrustedPlaces& places) {

@@ -24,6 +24,10 @@ inline constexpr const char* kGroupFile = "/etc/group";
 using KeepFile = std::function<void(unique_fd file, const struct stat& status)>;
 Result<std::vector<PolicyText>> read_policy_files(TrustedPlaces& places, const KeepFile& keep = {});
 
+// One file of the policy by its descriptor (borrowed), believed and read as those above. What it asks of the kernel is
+// fstat(2) and pread(2).
+Result<PolicyText> read_policy_file(int fd, const std::string& path);
+
 // The text of kPasswdFile or kGroupFile; empty where it is not there.
 Result<std::string> read_account_file(const std::string& path);
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "libumlnet/core/look_at_fd.h"
 #include "policy/location.h"
 
 namespace umlnet {
@@ -31,7 +32,7 @@ std::string name_of(mode_t type) {
 // Nobody but root may have a say in what `fd`, which is `path`, holds.
 Result<void> check_owner(int fd, const std::string& path, mode_t type) {
   struct stat status{};
-  if (::fstat(fd, &status) != 0) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
+  if (!look_at_fd(fd, status)) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
   if (S_ISLNK(status.st_mode))
     return untrusted(path + " is a symbolic link", "put a file or directory of root's in its place.");
   if ((status.st_mode & S_IFMT) != type) return untrusted(path + " is not " + name_of(type), "replace it.");
@@ -104,10 +105,12 @@ Result<std::optional<unique_fd>> open_trusted(const std::string& path) { return 
 
 Result<void> check_trusted_socket(const std::string& path) { return TrustedPlaces().check_socket(path); }
 
+Result<void> check_trusted_file(int fd, const std::string& path) { return check_owner(fd, path, S_IFREG); }
+
 Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit, struct stat* status) {
   for (int tries = 0; tries < kReadTries; ++tries) {
     struct stat before{}, after{};
-    if (::fstat(fd, &before) != 0) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
+    if (!look_at_fd(fd, before)) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
     // As long as it was when it was looked at: if it has grown since, that shows below. One byte over the limit is
     // enough.
     const auto wanted = std::min(static_cast<std::size_t>(std::max<off_t>(before.st_size, 0)), limit + 1);
@@ -122,7 +125,7 @@ Result<std::string> read_whole(int fd, const std::string& path, std::size_t limi
     if (size < 0) return fail_errno(Code::bad_policy, errno, "cannot read " + path);
     if (text.size() > limit)
       return untrusted(path + " is longer than " + std::to_string(limit) + " bytes", "shorten it.");
-    if (::fstat(fd, &after) != 0 || !same_state(before, after)) continue;
+    if (!look_at_fd(fd, after) || !same_state(before, after)) continue;
     if (status != nullptr) *status = after;
     return text;
   }

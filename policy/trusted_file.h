@@ -44,6 +44,10 @@ class TrustedPlaces {
 Result<std::optional<unique_fd>> open_trusted(const std::string& path);
 Result<void> check_trusted_socket(const std::string& path);
 
+// Whether nobody but root may have a say in what `fd` (borrowed), a regular file that messages call `path`, holds.
+// Code::bad_policy otherwise, as TrustedPlaces::open() has it. By fstat(2) alone.
+Result<void> check_trusted_file(int fd, const std::string& path);
+
 // The whole content, at most `limit` bytes. A file that is written to while it is read is read again, so that the
 // result is one state of it: that of `status`, where it is not null.
 Result<std::string> read_whole(int fd, const std::string& path, std::size_t limit, struct stat* status = nullptr);

@@ -16,7 +16,6 @@ namespace {
 
 constexpr int kPatience = 5000;  // milliseconds
 constexpr const char* kAdvice = "Leave the processes that uml_net starts alone, and begin anew.";
-constexpr std::size_t kLongest = 1024;  // bytes of a message
 
 Error gone() { return {Code::kernel, 0, "it is gone", {}}; }
 
@@ -65,24 +64,11 @@ std::unexpected<Error> Assistant::give_up(const Error& why) {
   return fail_errno(Code::kernel, reason.errnum, "the " + name_ + " does not answer: " + reason.what, kAdvice);
 }
 
-Result<void> Assistant::not_given_up() const {
-  return given_up_ ? fail(Code::kernel, "the " + name_ + " did not answer before, and was given up", kAdvice)
-                   : Result<void>();
-}
-
-Result<void> Assistant::check() {
-  if (auto asked = not_given_up(); !asked) return asked;
-  char byte = 0;
-  const ssize_t size = ::recv(channel_.get(), &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);
-  if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) return give_up(gone());
-  return {};
-}
-
 Result<Message> Assistant::ask(std::string_view question, std::span<const int> fds) {
-  if (auto asked = not_given_up(); !asked) return std::unexpected(std::move(asked.error()));
+  if (given_up_) return fail(Code::kernel, "the " + name_ + " did not answer before, and was given up", kAdvice);
   if (auto sent = send_with_fds(channel_.get(), question, fds); !sent) return give_up(sent.error());
   if (auto ready = wait_for(channel_.get(), kPatience); !ready) return give_up(ready.error());
-  auto answer = receive_with_fds(channel_.get(), kLongest);
+  auto answer = receive_with_fds(channel_.get(), kLongestMessage);
   if (!answer && answer.error().errnum == EMFILE)  // which was taken all the same
     return fail_errno(Code::kernel, EMFILE, "cannot take what the " + name_ + " opened",
                       "Close devices, or begin with a higher limit on open files (ulimit -n).");
@@ -91,9 +77,9 @@ Result<Message> Assistant::ask(std::string_view question, std::span<const int> f
   return answer;
 }
 
-std::optional<Message> next_question(int channel) {
+std::optional<Message> next_question(int channel, std::size_t longest) {
   if (!wait_for(channel, -1)) return std::nullopt;
-  auto question = receive_with_fds(channel, kLongest);
+  auto question = receive_with_fds(channel, longest);
   if (!question || question->bytes.empty()) return std::nullopt;
   return *std::move(question);
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <span>
@@ -15,6 +16,8 @@
 #include "libumlnet/core/unique_fd.h"
 
 namespace umlnet {
+
+inline constexpr std::size_t kLongestMessage = 1024;  // bytes of an answer
 
 class Assistant {
  public:
@@ -29,13 +32,9 @@ class Assistant {
   // process is gone or stopped. It is not asked again then: its next answer could be the one to this question.
   Result<Message> ask(std::string_view question, std::span<const int> fds = {});
 
-  // Without a question, and at once: the same error where the process is gone. One that is stopped passes.
-  Result<void> check();
-
  private:
   Assistant(std::string name, unique_fd channel) : name_(std::move(name)), channel_(std::move(channel)) {}
 
-  Result<void> not_given_up() const;
   std::unexpected<Error> give_up(const Error& why);
 
   std::string name_;
@@ -59,7 +58,8 @@ std::optional<T> object_of(std::string_view bytes) {
   return object;
 }
 
-// For the process's own side: the next question, waited for; nothing when the other side is gone.
-std::optional<Message> next_question(int channel);
+// For the process's own side: the next question, of so many bytes at most, waited for; nothing when the other side is
+// gone.
+std::optional<Message> next_question(int channel, std::size_t longest = kLongestMessage);
 
 }  // namespace umlnet

@@ -162,6 +162,17 @@ Result<void> Trail::unchanged(const policy::Grant& grant, const priv::Outcome& o
   return add_counted(record);
 }
 
+Result<void> Trail::reloaded(const Result<void>& outcome) {
+  Record record = this->record(outcome                                    ? Event::accept
+                               : outcome.error().code == Code::bad_policy ? Event::alert
+                                                                          : Event::reject,
+                               Stage::result, std::nullopt);
+  record.operation = "reload";
+  record.reason = outcome ? "the session has the policy as it is now" : outcome.error().what;
+  if (!outcome) record.errnum = outcome.error().errnum;
+  return add_counted(record);
+}
+
 Result<void> Trail::not_understood(const Error& error, std::string_view record) {
   Record refused = this->record(Event::reject, Stage::result, std::nullopt);
   refused.operation = {};

@@ -54,6 +54,8 @@ class Trail {
   // only the first get a line.
   Result<void> refused(const Error& error, const std::string& rule, const std::optional<Request>& request = {});
   Result<void> unchanged(const policy::Grant& grant, const priv::Outcome& outcome);
+  // A session took a new policy, or did not.
+  Result<void> reloaded(const Result<void>& outcome);
   // A session's record that was not understood; its words are recorded, escaped and cut.
   Result<void> not_understood(const Error& error, std::string_view record);
 

@@ -111,12 +111,4 @@ Result<policy::Caller> become_caller() {
   return caller;
 }
 
-bool as_real_uid(const std::function<void()>& what) {
-  const uid_t effective = ::geteuid();
-  if (::seteuid(::getuid()) != 0) return false;
-  what();
-  // A change of identity sets this back to what /proc/sys/fs/suid_dumpable says.
-  return ::seteuid(effective) == 0 && ::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) == 0;
-}
-
 }  // namespace umlnet

@@ -1,7 +1,6 @@
 // The process becomes its caller, for good.
 #pragma once
 
-#include <functional>
 #include <optional>
 
 #include "libumlnet/core/error.h"
@@ -18,10 +17,5 @@ Result<policy::Caller> become_caller();
 // Code::not_privileged where the process is in a user namespace in which root's files belong to somebody else; nothing
 // otherwise, and where /proc does not say.
 std::optional<Error> in_user_namespace();
-
-// Calls `what` with the real uid in effect, which what the kernel counts for each user then counts against. False where
-// it is not called, or where there is no way back. For a process without any capability: otherwise the way back would
-// put what is permitted into effect.
-bool as_real_uid(const std::function<void()>& what);
 
 }  // namespace umlnet

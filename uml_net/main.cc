@@ -75,18 +75,35 @@ std::vector<std::string> undo_session(priv::Outcome& opened, const RequestContex
   return words;
 }
 
-// For a line that is written whether or not a new log can be had: where not, to the one that the session has.
-void follow_log(SessionRoots& roots, audit::Log& log) { [[maybe_unused]] const auto followed = roots.follow(log); }
+// The files that a session goes on using.
+struct SessionFiles {
+  SessionRoots& roots;
+  audit::Log& log;
+  policy::Policy& policy;  // that of the RequestContext
+  const policy::Accounts& accounts;
+
+  // For a line that is written whether or not a new log can be had: where not, to the one that the session has.
+  void follow_log() { [[maybe_unused]] const auto followed = roots.follow(log); }
+  Result<void> reload() { return roots.reload(policy, accounts, log); }
+};
+
+// A guest has no record by which to ask for the new policy.
+Result<void> take_new_policy(SessionFiles& files, const RequestContext& context) {
+  if (files.roots.check_policy()) return {};
+  const auto taken = files.reload();
+  if (!taken) return taken;
+  if (const auto recorded = context.trail.reloaded(taken); !recorded) context.reply.remark(recorded.error());
+  return {};
+}
 
 // The rest of an ethertap session: each control record takes the way of a request of its own.
-int hold_session(EthertapSession& session, GrantedRequest& opened, SessionRoots& roots, audit::Log& log,
-                 const RequestContext& context) {
+int hold_session(EthertapSession& session, GrantedRequest& opened, SessionFiles files, const RequestContext& context) {
   const IfName device = opened.outcome.tap->name;
   unsigned added = 0, removed = 0;
   const auto end = session.hold(
       [&](const uml4::ControlRecord& record) -> std::string {
-        auto prepared = roots.follow(log);
-        if (prepared) prepared = roots.check_policy();
+        auto prepared = files.roots.follow(files.log);
+        if (prepared) prepared = take_new_policy(files, context);
         context.trail.add_summaries(nullptr);
         const auto request = uml4::request_of(record, device);
         if (!request || !prepared) {
@@ -102,12 +119,12 @@ int hold_session(EthertapSession& session, GrantedRequest& opened, SessionRoots&
         return done->outcome.text;
       },
       [&] {
-        follow_log(roots, log);
+        files.follow_log();
         restore_lost(context);
       });
   const auto dropped = read_tx_dropped(context.socket, device.str());
   const auto undone = undo_session(opened.outcome, context);
-  follow_log(roots, log);
+  files.follow_log();
   priv::drop_net_admin();
   const auto summary = audit::summary_of(session.counters(), end.why, dropped, added, removed);
   if (const auto recorded = context.trail.ended(opened.grant, opened.outcome, summary, undone, end.error); !recorded)
@@ -118,11 +135,11 @@ int hold_session(EthertapSession& session, GrantedRequest& opened, SessionRoots&
 // What a session of the native protocol works with besides.
 struct SessionWay {
   NativeSession& session;
-  SessionRoots& roots;
-  audit::Log& log;
+  SessionFiles files;
   std::vector<unique_fd>& tuns;  // those that are open for this request, and for the next
   std::vector<std::unique_ptr<Elsewhere>> elsewhere = {};
   audit::NativeSessionSummary summary = {};
+  bool is_change_announced = false;  // of the policy
 };
 
 // Lets go of the namespaces in which nothing of the session's is left: as long as it has a way into one, that one
@@ -168,6 +185,22 @@ Result<Elsewhere*> reach(int place, Message& record, SessionWay& session, const 
   return session.elsewhere.back().get();
 }
 
+// Takes the new policy, because the caller asks for it. An error where it does not take answers.
+Result<void> reload_policy(SessionWay& session, const RequestContext& context) {
+  const auto taken = session.files.reload();
+  if (const auto recorded = context.trail.reloaded(taken); !recorded) context.reply.remark(recorded.error());
+  if (taken) return context.reply.confirm_reload();
+  ++session.summary.refused;
+  context.reply.refuse(taken.error());
+  return {};
+}
+
+// Once for each time that the policy is another one than the session's: for a caller that asked for events.
+void announce_policy_change(SessionWay& session, const RequestContext& context) {
+  const bool has_changed = !session.files.roots.check_policy();
+  session.is_change_announced = has_changed && (session.is_change_announced || context.reply.announce_policy_change());
+}
+
 // One record of a session: it takes the way of a request of its own. An error where the caller does not take answers.
 Result<void> answer_record(Message& record, SessionWay& session, const RequestContext& context,
                            const priv::TunSource& tuns) {
@@ -177,9 +210,10 @@ Result<void> answer_record(Message& record, SessionWay& session, const RequestCo
   };
   context.trail.begin_request();
   context.trail.add_summaries(nullptr);
+  if (record.bytes == native5::kReload) return reload_policy(session, context);
   const auto request = native5::parse_record(record.bytes);
   if (!request) {
-    follow_log(session.roots, session.log);
+    session.files.follow_log();
     if (const auto recorded = context.trail.not_understood(request.error(), record.bytes); !recorded)
       context.reply.remark(recorded.error());
     refused(request.error());
@@ -187,12 +221,13 @@ Result<void> answer_record(Message& record, SessionWay& session, const RequestCo
   }
   const auto* open = std::get_if<OpenInterface>(&*request);
   const unsigned queues = open != nullptr ? open->queues : 0;
-  auto prepared = session.roots.prepare(session.log, session.tuns, queues);
+  SessionRoots& roots = session.files.roots;
+  auto prepared = roots.prepare(session.files.log, session.tuns, queues);
   if (!prepared && prepared.error().errnum == EMFILE) {
     make_room(session, context);
-    prepared = session.roots.prepare(session.log, session.tuns, queues);
+    prepared = roots.prepare(session.files.log, session.tuns, queues);
   }
-  if (prepared) prepared = session.roots.check_policy();
+  if (prepared) prepared = roots.check_policy();
   Elsewhere* there = nullptr;
   if (prepared && open != nullptr && open->netns) {
     auto reached = reach(*open->netns, record, session, context, tuns);
@@ -242,32 +277,38 @@ std::vector<std::string> end_session(const policy::Grant& opened, const SessionW
   return words;
 }
 
+constexpr int kEventInterval = 1000;  // milliseconds between two looks for what the caller is to hear of
+
 // The rest of a session of the native protocol.
 int hold_native_session(const policy::Grant& opened, SessionWay& session, const RequestContext& context,
                         const priv::TunSource& tuns) {
   std::optional<Error> error;
+  const bool has_events = std::get<OpenSession>(opened.request()).events;
   while (session.summary.ended.empty()) {
-    auto next = session.session.next();
+    auto next = session.session.next(has_events ? kEventInterval : -1);
     if (auto* end = std::get_if<NativeSession::End>(&next)) {
       session.summary.ended = end->why;
       error = end->error;
     } else if (const auto* strange = std::get_if<Error>(&next)) {
-      follow_log(session.roots, session.log);
+      session.files.follow_log();
       if (const auto recorded = context.trail.not_understood(*strange, {}); !recorded)
         context.reply.remark(recorded.error());
       context.reply.refuse(*strange);
       if (strange->errnum == EMFILE) make_room(session, context);
     } else if (std::holds_alternative<NativeSession::NetworkChanged>(next)) {
-      follow_log(session.roots, session.log);
+      session.files.follow_log();
       restore_lost(context);
+    } else if (std::holds_alternative<NativeSession::Idle>(next)) {
+      session.files.follow_log();
     } else if (auto taken = answer_record(std::get<Message>(next), session, context, tuns); !taken) {
       session.summary.ended = "the caller did not take an answer";
       error = taken.error();
     }
     keep_tuns(session, TrustedOpener::kAhead);  // a request that was refused took none
+    if (has_events) announce_policy_change(session, context);
   }
   const auto undone = end_session(opened, session, context);
-  follow_log(session.roots, session.log);
+  session.files.follow_log();
   priv::drop_net_admin();
   if (const auto recorded = context.trail.ended(opened, session.summary, undone, error); !recorded)
     return context.reply.give_up(recorded.error());
@@ -286,16 +327,17 @@ unsigned tuns_for(const Request& request) {
   return policy::counts_against_limits(request) && !std::holds_alternative<AddAddress>(request) ? 1 : 0;
 }
 
+std::unexpected<Error> fail_held_up(const std::string& what) {
+  return fail(Code::busy, what + " while the request was held up", "Try again.");
+}
+
 // A request that was held up may have outlived the policy that it read, or the log that it opened. A rotated log takes
 // lines for a moment longer, as those of requests that wait for one another.
 Result<void> check_inputs(const TrustedInputs& inputs) {
   constexpr std::chrono::seconds kLogLasts{5};
   const auto age = boot_time() - inputs.opened_at;
-  const auto busy = [](const std::string& what) {
-    return fail(Code::busy, what + " while the request was held up", "Try again.");
-  };
-  if (age > priv::kDecisionLasts && !inputs.policy_stamp.is_current()) return busy("the policy changed");
-  if (age > kLogLasts && !inputs.log_stamp.is_current()) return busy("the audit log was rotated");
+  if (age > priv::kDecisionLasts && !inputs.policy_stamp.is_current()) return fail_held_up("the policy changed");
+  if (age > kLogLasts && !inputs.log_stamp.is_current()) return fail_held_up("the audit log was rotated");
   return {};
 }
 
@@ -307,7 +349,7 @@ bool needs_attendant(const Request& request) {
 int answer(const Call& call, const Peek& peeked, unique_fd& named, const policy::Caller& caller, TrustedInputs& inputs,
            std::optional<Result<SessionRoots>> roots, Reply& reply, audit::Trail& trail) {
   // The policy comes first, because it says who else is to get the lines of the log.
-  const auto policy = load_policy(inputs);
+  auto policy = load_policy(inputs);
   if (policy && policy->journald) trail.copy_to(audit::Journal::connect());
   trail.add_summaries(inputs.accounts ? &*inputs.accounts : nullptr);
   const auto fit = reply.check();
@@ -320,8 +362,10 @@ int answer(const Call& call, const Peek& peeked, unique_fd& named, const policy:
   const unsigned wanted = tuns_for(*call.request);
   if (wanted > 0 && !inputs.tun) return no(inputs.tun.error());
   if (roots && !*roots) return no(roots->error());
-  if (roots) inputs.policy_stamp = FileStamp();  // it knows itself
-  if (roots) inputs.log_stamp = FileStamp();
+  if (roots) {
+    inputs.policy_stamp = FileStamp(), inputs.log_stamp = FileStamp();  // they know themselves
+    if (auto kept = (*roots)->remember(*inputs.policy); !kept) return no(kept.error());
+  }
   std::vector<unique_fd> tuns;
   if (wanted > 0) tuns.push_back(*std::move(inputs.tun));
   inputs.tun = unique_fd();
@@ -377,11 +421,12 @@ int answer(const Call& call, const Peek& peeked, unique_fd& named, const policy:
                      .attendant = attendant ? attendant->channel() : -1};
   for (const auto& tun : tuns) fds.tuns.push_back(tun.get());
   if (ethertap) fds.session = ethertap->fds();
-  if (roots) fds.roots = (*roots)->fds();
+  if (roots) fds.opener = (*roots)->opener();
   fds.native_session = session.has_value();
   if (auto entered = priv::stage_filter(fds).enter(); !entered) return no(entered.error());
 
   priv::KernelEffects effects(tun_source, *socket);
+  bool takes_records = false;
   const RequestContext context{.policy = *policy,
                                .caller = caller,
                                .lock_files = {.counters = inputs.refusals->file(), .log = inputs.log->fd()},
@@ -393,8 +438,9 @@ int answer(const Call& call, const Peek& peeked, unique_fd& named, const policy:
                                .group = session ? priv::session_group(trail.id()) : 0,
                                .check_files = [&]() -> Result<void> {
                                  if (!roots) return check_inputs(inputs);
-                                 auto followed = (*roots)->follow(*inputs.log);
-                                 return followed ? (*roots)->check_policy() : followed;
+                                 if (auto followed = (*roots)->follow(*inputs.log); !followed) return followed;
+                                 auto checked = (*roots)->check_policy();
+                                 return checked || takes_records ? checked : fail_held_up("the policy changed");
                                }};
   auto done = run_request(*call.request, context);
   if (!done) {
@@ -405,12 +451,12 @@ int answer(const Call& call, const Peek& peeked, unique_fd& named, const policy:
   if (!taken && is_taken_back_unheard(*call.request)) return reply.give_up(taken.error());
   if (!ethertap && !session) priv::drop_net_admin();
   if (const auto recorded = record_done(*done, context); !recorded) return reply.give_up(recorded.error());
-  if (ethertap) return hold_session(*ethertap, *done, **roots, *inputs.log, context);
-  if (session) {
-    SessionWay session_way{.session = *session, .roots = **roots, .log = *inputs.log, .tuns = tuns};
-    return hold_native_session(done->grant, session_way, context, tun_source);
-  }
-  return taken ? 0 : reply.give_up(taken.error());
+  if (!ethertap && !session) return taken ? 0 : reply.give_up(taken.error());
+  const SessionFiles files{.roots = **roots, .log = *inputs.log, .policy = *policy, .accounts = *inputs.accounts};
+  if (ethertap) return hold_session(*ethertap, *done, files, context);
+  takes_records = true;
+  SessionWay session_way{.session = *session, .files = files, .tuns = tuns};
+  return hold_native_session(done->grant, session_way, context, tun_source);
 }
 
 int serve(int argc, const char* const* argv) {

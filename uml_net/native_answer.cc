@@ -61,6 +61,16 @@ std::string answer_for(const Request& request, const priv::Outcome& outcome, con
   return line_of(json);
 }
 
+std::string answer_to_reload(const std::optional<RequestId>& id) {
+  Json json = begun("ok", id);
+  json["reloaded"] = true;
+  json["fds"] = 0;
+  json["notes"] = Json::array();
+  return line_of(json);
+}
+
+std::string policy_changed_event() { return line_of({{"event", "policy_changed"}}); }
+
 std::string answer_for(const Error& error, const std::optional<RequestId>& id) {
   Json json = begun("error", id);
   json["code"] = code_name(error.code);

@@ -16,6 +16,12 @@ namespace umlnet::native5 {
 std::string answer_for(const Request& request, const priv::Outcome& outcome, const std::optional<RequestId>& id,
                        std::size_t fds);
 
+// To the record `reload`.
+std::string answer_to_reload(const std::optional<RequestId>& id);
+
+// What a caller that asked for events is sent once the policy is another one than the session's.
+std::string policy_changed_event();
+
 // Why not.
 std::string answer_for(const Error& error, const std::optional<RequestId>& id);
 

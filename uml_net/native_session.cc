@@ -55,19 +55,24 @@ Result<NativeSession> NativeSession::prepare() {
   return NativeSession(*std::move(signals), *std::move(monitor));
 }
 
-std::variant<Message, Error, NativeSession::End, NativeSession::NetworkChanged> NativeSession::next() {
+std::variant<Message, Error, NativeSession::End, NativeSession::NetworkChanged, NativeSession::Idle>
+NativeSession::next(int patience) {
   for (;;) {
     pollfd fds[] = {{.fd = STDOUT_FILENO, .events = POLLIN, .revents = 0},
                     {.fd = signals_.get(), .events = POLLIN, .revents = 0},
                     {.fd = monitor_.fd(), .events = POLLIN, .revents = 0}};
     static_assert(std::size(fds) == priv::kNativeSessionPollFds);
-    const int ready = ::poll(fds, std::size(fds), monitor_.patience());
+    const int moment = monitor_.patience();
+    const int ready = ::poll(fds, std::size(fds), moment >= 0 ? moment : patience);
     if (ready < 0) {
       if (errno == EINTR) continue;
       return End{"waiting failed", Error{Code::kernel, errno, "cannot wait for the next request", {}}};
     }
     if (monitor_.settles(ready)) return NetworkChanged{};
+    if (ready == 0) return Idle{};
     if (fds[1].revents != 0) return End{"a signal asked for the end"};
+    // Many notices of the network are not to keep the caller from its events.
+    if (fds[0].revents == 0 && patience >= 0) return Idle{};
     if (fds[0].revents == 0) continue;
     auto message = receive_with_fds(STDOUT_FILENO, native5::kMaxRecord);
     if (!message) {

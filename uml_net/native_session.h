@@ -24,9 +24,10 @@ class NativeSession {
     std::optional<Error> error = std::nullopt;  // where it was no orderly end
   };
   struct NetworkChanged {};  // a moment ago, and there was no record since
-  // The next record with its fds, waited for; an Error where one came and was none; the end of the session also where
-  // the kernel does not let it wait.
-  std::variant<Message, Error, End, NetworkChanged> next();
+  struct Idle {};
+  // The next record with its fds, waited for `patience` milliseconds or less (-1: for ever), then Idle; an Error where
+  // one came and was none; the end of the session also where the kernel does not let it wait.
+  std::variant<Message, Error, End, NetworkChanged, Idle> next(int patience);
 
   int monitor() const { return monitor_.fd(); }  // for stage_filter()
 

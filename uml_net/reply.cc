@@ -158,6 +158,10 @@ Result<void> Reply::grant(const Request& request, const priv::Outcome& outcome) 
   return fail(Code::bug, "no such form of reply");
 }
 
+Result<void> Reply::confirm_reload() { return deliver(fd_, native5::answer_to_reload(id_), form_); }
+
+bool Reply::announce_policy_change() { return send_with_fds(fd_, native5::policy_changed_event(), {}).has_value(); }
+
 int Reply::refuse(const Error& error) {
   const bool answers = usable_ && form_ != ReplyForm::text && form_ != ReplyForm::bridge;
   const auto answer = [&] {

@@ -31,6 +31,11 @@ class Reply {
   // (Code::reply).
   Result<void> grant(const Request& request, const priv::Outcome& outcome);
 
+  // In the form `json`: answers that the session took the new policy; and, besides all answers, says that the policy
+  // changed, at once or not (false: there is no room).
+  Result<void> confirm_reload();
+  bool announce_policy_change();
+
   // Tells the caller why not, on stderr where there is no other way to tell. The result is the exit status.
   int refuse(const Error& error);
 

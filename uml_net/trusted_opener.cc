@@ -1,6 +1,7 @@
 #include "uml_net/trusted_opener.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,7 +16,7 @@
 #include "policy/location.h"
 #include "uml_net/audit_log.h"
 #include "uml_net/held_signals.h"
-#include "uml_net/policy_stamp.h"
+#include "uml_net/policy_reader.h"
 #include "uml_net/try_for.h"
 
 namespace umlnet {
@@ -27,31 +28,42 @@ constexpr const char* kLog = policy::kAuditLog;
 constexpr int kTunFlags = O_RDWR | O_CLOEXEC;
 constexpr int kLogFlags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
+enum class Asked : std::uint8_t { open, file, forget, remember };
+
+// After `remember`, the file's path, a NUL byte and its text follow.
 struct Question {
-  unsigned tuns;
-  dev_t log_device;
-  ino_t log_inode;
+  Asked what = Asked::open;
+  unsigned number = 0;  // of descriptors on /dev/net/tun, or of the policy's file
+  dev_t log_device = 0;
+  ino_t log_inode = 0;
 };
 
+// To `open`, with the descriptors.
 struct Answer {
   int tun_error = 0;
   int log_error = 0;
-  int policy_error = 0;
   bool has_log = false;
   bool has_policy_changed = false;
 };
+
+// To the others; to `file` with the descriptor, and the file's path follows.
+struct FileAnswer {
+  int error = 0;
+  bool is_there = false;
+};
+
+constexpr std::size_t kLongestPath = 4096;  // bytes
+constexpr std::size_t kLongestQuestion = sizeof(Question) + kLongestPath + policy::kMaxFileSize;
+
+using Policy = std::vector<policy::PolicyText>;
 
 // The directories above it were looked at when the session began; only root can change what lies in them.
 bool is_fit_to_be_the_log(const struct stat& status) {
   return S_ISREG(status.st_mode) && status.st_uid == 0 && status.st_nlink == 1 && (status.st_mode & S_IWOTH) == 0;
 }
 
-void answer(int channel, const Question& question, const PolicyStamp& policy) {
-  Answer answer;
-  if (const auto current = policy.is_current(); current)
-    answer.has_policy_changed = !*current;
-  else
-    answer.policy_error = current.error();
+void open_for(int channel, const Question& question, const Policy& policy) {
+  Answer answer{.has_policy_changed = !is_policy(policy)};
   std::array<unique_fd, kMaxPassedFds> opened;
   std::array<int, kMaxPassedFds> fds{};
   std::size_t count = 0;
@@ -60,7 +72,7 @@ void answer(int channel, const Question& question, const PolicyStamp& policy) {
     fds[count++] = fd;
   };
   // One place is the log's.
-  for (unsigned i = 0; i < question.tuns && i + 1 < kMaxPassedFds && answer.tun_error == 0; ++i) {
+  for (unsigned i = 0; i < question.number && i + 1 < kMaxPassedFds && answer.tun_error == 0; ++i) {
     const int fd = ::open(kTun, kTunFlags);
     if (fd < 0)
       answer.tun_error = errno;
@@ -85,16 +97,47 @@ void answer(int channel, const Question& question, const PolicyStamp& policy) {
   }
 }
 
-// The first question, and its answer.
-struct Beginning {
-  bool many;
-};
-struct Begun {
-  int error = 0;
-  FileWatch::Places places = {};
-};
+void open_policy_file(int channel, unsigned wanted) {
+  FileAnswer answer;
+  std::string path = policy::kPolicyRoot;
+  unique_fd found;
+  unsigned number = 0;
+  const int error = for_each_policy_file([&](const std::string& name, std::expected<unique_fd, int> file) {
+    if (number++ < wanted) return true;
+    path = name;
+    answer = {.error = file ? 0 : file.error(), .is_there = file.has_value()};
+    if (file) found = *std::move(file);
+    return false;
+  });
+  if (error != 0) answer.error = error;
+  const auto send = [&] {
+    const int fd = found.get();
+    return send_with_fds(channel, std::string(bytes_of(answer)) + path, std::span(&fd, found ? 1 : 0));
+  };
+  if (auto sent = send(); !sent && found) {  // too many of this user's descriptors are on their way
+    answer = {.error = sent.error().errnum};
+    found.reset();
+    sent = send();
+  }
+}
 
-// It holds a descriptor on each file of the policy.
+void answer(int channel, std::string_view message, Policy& policy) {
+  const auto question = object_of<Question>(message.substr(0, sizeof(Question)));
+  if (!question) ::_exit(1);
+  switch (question->what) {
+    case Asked::open: return open_for(channel, *question, policy);
+    case Asked::file: return open_policy_file(channel, question->number);
+    case Asked::forget: policy.clear(); break;
+    case Asked::remember: {
+      const auto file = message.substr(sizeof(Question));
+      const auto end = std::min(file.find('\0'), file.size());
+      policy.push_back({std::string(file.substr(0, end)), std::string(file.substr(std::min(end + 1, file.size())))});
+    }
+  }
+  [[maybe_unused]] const auto sent = send_with_fds(channel, bytes_of(FileAnswer{}), {});
+}
+
+// Those that it opens for one question.
 void take_all_descriptors() {
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
@@ -102,35 +145,15 @@ void take_all_descriptors() {
   ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
-std::optional<PolicyStamp> begin(int channel, const Beginning& beginning) {
-  take_all_descriptors();
-  // The watch first: it and the stamp see what happens in between.
-  const auto watch = beginning.many ? FileWatch::begin() : FileWatch();
-  auto stamp = PolicyStamp::take();
-  const Begun begun{.error = stamp ? 0 : stamp.error(), .places = watch.places()};
-  const int fd = watch.fd();
-  const auto sent = send_with_fds(channel, bytes_of(begun), std::span(&fd, fd >= 0 ? 1 : 0));
-  return sent && stamp ? std::optional(*std::move(stamp)) : std::nullopt;
-}
-
+template <bool kMany>
 void serve(int channel) {
   // Its channel's end ends it, and not a signal that was meant for the session, which asks once more for its last line.
   block_all_signals();
-  const auto first = next_question(channel);
-  const auto beginning = first ? object_of<Beginning>(first->bytes) : std::nullopt;
-  if (!beginning) return;
-  const auto policy = begin(channel, *beginning);
-  if (!policy || !opener_filter(channel, beginning->many).enter()) return;
-  while (const auto message = next_question(channel)) {
-    const auto question = object_of<Question>(message->bytes);
-    if (!question) return;
-    answer(channel, *question, *policy);
-  }
-}
-
-std::unexpected<Error> fail_about_the_policy(int errnum) {
-  return fail_errno(Code::kernel, errnum, std::string("cannot keep an eye on the policy in ") + policy::kPolicyRoot,
-                    "A session needs to be allowed to list that directory, and a descriptor for each of its files.");
+  take_all_descriptors();
+  ::mallopt(M_MMAP_MAX, 0);  // the filter allows no mmap(2), which could replace a pinned path
+  if (!enter_policy_directory() || !opener_filter(channel, kMany).enter()) return;
+  Policy policy;
+  while (const auto message = next_question(channel, kLongestQuestion)) answer(channel, message->bytes, policy);
 }
 
 }  // namespace
@@ -142,7 +165,7 @@ SeccompFilter opener_filter(int channel, bool opens_tun) {
   if (opens_tun) filter.allow(SYS_openat, {at(kTun), Where::equals(2, kTunFlags)});
   filter.allow(SYS_openat, {at(kLog), Where::equals(2, kLogFlags)});
   filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel).allow_poll({Where::equals(1, 1)});
-  PolicyStamp::allow(filter);
+  allow_policy_reading(filter);
   filter.allow(SYS_fstat).allow(SYS_close).allow(SYS_brk).allow(SYS_exit_group).allow(SYS_restart_syscall);
 #ifdef UMLNET_SANITIZED
   // What the sanitizers' own run-time asks for. Not in a release build.
@@ -151,31 +174,45 @@ SeccompFilter opener_filter(int channel, bool opens_tun) {
   return filter;
 }
 
-Result<TrustedOpener> TrustedOpener::start() {
-  auto process = Assistant::start("process that opens the session's files", serve);
+Result<TrustedOpener> TrustedOpener::start(bool many) {
+  auto process = Assistant::start("process that opens the session's files", many ? serve<true> : serve<false>);
   if (!process) return std::unexpected(std::move(process.error()));
   return TrustedOpener(*std::move(process));
 }
 
-Result<FileWatch> TrustedOpener::begin(bool many) {
-  const Beginning beginning{.many = many};
-  auto message = process_.ask(bytes_of(beginning));
+Result<void> TrustedOpener::remember(std::span<const policy::PolicyText> policy) {
+  const auto say = [&](Asked what, const std::string& file) -> Result<void> {
+    const auto answer = process_.ask(std::string(bytes_of(Question{.what = what})) + file);
+    return answer ? Result<void>() : std::unexpected(answer.error());
+  };
+  auto said = say(Asked::forget, {});
+  for (const auto& file : policy)
+    if (said) said = say(Asked::remember, file.path + '\0' + file.text);
+  return said;
+}
+
+Result<std::optional<TrustedOpener::PolicyFile>> TrustedOpener::policy_file(unsigned number) {
+  auto message = process_.ask(bytes_of(Question{.what = Asked::file, .number = number}));
   if (!message) return std::unexpected(std::move(message.error()));
-  const auto begun = object_of<Begun>(message->bytes);
-  if (!begun) return fail(Code::bug, "a strange answer about the policy");
-  if (begun->error != 0) return fail_about_the_policy(begun->error);
-  return message->fds.empty() ? FileWatch() : FileWatch(std::move(message->fds[0]), begun->places);
+  const auto answer = object_of<FileAnswer>(std::string_view(message->bytes).substr(0, sizeof(FileAnswer)));
+  if (!answer || message->fds.size() != (answer->is_there ? 1 : 0))
+    return fail(Code::bug, "a strange answer about the policy");
+  std::string path = message->bytes.substr(sizeof(FileAnswer));
+  if (answer->error != 0)
+    return fail_errno(Code::bad_policy, answer->error, "cannot read the policy: cannot open " + path,
+                      "The administrator finds what is wrong by: umlnet policy check");
+  if (!answer->is_there) return std::nullopt;
+  return PolicyFile{std::move(path), std::move(message->fds[0])};
 }
 
 Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct stat& log) {
-  const Question question{.tuns = tuns, .log_device = log.st_dev, .log_inode = log.st_ino};
+  const Question question{.what = Asked::open, .number = tuns, .log_device = log.st_dev, .log_inode = log.st_ino};
   auto message = process_.ask(bytes_of(question));
   if (!message) return std::unexpected(std::move(message.error()));
   const auto said = object_of<Answer>(message->bytes);
   if (!said) return fail(Code::bug, "a strange answer about /dev/net/tun");
   const Answer& answer = *said;
-  if (answer.policy_error != 0) return fail_about_the_policy(answer.policy_error);
-  policy_has_changed_ = policy_has_changed_ || answer.has_policy_changed;
+  policy_has_changed_ = answer.has_policy_changed;
   if (answer.log_error != 0)
     return fail_errno(Code::audit, answer.log_error, std::string("cannot open the audit log ") + kLog + " again",
                       "Nothing is granted without a record.");
@@ -190,15 +227,10 @@ Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct sta
   return opened;
 }
 
-Result<std::optional<unique_fd>> TrustedOpener::open(std::vector<unique_fd>& tuns, unsigned wanted, int log,
-                                                     FileWatch& watch) {
-  if (auto there = process_.check(); !there) return std::unexpected(std::move(there.error()));
+Result<std::optional<unique_fd>> TrustedOpener::open(std::vector<unique_fd>& tuns, unsigned wanted, int log) {
   const unsigned missing = wanted > tuns.size() ? wanted - static_cast<unsigned>(tuns.size()) : 0;
   struct stat held{};
   if (!look_at_fd(log, held)) return fail_errno(Code::audit, errno, "cannot look at the audit log");
-  // Before the question: what moves after it is for the next one.
-  if (watch.take_log_moves() || !is_fit_to_be_the_log(held)) has_log_in_place_ = false;
-  if (missing == 0 && has_log_in_place_) return std::nullopt;
   Result<Opened> opened;
   try_for(audit::kRotationTakes, [&] {
     opened = ask(missing == 0 ? 0 : missing + kAhead, held);
@@ -206,7 +238,6 @@ Result<std::optional<unique_fd>> TrustedOpener::open(std::vector<unique_fd>& tun
     return opened || opened.error().code != Code::audit || !audit::is_being_rotated(opened.error().errnum);
   });
   if (!opened) return std::unexpected(std::move(opened.error()));
-  has_log_in_place_ = true;
   std::ranges::move(opened->tuns, std::back_inserter(tuns));
   return std::move(opened->log);
 }

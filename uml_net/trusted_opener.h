@@ -5,47 +5,54 @@
 #include <sys/stat.h>
 
 #include <optional>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/unique_fd.h"
+#include "policy/load.h"
 #include "uml_net/assistant.h"
-#include "uml_net/file_watch.h"
 
 namespace umlnet {
 
-// What that process may do: openat() of four paths, without /dev/net/tun three, which stand in memory that nobody can
-// write, and reading the names in the two that are directories; messages on `channel`; fstat, close, exit. Nothing
-// else: no other path, no process.
+// What that process may do: open the audit log and, where it `opens_tun`, /dev/net/tun; read the policy
+// (allow_policy_reading()); messages on `channel`; fstat, close, exit. Nothing else: no other path, no process.
 SeccompFilter opener_filter(int channel, bool opens_tun);
 
 class TrustedOpener {
  public:
   // Starts the process, which keeps the file access of the identity that it is started with: to be called before the
   // caller's identity is taken.
-  static Result<TrustedOpener> start();
+  // It opens /dev/net/tun later on only for a session of `many` requests. Code::kernel where there is no process to be
+  // had.
+  static Result<TrustedOpener> start(bool many);
 
   int channel() const { return process_.channel(); }
 
-  // To be called once, before anything else: that process takes note of the policy as it is now. For a session of
-  // `many` requests it begins a watch, which spares it most questions, and opens /dev/net/tun later on; for another, it
-  // will not. Code::kernel where PolicyStamp::take() fails, and where the process is gone.
-  Result<FileWatch> begin(bool many);
+  // From now on these texts are the policy that the session has. Code::kernel where the process is gone.
+  Result<void> remember(std::span<const policy::PolicyText> policy);
+
+  struct PolicyFile {
+    std::string path;
+    unique_fd fd;  // open for reading; whether the file is to be believed is for the caller to check
+  };
+  // The policy's file of that number as it is now, from 0 on; nothing where there are not so many. Code::bad_policy
+  // where it cannot be opened, Code::kernel where the process is gone.
+  Result<std::optional<PolicyFile>> policy_file(unsigned number);
 
   // So many more descriptors than are wanted does open() open, for the requests to come.
   static constexpr unsigned kAhead = 4;
 
   // Adds to `tuns`, which are open on /dev/net/tun and not tied to a device, until they are `wanted` (64 at the most);
-  // and has a look at the audit log, of which `log` (borrowed) is what this process writes to: where another file lies
-  // in its place, that is the result; where none does, it is waited for as Log::open() does. Code::kernel or
-  // Code::audit where one of them cannot be had, where there is no telling whether the policy is still the same, and
-  // where the process that opens them is gone. That is asked only where this process cannot do without: it then opens a
-  // few more than are wanted, for the next time, and `watch` tells where the log that was the one in its place may be
-  // so no more. Whoever gets another one moves to it.
-  Result<std::optional<unique_fd>> open(std::vector<unique_fd>& tuns, unsigned wanted, int log, FileWatch& watch);
+  // looks whether the policy has changed; and has a look at the audit log, of which `log` (borrowed) is what this
+  // process writes to: where another file lies in its place, that is the result; where none does, it is waited for as
+  // Log::open() does. Code::kernel or Code::audit where one of them cannot be had, and where the process is gone.
+  // Whoever gets another log moves to it.
+  Result<std::optional<unique_fd>> open(std::vector<unique_fd>& tuns, unsigned wanted, int log);
 
-  // Whether a file of the policy was made, changed, renamed or deleted since begin(), as far as open() asked.
+  // Whether the policy at the last open() was another one than the session's. Before the first, it was not.
   bool policy_has_changed() const { return policy_has_changed_; }
 
  private:
@@ -58,7 +65,6 @@ class TrustedOpener {
 
   Assistant process_;
   bool policy_has_changed_ = false;
-  bool has_log_in_place_ = false;  // since the last question, by what `watch` said before it
 };
 
 }  // namespace umlnet

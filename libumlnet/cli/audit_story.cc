@@ -115,8 +115,8 @@ void AuditStory::tell(const AuditEntry& entry) {
            std::to_string(entry.session->addresses_removed) + " removed");
   }
   for (const auto& change : entry.changes) detail(printable(change));
-  if (entry.changes.empty() && entry.event == AuditEntry::Event::accept && entry.operation != "session")
-    detail("nothing to change");
+  const bool may_change = entry.operation != "session" && entry.operation != "reload";
+  if (entry.changes.empty() && entry.event == AuditEntry::Event::accept && may_change) detail("nothing to change");
   if (entry.suppressed != 0)
     detail(std::to_string(entry.suppressed) + " more requests that changed nothing have no line of their own");
 }

@@ -82,6 +82,8 @@ std::string unescaped_words(const AuditEntry& entry) {
     case AuditEntry::Event::accept:
       if (entry.changes.empty() && entry.operation == "session")
         text += " begun";
+      else if (entry.operation == "reload")
+        add(": ", entry.reason);
       else if (entry.changes.empty())
         text += ", nothing to change";
       else if (entry.operation == "gc")

@@ -16,7 +16,7 @@ struct Meaning {
   int exit_status;
 };
 
-constexpr std::array<Meaning, 16> kMeanings = {{
+constexpr std::array<Meaning, 17> kMeanings = {{
     {Code::usage, "usage", EX_USAGE},
     {Code::version, "version", EX_USAGE},
     {Code::bad_value, "bad_value", EX_DATAERR},
@@ -27,6 +27,7 @@ constexpr std::array<Meaning, 16> kMeanings = {{
     {Code::not_found, "not_found", EX_UNAVAILABLE},
     {Code::not_privileged, "not_privileged", EX_NOPERM},
     {Code::bad_policy, "bad_policy", EX_CONFIG},
+    {Code::policy_changed, "policy_changed", EX_TEMPFAIL},
     {Code::audit, "audit", EX_CONFIG},
     {Code::kernel, "kernel", EX_OSERR},
     {Code::no_answer, "no_answer", EX_OSERR},

@@ -21,6 +21,7 @@ enum class Code : std::uint8_t {
   not_found,       // nothing there to take back
   not_privileged,  // the program was started without the privilege it needs
   bad_policy,      // the policy cannot be read or is not valid
+  policy_changed,  // the policy is not the one that the session decides by
   audit,           // the audit record cannot be written
   kernel,          // a request to the kernel failed
   no_answer,       // a request went to the kernel and its answer was lost: it may have been done

@@ -268,8 +268,12 @@ Result<Request> parse_request(Words words, ParseFd parse_fd) {
   const auto verb = words.empty() ? std::string_view() : words.front();
   if (verb == "open") return parse_open(words.subspan(1), parse_fd);
   if (verb == "remove") return parse_remove(words.subspan(1));
-  return fail(Code::usage, in_quotes(verb, kShown) + " is no request of the native protocol",
-              "Known are: open [OPTION...]; remove device=NAME; and session, as the first.");
+  if (verb == "reload")
+    return fail(Code::usage, "\"reload\" is a record of a session, and takes no options",
+                "A call of its own reads the policy anew by itself.");
+  return fail(
+      Code::usage, in_quotes(verb, kShown) + " is no request of the native protocol",
+      "Known are: open [OPTION...]; remove device=NAME; session [events], as the first; and reload, within it.");
 }
 
 }  // namespace
@@ -280,8 +284,10 @@ Call parse_call(Words words) {
   for (const std::string_view known : {"open", "remove", "session"})
     if (verb == known) call.operation = known;
   if (verb == "session") {
-    call.request = OpenSession{};
-    if (words.size() > 1) call.request = fail(Code::usage, "\"session\" takes no options: they go with each request");
+    const auto options = words.subspan(1);
+    call.request = OpenSession{.events = !options.empty()};
+    if (options.size() > 1 || (options.size() == 1 && options[0] != "events"))
+      call.request = fail(Code::usage, "\"session\" takes one option, events", "All others go with each request.");
     return call;
   }
   call.request = parse_request(words, parse_fd_number);

@@ -6,7 +6,8 @@
 //                          isolated mtu=BYTES mac=MAC queues=N vnet-hdr netns=FD persist owner=[:]ID sealed
 //                          anti-spoof
 //   remove device=NAME
-//   session
+//   session [events]       as a call only
+//   reload                 as a record only
 #pragma once
 
 #include <cstddef>
@@ -33,6 +34,9 @@ Call parse_call(std::span<const std::string_view> words);
 // One record of a session: the words, each ended by a NUL byte. A descriptor is named by its place among those that
 // came with the record, from 0 on. `session` itself is no request within one.
 Result<Request> parse_record(std::string_view record);
+
+// The record by which a session takes the new policy. It is not a Request: nothing of the host is asked for.
+inline constexpr std::string_view kReload("reload\0", 7);
 
 // The words of a request: what the parsers above understand again as the same.
 std::vector<std::string> words_of(const OpenInterface& request);

@@ -91,7 +91,9 @@ struct RemoveInterface {
 };
 
 // The helper stays, and takes requests until its caller closes the socket.
-struct OpenSession {};
+struct OpenSession {
+  bool events = false;  // the caller is sent events besides answers
+};
 
 // What guests that are gone left behind is removed.
 struct CollectGarbage {};

@@ -4,11 +4,12 @@ import json
 import os
 import stat
 import threading
+import time
 import unittest
 from pathlib import Path
 from typing import Any, Callable
 
-from tests.support import world
+from tests.support import native, world
 from tests.support.hostile import FREE, INSTALLATIONS, MASK, MINE, NOBODY, OPERATIONS, HostileCase, call, whole_host
 
 DROP_INS = world.POLICY.parent / "policy.d"
@@ -287,6 +288,45 @@ class Files(HostileCase):
         finally:
             over.set()
             thread.join()
+
+    def test_a_session_that_reloads_meanwhile_never_has_a_part_of_each(self) -> None:
+        """A rule that grants is there only while another file denies. A session that reads one of them before a change and
+        the other after it would grant."""
+        grants = {"version": 1, "rules": [{"name": "vms", "users": [NOBODY], "operations": ["open"], "devices": ["vm*"]}]}
+        denies = {"version": 1, "rules": [{"name": "stop", "effect": "deny", "users": [NOBODY], "devices": ["vm*"]}]}
+        begins = {"version": 1, "rules": [{"name": "none", "users": [NOBODY], "operations": ["open"], "devices": ["xy*"]}]}
+        new, over = world.POLICY.with_suffix(".new"), threading.Event()
+
+        def replace() -> None:
+            while not over.is_set():
+                world.write_policy(denies, DROP_INS / ".new")
+                (DROP_INS / ".new").rename(DROP_INS / "50-stop.json")
+                for policy in (grants, begins):
+                    world.write_policy(policy, new)
+                    new.rename(world.POLICY)
+                    time.sleep(0.002)
+                (DROP_INS / "50-stop.json").unlink()
+                time.sleep(0.002)
+
+        self.replaced(lambda: (DROP_INS.mkdir(mode=0o755), world.write_policy(begins)))
+        for how in INSTALLATIONS:
+            with native.Session(self.helpers[how], user=NOBODY) as session:
+                self.assertTrue(session.begun.ok, session.begun)
+                over.clear()
+                thread = threading.Thread(target=replace)
+                thread.start()
+                said: dict[str, int] = {}
+                try:
+                    for _ in range(100):
+                        session.ask("reload")
+                        answer = session.ask("open", "device=vm0")
+                        self.assertFalse(answer.ok, answer)
+                        said[answer.json["code"]] = said.get(answer.json["code"], 0) + 1
+                finally:
+                    over.set()
+                    thread.join()
+                self.assertLessEqual(set(said), {"denied", "policy_changed"})
+                self.assertEqual(session.close(), 0)
 
 
 if __name__ == "__main__":

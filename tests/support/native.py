@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 from dataclasses import dataclass, field
@@ -110,14 +111,14 @@ def opened(helper: Path | str, *options: str, **more: Any) -> Answer:
 
 
 class Session:
-    """`uml_net 5 session`, held until it is closed."""
+    """`uml_net 5 session`, held until it is closed. `options` come after that word."""
 
     def __init__(self, helper: Path | str, user: int | None = None, groups: Sequence[int] | None = None,
-                 **more: Any) -> None:
+                 options: Sequence[str] = (), **more: Any) -> None:
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         identity = {} if user is None else {"user": user, "group": user, "extra_groups": list(groups or [])}
         with theirs:
-            self.process = subprocess.Popen([str(helper), "5", "session"], stdin=subprocess.DEVNULL, stdout=theirs,
+            self.process = subprocess.Popen([str(helper), "5", "session", *options], stdin=subprocess.DEVNULL, stdout=theirs,
                                             stderr=subprocess.PIPE, **identity, **more)
         self.begun = _receive(self.socket)
 
@@ -131,6 +132,10 @@ class Session:
 
     def receive(self) -> Answer:
         return _receive(self.socket)
+
+    def is_silent_for(self, seconds: float) -> bool:
+        """Whether the helper sends nothing for so long."""
+        return not select.select([self.socket], [], [], seconds)[0]
 
     def close(self) -> int:
         self.socket.close()

@@ -193,6 +193,13 @@ TEST_CASE("audit lines: the native protocol's requests in words") {
   native.reason = "rule guests denies this";
   CHECK(words("session", OpenSession{}) == "session: rule guests denies this");
 
+  // A session's own record, which asks for nothing on the host.
+  const auto reload = parse_audit_line(
+      R"({"time":"2026-11-24T04:45:57.546233Z","event":"accept","stage":"result","id":"x","caller":{"uid":1},"request":
+      {"protocol":"native/5","operation":"reload"},"decision":{"reason":"the session has the policy as it is now"}})");
+  REQUIRE(reload);
+  CHECK(entry_in_words(*reload) == "reload: the session has the policy as it is now");
+
   // Values of the wrong type are passed over.
   const auto entry = parse_audit_line(
       R"({"time":"2026-11-24T04:45:57.546233Z","event":"accept","stage":"result","id":"x","caller":{"uid":1},"request":

@@ -109,7 +109,9 @@ TEST_CASE("native: what is refused, and in which words") {
       {"", Code::usage, "\"\" is no request of the native protocol"},
       {"Open", Code::usage, "\"Open\" is no request of the native protocol"},
       {"tuntap up", Code::usage, "\"tuntap\" is no request of the native protocol"},
-      {"session now", Code::usage, "\"session\" takes no options: they go with each request"},
+      {"session now", Code::usage, "\"session\" takes one option, events"},
+      {"session events events", Code::usage, "\"session\" takes one option, events"},
+      {"reload", Code::usage, "\"reload\" is a record of a session, and takes no options"},
 
       {"open device", Code::usage, "\"device\" is no option of \"open\""},
       {"open isolated=1", Code::usage, "\"isolated=1\" is no option of \"open\""},
@@ -231,7 +233,8 @@ TEST_CASE("native: remove and session") {
   const auto session = call("session");
   CHECK(session.operation == "session");
   REQUIRE(session.request);
-  CHECK(std::holds_alternative<OpenSession>(*session.request));
+  CHECK(!std::get<OpenSession>(*session.request).events);
+  CHECK(std::get<OpenSession>(call("session events").request.value()).events);
 }
 
 TEST_CASE("native: what a request's words are, parses as the same request") {
@@ -272,6 +275,7 @@ TEST_CASE("native: a session's record is the same grammar, but for descriptors a
       {"open\0device=vm7"s, "a session's record is not whole"},
       {"\0"s, "\"\" is no request of the native protocol"},
       {"session\0"s, "\"session\" is no request of the native protocol"},
+      {"reload\0now\0"s, "\"reload\" is a record of a session, and takes no options"},
       {"5\0open\0"s, "\"5\" is no request of the native protocol"},
       {"open\0\0"s, "\"\" is no option of \"open\""},
       {"open device=vm7\0"s, "\"open device=vm7\" is no request of the native protocol"},

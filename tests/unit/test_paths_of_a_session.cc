@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,7 +15,7 @@
 #include "policy/location.h"
 #include "tests/unit/in_a_child.h"
 #include "tests/unit/qemu_user.h"
-#include "uml_net/policy_stamp.h"
+#include "uml_net/policy_reader.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/trusted_opener.h"
 
@@ -28,7 +30,7 @@ SeccompFilter session_filter() {
                              .rtnetlink = kChannel,
                              .reply = kChannel,
                              .audit = kChannel,
-                             .roots = priv::RootsFds{.opener = kChannel, .watch = kChannel},
+                             .opener = kChannel,
                              .native_session = true});
 }
 
@@ -60,19 +62,34 @@ TEST_CASE("paths of a session: no process of it looks at a file by its name, by 
 
 TEST_CASE("paths of a session: what opens its files knows no other path, and a path by its place in memory alone") {
   if (skip_without_seccomp()) return;
-  const auto stamp = PolicyStamp::take();
-  REQUIRE(stamp);
   // In memory of their own: equal words of a program may be one.
   const std::string paths[] = {"/etc/shadow", "/dev/net/tun", kPolicyDirectories[0], policy::kPolicyFile,
                                policy::kAuditLog};
   for (const bool opens_tun : {true, false}) {
     const auto filter = opener_filter(kChannel, opens_tun);
-    CHECK(under(filter, [&] { [[maybe_unused]] const auto current = stamp->is_current(); }) == End::lived);
-    for (const auto& path : paths)
+    CHECK(under(filter, [] { [[maybe_unused]] const bool same = is_policy({}); }) == End::lived);
+    for (const auto& path : paths) {
       for (const int flags : {O_RDONLY, O_RDWR | O_CLOEXEC, O_RDONLY | O_DIRECTORY | O_CLOEXEC, O_PATH | O_CLOEXEC,
                               O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC})
         CHECK_MESSAGE(under(filter, [&] { ::open(path.c_str(), flags); }) == End::killed, path << " " << flags);
-    for (const int flags : {O_RDWR, O_WRONLY, O_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_CREAT})
+      CHECK_MESSAGE(under(filter, [&] { ::chdir(path.c_str()); }) == End::killed, path);
+    }
+    for (const int flags : {O_RDWR, O_WRONLY, O_PATH, O_RDONLY | O_DIRECTORY | O_CLOEXEC})
       CHECK_MESSAGE(under(filter, [&] { ::open(kPolicyDirectories[0], flags); }) == End::killed, flags);
   }
+}
+
+TEST_CASE("paths of a session: how the policy is opened is pinned, and where it begins") {
+  if (skip_without_seccomp()) return;
+  const auto filter = opener_filter(kChannel, true);
+  // As the opener does it, but in memory that can be written.
+  const open_how how = {.flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+                        .mode = 0,
+                        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+  for (const char* path : {"policy.json", "/etc/shadow", kPolicyDirectories[0]})
+    for (const int at : {AT_FDCWD, kChannel})
+      CHECK_MESSAGE(under(filter, [&] { ::syscall(SYS_openat2, at, path, &how, sizeof how); }) == End::killed, path);
+  CHECK(under(filter, [] { ::fchdir(kChannel); }) == End::killed);
+  CHECK(under(filter, [] { ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); }) == End::killed);
+  CHECK(under(filter, [] { ::mprotect(const_cast<char*>(kPolicyDirectories[0]), 1, PROT_WRITE); }) == End::killed);
 }

@@ -138,16 +138,11 @@ TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes o
                                     .audit = 4,
                                     .journal = 6,
                                     .session = umlnet::priv::SessionFds{8, 4711, 9},
-                                    .roots = umlnet::priv::RootsFds{10, 11}}));
+                                    .opener = 10}));
   check(umlnet::priv::stage_filter(
       {.tuns = {3, 4}, .rtnetlink = 5, .reply = 1, .audit = 6, .journal = 7, .elsewhere = 8, .attendant = 9}));
-  check(umlnet::priv::stage_filter({.tuns = {},
-                                    .rtnetlink = 5,
-                                    .reply = 1,
-                                    .audit = 6,
-                                    .attendant = 9,
-                                    .roots = umlnet::priv::RootsFds{10, 11},
-                                    .native_session = true}));
+  check(umlnet::priv::stage_filter(
+      {.tuns = {}, .rtnetlink = 5, .reply = 1, .audit = 6, .attendant = 9, .opener = 10, .native_session = true}));
   check(umlnet::relay_filter({.tap = 3, .data = 4, .controller = 5}));
   check(umlnet::sealed_relay_filter(3, 4));
   check(umlnet::attendant_filter(3));

@@ -60,10 +60,8 @@ SeccompFilter stage_filter(const StageFds& fds) {
     filter.allow(SYS_kill, {is_relay, Where::equals_int(1, SIGKILL)});
     filter.allow(SYS_wait4, {is_relay});
   }
-  if (fds.roots) {
-    const RootsFds& roots = *fds.roots;
-    filter.allow_on_fd(SYS_sendmsg, roots.opener).allow_on_fd(SYS_recvmsg, roots.opener);
-    filter.allow_on_fd(SYS_recvfrom, roots.opener).allow_on_fd(SYS_read, roots.watch);
+  if (fds.opener >= 0) {
+    filter.allow_on_fd(SYS_sendmsg, fds.opener).allow_on_fd(SYS_recvmsg, fds.opener).allow(SYS_pread64);
     filter.allow(SYS_dup3, {Where::equals_int(1, static_cast<std::uint32_t>(fds.audit))});
   }
   if (fds.native_session) {

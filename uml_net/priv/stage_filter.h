@@ -18,12 +18,6 @@ struct SessionFds {
   int monitor = -1;  // notices of changes of the network
 };
 
-// By what a session of either kind goes by the administrator's files.
-struct RootsFds {
-  int opener;  // questions to the process that opens the session's files
-  int watch;   // notices of changes of the policy and of where the audit log lies
-};
-
 // The fds that the stage works with. -1 where there is none.
 struct StageFds {
   std::vector<int> tuns;  // /dev/net/tun: the tun ioctls
@@ -35,7 +29,7 @@ struct StageFds {
   int elsewhere = -1;     // rtnetlink in the caller's other network namespace
   int attendant = -1;     // questions to the process that makes relays and reaches into namespaces
   std::optional<SessionFds> session = std::nullopt;
-  std::optional<RootsFds> roots = std::nullopt;
+  int opener = -1;  // of a session: questions to the process that opens its files
   // A session of the native protocol: descriptors come and go, so that what is allowed on TAPs and on rtnetlink sockets
   // is allowed on any.
   bool native_session = false;
@@ -50,9 +44,9 @@ inline constexpr int kFirstForeignFd = 256;
 // What is allowed: memory, time and the end of the process; capset; the tun ioctls on `tuns`; datagrams on `rtnetlink`;
 // the reply on `reply`; lines, and reading, on `audit`, and a lock there or on `counters`; lines on
 // `journal` and on stderr; short sleeps. No open, no socket, no execve, no fork, no other ioctl, no file system. For a
-// session also: notices, and to put another file in the audit log's place. For an ethertap session also: records and
-// answers on `reply`, and to end and wait for the relay process. For a session of the native protocol also: records on
-// `reply`, to give their descriptors other numbers, and to ask whose a network namespace is.
+// session also: to read the files of a new policy, and to put another file in the audit log's place. For an ethertap
+// session also: records and answers on `reply`, and to end and wait for the relay process. For a session of the native
+// protocol also: records on `reply`, to give their descriptors other numbers, and to ask whose a network namespace is.
 SeccompFilter stage_filter(const StageFds& fds);
 
 }  // namespace umlnet::priv
