@@ -216,6 +216,16 @@ umlnet_code umlnet_session_remove_device(umlnet_session* session, const char* de
   });
 }
 
+umlnet_code umlnet_session_reload(umlnet_session* session, umlnet_error* error) {
+  return at_border(error, [&]() -> Outcome<void> {
+    if (session == nullptr) return no_session();
+    const auto reloaded = session->session->reload();
+    if (!reloaded) return std::unexpected(reloaded.error());
+    if (!reloaded->empty()) session->options.note(*reloaded);
+    return {};
+  });
+}
+
 int umlnet_session_fd(const umlnet_session* session) { return session != nullptr ? session->session->end_fd() : -1; }
 
 umlnet_code umlnet_session_close(umlnet_session* session, umlnet_error* error) {

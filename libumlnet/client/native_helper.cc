@@ -103,6 +103,18 @@ Outcome<std::string> as_removed(const Message& reply, const IfName& device) {
   return text;
 }
 
+Outcome<std::string> as_reloaded(const Message& reply) {
+  const std::string doing = kReloadWords;
+  const auto parsed = parse_native_reply(reply.bytes);
+  if (!parsed) return std::unexpected(not_understood(doing, parsed.error(), reply));
+  if (const auto* refusal = std::get_if<NativeRefusal>(&*parsed)) return std::unexpected(refused(*refusal, doing));
+  const auto* reload = std::get_if<NativeReload>(&*parsed);
+  if (reload == nullptr || !reply.fds.empty()) return no_answer(doing, "the helper answers another request");
+  std::string text;
+  for (const auto& note : reload->notes) text += note + "\n";
+  return text;
+}
+
 Outcome<OpenedDevice> open_device(const Helper& helper, const DeviceRequest& request) {
   constexpr int kNetns = 3;  // where HelperRun puts it
   auto reply = ask(helper, request.words(kNetns), request.netns(), request.what());

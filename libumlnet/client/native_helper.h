@@ -24,10 +24,13 @@ Outcome<OpenedDevice> open_device(const Helper& helper, const DeviceRequest& req
 // `5 remove device=NAME`: what the helper notes, in lines. Errors as above.
 Outcome<std::string> remove_device(const Helper& helper, const IfName& device);
 
+inline constexpr const char* kReloadWords = "take the new policy";  // of messages
+
 // What a message of the helper's says to a request, in a call of its own or within a session. UMLNET_PROTOCOL where it
 // does not fit the request; UMLNET_REFUSED in the helper's words.
 Outcome<OpenedDevice> as_opened(Message reply, const DeviceRequest& request);
 Outcome<std::string> as_removed(const Message& reply, const IfName& device);
+Outcome<std::string> as_reloaded(const Message& reply);
 // UMLNET_REFUSED, in the words of `refusal`. `doing` is "open tap7".
 Failure refused(const NativeRefusal& refusal, const std::string& doing);
 

@@ -188,9 +188,9 @@ Result<NativeReply> read_refusal(const JsonObject& object) {
 
 Result<NativeReply> read_granted(const JsonObject& object) {
   Reader kind(object);
-  const bool removed = kind.flag("removed"), session = kind.flag("session");
+  const bool removed = kind.flag("removed"), session = kind.flag("session"), reloaded = kind.flag("reloaded");
   if (kind.error()) return std::unexpected(*kind.error());
-  if (!removed && !session) return read_device(object);
+  if (!removed && !session && !reloaded) return read_device(object);
   Reader reader(object);
   std::string id = reader.text("id");
   std::string device = removed ? reader.text("device") : std::string();
@@ -198,6 +198,7 @@ Result<NativeReply> read_granted(const JsonObject& object) {
   reader.number("fds", 0, 0);
   if (reader.error()) return std::unexpected(*reader.error());
   if (removed) return NativeRemoval{std::move(id), std::move(device), std::move(notes)};
+  if (reloaded) return NativeReload{std::move(id), std::move(notes)};
   return NativeWelcome{std::move(id), std::move(notes)};
 }
 

@@ -56,6 +56,12 @@ struct NativeWelcome {
   std::vector<std::string> notes;
 };
 
+// A session took the new policy.
+struct NativeReload {
+  std::string id;
+  std::vector<std::string> notes;
+};
+
 // Nothing was done.
 struct NativeRefusal {
   std::string id;  // "": refused before there was one
@@ -65,7 +71,7 @@ struct NativeRefusal {
   std::string advice;  // "": none
 };
 
-using NativeReply = std::variant<NativeDevice, NativeRemoval, NativeWelcome, NativeRefusal>;
+using NativeReply = std::variant<NativeDevice, NativeRemoval, NativeWelcome, NativeReload, NativeRefusal>;
 
 // Keys that are not known are passed over: a later helper may have more to say. Code::reply says what is wrong.
 Result<NativeReply> parse_native_reply(std::string_view bytes);

@@ -88,6 +88,14 @@ Outcome<std::string> NativeSession::remove_device(const IfName& device) {
   return kept(as_removed(*reply, device));
 }
 
+Outcome<std::string> NativeSession::reload() {
+  const std::scoped_lock lock(mutex_);
+  const std::string words[] = {"reload"};
+  auto reply = ask(words, -1, kReloadWords);
+  if (!reply) return std::unexpected(std::move(reply.error()));
+  return kept(as_reloaded(*reply));
+}
+
 Outcome<void> NativeSession::close() {
   const std::scoped_lock lock(mutex_);
   if (is_closed_) return {};

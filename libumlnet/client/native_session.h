@@ -20,6 +20,8 @@ class NativeSession {
   // UMLNET_PROTOCOL and UMLNET_CLOSED the session is over. From any thread: one waits for the other.
   Outcome<OpenedDevice> open_device(const DeviceRequest& request);
   Outcome<std::string> remove_device(const IfName& device);
+  // The session is decided by the policy as it is now; its devices stay. What the helper notes, in lines.
+  Outcome<std::string> reload();
 
   const std::string& text() const { return text_; }  // of the welcome, in lines
   // For poll(): readable once the helper has ended. Belongs to this object.

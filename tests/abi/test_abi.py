@@ -18,7 +18,7 @@ HEADER = Path("umlnet") / "umlnet.h"
 BREAKS = {
     "a function removed": ("map", "    umlnet_version;\n", "", "umlnet_version"),
     "a function renamed": ("both", "umlnet_nic_fd", "umlnet_nic_descriptor", "umlnet_nic_fd"),
-    "the node of released functions renamed": ("map", "UMLNET_1.0 {", "UMLNET_1.1 {", "umlnet_version@@UMLNET_1.0"),
+    "the node of released functions renamed": ("map", "UMLNET_1.0", "UMLNET_0.9", "umlnet_version@@UMLNET_1.0"),
     "one more parameter": ("header", "umlnet_nic_open(umlnet_nic* nic, ", "umlnet_nic_open(umlnet_nic* nic, int how, ",
                            "umlnet_nic_open"),
     "a parameter of another type": ("header", "void* frame, size_t room, size_t* size);",
@@ -121,13 +121,13 @@ class Abi(unittest.TestCase):
         self.assertFalse(abi.check(description, self.promised).same)
         self.assertIn("umlnet_nic_mtu: new, and in a version node that is out already", abi.why_not(description, self.promised))
 
-        self.map.write_text(abi.MAP.read_text() + "UMLNET_1.1 {\n  global:\n    umlnet_nic_mtu;\n} UMLNET_1.0;\n")
+        self.map.write_text(abi.MAP.read_text() + "UMLNET_1.2 {\n  global:\n    umlnet_nic_mtu;\n} UMLNET_1.1;\n")
         description = self.describe()
         self.assertFalse(abi.check(description, self.promised).same)
         self.assertEqual(abi.why_not(description, self.promised), "")
         written = shutil.copy(description, self.scratch / "written.abi")
         self.assertTrue(abi.check(self.describe(), Path(written)).same)
-        self.assertEqual(abi.symbols(Path(written))["umlnet_nic_mtu"], "UMLNET_1.1")
+        self.assertEqual(abi.symbols(Path(written))["umlnet_nic_mtu"], "UMLNET_1.2")
 
 
 if __name__ == "__main__":

@@ -68,6 +68,9 @@ struct RequirePlain {
   void operator()(const client::NativeWelcome& welcome) const {
     REQUIRE_THAT(is_plain(welcome.id) && are_plain(welcome.notes));
   }
+  void operator()(const client::NativeReload& reload) const {
+    REQUIRE_THAT(is_plain(reload.id) && are_plain(reload.notes));
+  }
   void operator()(const NativeRefusal& refusal) const {
     REQUIRE_THAT(is_plain(refusal.id) && is_plain(refusal.error) && is_plain(refusal.advice));
     const auto failure = client::refused(refusal, "open tap7");

@@ -152,12 +152,13 @@ REPLY_DEVICE = ('{"status":"ok","id":"00000000-0000-4000-8000-000000000000","dev
                 '"isolated":true,"queues":2,"vnet_hdr":true,"netns":true,"persistent":true,"sealed":true,"anti_spoof":true,"fds":2,'
                 '"notes":["a"]}')
 NATIVE = [line.removeprefix("5 ").replace(" ", "\0").encode() + b"\0" for line in (
-    "open", "remove device=tap0", "session", "open device=tap7 address=10.99.0.1/24 guest=10.50.0.7 netns=0",
+    "open", "remove device=tap0", "session", "reload", "open device=tap7 address=10.99.0.1/24 guest=10.50.0.7 netns=0",
     "open bridge=br0 isolated guest=fd00::7 guest-mac=52:54:00:12:34:56 anti-spoof sealed queues=1 mtu=1280 vnet-hdr")] + [
     text.encode() for text in (
         REPLY_DEVICE, REPLY_DEVICE.replace('"sealed":true,', "").replace('"bridge":"br0","isolated":true,', ""),
         '{"status":"ok","id":"00000000-0000-4000-8000-000000000000","device":"tap7","removed":true,"fds":0,"notes":[]}',
         '{"status":"ok","id":"00000000-0000-4000-8000-000000000000","session":true,"fds":0,"notes":["b"]}',
+        '{"status":"ok","id":"00000000-0000-4000-8000-000000000000","reloaded":true,"fds":0,"notes":[]}',
         '{"status":"error","code":"denied","errno":"EPERM","error":"no","advice":"ask"}',
         '{"status":"error","id":"x","code":"no_answer","error":"\\u001b[31m"}')]
 
@@ -177,14 +178,14 @@ SEEDS: dict[str, list[bytes]] = {
 
 WORDS: dict[str, list[str]] = {
     "arguments": ["4", "tuntap", "up", "add", "del", "ethertap", "gc", "--fd=", "--br=", "--use-vnet", "--help", "tap0", "br0",
-                  "5", "open", "remove", "session", "device=", "address=", "guest=", "guest-mac=", "bridge=", "isolated", "mtu=",
+                  "5", "open", "remove", "session", "events", "reload", "device=", "address=", "guest=", "guest-mac=", "bridge=", "isolated", "mtu=",
                   "mac=", "queues=", "vnet-hdr", "netns=", "persist", "owner=", "sealed", "anti-spoof", "fd00:99::7", "52:54:00:12:34:56",
                   "10.99.0.254", "10.50.0.7", "255.255.255.0", "\0"],
     "audit": ["time", "event", "stage", "result", "intent", "caller", "request", "untrusted", "decision", "session", "suppressed",
               "accept", "reject", "exit", "alert", "duration_us", "\\u001b", "\\\\x00"],
-    "native": ["open", "remove", "session", "device=", "address=", "guest=", "\0", "status", "ok", "error", "id", "ifindex", "mac", "mtu",
+    "native": ["open", "remove", "session", "reload", "device=", "address=", "guest=", "\0", "status", "ok", "error", "id", "ifindex", "mac", "mtu",
                "addresses", "guests", "published", "queues", "vnet_hdr", "netns", "persistent", "sealed", "anti_spoof", "fds", "notes",
-               "removed", "session", "code", "errno", "advice", "true"],
+               "removed", "session", "reloaded", "code", "errno", "advice", "true"],
     "policy": ["version", "rules", "name", "effect", "allow", "deny", "users", "groups", "operations", "devices", "gateways", "guests",
                "bridges", "lan", "max_mtu", "max_queues", "host_mac", "vnet_hdr", "namespaces", "persistent", "isolated", "sealed",
                "anti_spoof", "infrastructure", "dhcp-server", "owners", "owner_groups", "max_devices_per_bridge", "max_devices",

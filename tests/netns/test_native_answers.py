@@ -171,8 +171,10 @@ class Sessions(FakeCase):
         namespace = os.open("/proc/self/ns/net", os.O_RDONLY)
         self.addCleanup(os.close, namespace)
         removed = {"status": "ok", "id": "i", "device": "tap7", "removed": True, "fds": 0, "notes": []}
+        reloaded = {"status": "ok", "id": "i", "reloaded": True, "fds": 0, "notes": ["it is longer now"]}
         helper = self.helper({**WELCOME, "notes": ["the policy is of today"]}, [{**MADE, "device": "tap1"}, 1], REFUSAL,
-                             [{**MADE, "netns": True}, 1], removed)
+                             [{**MADE, "netns": True}, 1], removed, {**REFUSAL, "code": "policy_changed"},
+                             {**REFUSAL, "code": "bad_policy"}, reloaded)
         with self.unnoticed(), Session(helper) as session:
             self.assertEqual(session.notes, ["the policy is of today\n"])
             with session.open() as first:
@@ -181,6 +183,10 @@ class Sessions(FakeCase):
                 with session.open(device="tap7", netns=namespace) as second:
                     self.assertEqual((first.name, second.name), ("tap1", "tap7"))
                 session.remove("tap7")
+            self.assertEqual(self.fails(REFUSED, lambda: session.remove("tap7"), "cannot remove tap7").exit_status, 75)
+            self.assertEqual(self.fails(REFUSED, session.reload, "cannot take the new policy: no rule").exit_status, 78)
+            session.reload()
+            self.assertEqual(session.notes[-1], "it is longer now\n")
             self.assertEqual(select.select([session.fd], [], [], 0)[0], [])
             session.close()
             session.close()
@@ -188,7 +194,13 @@ class Sessions(FakeCase):
             self.fails(CLOSED, session.open, "the session is over")
         self.assertEqual(self.asked, [["5", "session"], ["open"], ["open", "device=tap9"],
                                       ["open", "device=tap7", "netns=0", os.fstat(namespace).st_ino],
-                                      ["remove", "device=tap7"]])
+                                      ["remove", "device=tap7"], ["remove", "device=tap7"], ["reload"], ["reload"]])
+
+    def test_an_answer_to_another_request_is_none_to_a_reload(self) -> None:
+        for answer in ([MADE, 1], WELCOME, {"event": "policy_changed"}):
+            with self.unnoticed(), Session(self.helper(WELCOME, answer)) as session:
+                self.fails(PROTOCOL, session.reload, "cannot take the new policy")
+                self.fails(CLOSED, session.reload)
 
     def test_a_request_that_is_none_is_not_sent(self) -> None:
         with Session(self.helper(WELCOME, [MADE, 1])) as session:

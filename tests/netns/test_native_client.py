@@ -194,12 +194,18 @@ class Sessions(Client):
         self.assert_as_before()
 
     def test_a_policy_that_changes(self) -> None:
-        with Session() as session:
+        with Session() as session, session.open(device="kept0"):
             session.open().__exit__()
             world.write_policy({**DENY, "rules": []})
-            self.fails(REFUSED, session.open, "policy")
+            self.assertEqual(self.fails(REFUSED, session.open, "policy").exit_status, 75)
             with Session() as another:
                 another.open().__exit__()
+            world.write_policy("{")
+            self.assertEqual(self.fails(REFUSED, session.reload, "cannot take the new policy").exit_status, 78)
+            world.write_policy({**DENY, "rules": []})
+            session.reload()
+            session.open(guests=["10.66.0.1"]).__exit__()
+            self.assertIn("kept0", devices())
 
 
 class OrdinaryUser(Client):

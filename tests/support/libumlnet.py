@@ -70,7 +70,7 @@ LIBRARY.umlnet_device_free.restype = LIBRARY.umlnet_session_free.restype = None
 LIBRARY.umlnet_device_fd.argtypes = LIBRARY.umlnet_device_take_fd.argtypes = [c_void_p, c_size_t]
 LIBRARY.umlnet_end_of_device.argtypes = [c_void_p, POINTER(End), POINTER(Error)]
 LIBRARY.umlnet_session_free.argtypes = LIBRARY.umlnet_session_fd.argtypes = [c_void_p]
-LIBRARY.umlnet_session_close.argtypes = [c_void_p, POINTER(Error)]
+LIBRARY.umlnet_session_close.argtypes = LIBRARY.umlnet_session_reload.argtypes = [c_void_p, POINTER(Error)]
 LIBRARY.umlnet_session_open_device.argtypes = [c_void_p, POINTER(Request), POINTER(c_void_p), POINTER(Error)]
 LIBRARY.umlnet_session_remove_device.argtypes = [c_void_p, c_char_p, POINTER(Error)]
 LIBRARY.umlnet_nic_device.restype = c_char_p
@@ -264,6 +264,10 @@ class Session:
     def remove(self, device: str) -> None:
         error = Error()
         _check(LIBRARY.umlnet_session_remove_device(self.handle, device.encode(), byref(error)), error)
+
+    def reload(self) -> None:
+        error = Error()
+        _check(LIBRARY.umlnet_session_reload(self.handle, byref(error)), error)
 
     @property
     def fd(self) -> int:

@@ -83,6 +83,12 @@ TEST_CASE("native reply: a removal, and a session's welcome") {
   const auto welcome = parse_native_reply("{\"status\":\"ok\",\"id\":\"i\",\"session\":true,\"fds\":0,\"notes\":[]}\n");
   REQUIRE(welcome);
   CHECK(std::get<NativeWelcome>(*welcome).id == "i");
+  const auto reload = parse_native_reply(R"({"status":"ok","id":"i","reloaded":true,"fds":0,"notes":["n"]})"
+                                         "\n");
+  REQUIRE(reload);
+  CHECK(std::get<NativeReload>(*reload).notes == std::vector<std::string>{"n"});
+  CHECK(!parse_native_reply(R"({"event":"policy_changed"})"
+                            "\n"));
 }
 
 TEST_CASE("native reply: a refusal") {

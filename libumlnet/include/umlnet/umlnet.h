@@ -353,7 +353,7 @@ void umlnet_device_free(umlnet_device* device);
  * One uml_net that stays, and answers the requests of a VM manager for its whole life: none of them starts a process.
  * What it made and was not asked to make persistent is gone when the session ends, whoever holds descriptors of it. A
  * session is decided by the policy that was in force when it began: once that has changed, uml_net refuses every
- * further request, and a new session is to be opened.
+ * further request (error.exit_status 75), until umlnet_session_reload() takes the new one.
  *
  * It ends by umlnet_session_close(), with the process that opened it, and with uml_net. Functions of one session may be
  * called by several threads at once, but for umlnet_session_free(): of two requests one waits for the other.
@@ -375,6 +375,13 @@ umlnet_code umlnet_session_open(const umlnet_options* options, umlnet_session** 
 umlnet_code umlnet_session_open_device(umlnet_session* session, const umlnet_device_request* request,
                                        umlnet_device** device, umlnet_error* error);
 umlnet_code umlnet_session_remove_device(umlnet_session* session, const char* device, umlnet_error* error);
+
+/*
+ * From here on the session is decided by the policy as it is now; its devices stay, also those that the policy would
+ * not grant any more. UMLNET_REFUSED where that policy cannot be used: then the session keeps refusing. Other errors as
+ * above.
+ */
+umlnet_code umlnet_session_reload(umlnet_session* session, umlnet_error* error);
 
 /* For poll(): readable once uml_net has ended. Belongs to the session. */
 int umlnet_session_fd(const umlnet_session* session);

@@ -474,6 +474,12 @@ class Session {
     });
   }
 
+  /* umlnet_session_reload(): takes the policy as it is now. Throws as open() does. */
+  void reload() {
+    there();
+    notes_->during([&](umlnet_error* error) { return umlnet_session_reload(session_.get(), error); });
+  }
+
   /* For poll(): readable once uml_net has ended. Belongs to the Session. */
   int fd() const noexcept { return umlnet_session_fd(session_.get()); }
 
