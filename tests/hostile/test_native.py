@@ -336,7 +336,8 @@ class Sessions(NativeCase):
             with self.subTest(how), native.Session(self.helpers[how], user=NOBODY) as session:
                 inodes = {fd.stat().st_ino for fd in Path(f"/proc/{session.process.pid}/fd").iterdir()}
                 sockets = [line.split() for line in Path("/proc/net/netlink").read_text().splitlines()[1:]]
-                (port,) = [int(fields[2]) for fields in sockets if int(fields[9]) in inodes]
+                # Of its two, the one that takes answers; the other one is in groups of notices.
+                (port,) = [int(fields[2]) for fields in sockets if int(fields[9]) in inodes and int(fields[3], 16) == 0]
                 with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as forger:
                     forger.bind((0, 0))
                     for sequence in range(1, FORGED + 1):
