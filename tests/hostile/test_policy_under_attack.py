@@ -256,6 +256,9 @@ class Files(HostileCase):
         try:
             for number in range(60):
                 reply = call(self.helpers[INSTALLATIONS[number % 2]], "datagram", ["4", "tuntap", "up", "10.3.0.1"])
+                if reply.exit == 75:  # it changed once more while the request was held up, on a busy machine
+                    self.assert_refused(reply, 75, "the policy changed")
+                    continue
                 self.assert_refused(reply, 77, "gateway 10.3.0.1: not in 10.")
         finally:
             over.set()
@@ -283,7 +286,7 @@ class Files(HostileCase):
         try:
             for number in range(40):
                 reply = call(self.helpers[INSTALLATIONS[number % 2]], "datagram", OPERATIONS["up"].words)
-                self.assertIn(reply.exit, (77, 78), reply)
+                self.assertIn(reply.exit, (75, 77, 78), reply)
                 self.assertEqual(reply.fds, [])
         finally:
             over.set()
