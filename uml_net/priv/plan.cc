@@ -405,6 +405,7 @@ Result<Steps> plan_remove(const RemoveInterface& request, const HostState& host)
     if (is_ours(entry) && leads_to_it(host.route_to_guest(entry.address))) entries.push_back(entry);
   std::vector<IpRange> without;
   const auto marks = marks_of(link->ifindex, link->alternative_names);
+  without.reserve(marks.guests.size());
   for (const auto& mark : marks.guests) without.push_back(mark.guest);
   for (const auto& mark : marks.guests)
     for (const Link* lan : lans_of_mark(host, mark)) stop_forwarding(host, *lan, link->ifindex, without, plan);
