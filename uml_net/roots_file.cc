@@ -55,7 +55,9 @@ Result<void> check_directories_above(const std::string& path, const std::string&
     if (!fd || ::fstat(fd.get(), &status) != 0)
       return fail_errno(Code::audit, errno, "cannot look at the directory " + directory);
     const auto untrusted = [&](const std::string& what, const std::string& advice) {
-      return fail(Code::audit, "the directory " + directory + ", on the way to the " + name + ", " + what, advice);
+      std::string text = "the directory " + directory;
+      text.append(", on the way to the ").append(name).append(", ").append(what);
+      return fail(Code::audit, std::move(text), advice);
     };
     if (status.st_uid != 0)
       return untrusted("belongs to uid " + std::to_string(status.st_uid) + " and not to root",

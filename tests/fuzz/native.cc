@@ -6,6 +6,7 @@
 
 #include "libumlnet/client/native_helper.h"
 #include "libumlnet/client/native_reply.h"
+#include "libumlnet/core/anti_spoof.h"
 #include "libumlnet/core/native5_arguments.h"
 #include "require.h"
 
