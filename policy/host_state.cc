@@ -129,6 +129,8 @@ unsigned HostState::addresses_of(uid_t uid) const {
   };
   std::ranges::for_each(routes, add);
   std::ranges::for_each(ipv6_routes, add);
+  for (const auto& link : links)
+    if (made_for(link) == uid) count += unrouted_guests(*this, link);
   return count;
 }
 
@@ -215,6 +217,7 @@ std::optional<std::string> HostState::address_in_use(const IpAddress& address, i
 
 std::optional<std::string> HostState::network_in_use(const IpInterface& address, uid_t uid) const {
   const auto network = address.network();
+  if (is_marked_for_another(*this, network, uid)) return "holds an address of another device";
   const auto look = [&](const auto& held, bool own) -> std::optional<std::string> {
     const auto taken = network_of(held);
     if (!taken.overlaps(network) || taken.length() == 0) return std::nullopt;

@@ -5,12 +5,16 @@
 #include <set>
 #include <utility>
 
+#include "policy/demand.h"
+
 namespace umlnet::policy {
 namespace {
 
 using rtnetlink::Link;
 
 constexpr unsigned kMinPublished = 27;  // of the prefix of a network that is published address by address
+
+constexpr unsigned kMinIpv6Mtu = 1280;  // RFC 8200
 
 bool is_ipv4(const IpRange& range) { return std::holds_alternative<Ipv4>(range.first()); }
 
@@ -47,7 +51,8 @@ class Inspection {
       const auto marks = marks_of_guests(link);
       for (const auto& mark : marks.guests) look_at(link, mark);
       for (const auto& address : marks.host_addresses)
-        if (link.up && !has_address(link.ifindex, address)) upkeep_.host_addresses.push_back({link.ifindex, address});
+        if (link.up && takes_ipv6(link) && !has_address(link.ifindex, address))
+          upkeep_.host_addresses.push_back({link.ifindex, address});
     }
     // Of devices that an older uml_net made, which have no marks.
     for (const auto& entry : host_.proxy_entries)
@@ -76,6 +81,8 @@ class Inspection {
   void look_at(const Link& link, const GuestMark& mark) {
     const auto route = routes_.find(key_of(mark.guest));
     if (route != routes_.end() && route->second != link.ifindex) return;
+    if (route == routes_.end() && is_routed_by_others(mark.guest)) return;
+    if (!is_ipv4(mark.guest) && !takes_ipv6(link)) return;
     if (route == routes_.end() && link.up) upkeep_.routes.push_back({link.ifindex, mark.guest, mark.via});
     for (const auto& name : mark.published_on)
       if (const Link* lan = lan_named(name, mark.guest))
@@ -91,6 +98,17 @@ class Inspection {
         needed_.insert(link.ifindex);
       }
   }
+
+  // An administrator's own route to just that.
+  bool is_routed_by_others(const IpRange& guest) const {
+    const auto is_it = [&](const auto& route) {
+      return route.table == rtnetlink::kMainTable && route.protocol != rtnetlink::kProtocol &&
+             network_of(route) == guest;
+    };
+    return std::ranges::any_of(host_.routes, is_it) || std::ranges::any_of(host_.ipv6_routes, is_it);
+  }
+
+  static bool takes_ipv6(const Link& link) { return link.mtu >= kMinIpv6Mtu && !link.ipv6.disabled; }
 
   // Nullptr where it is not there, or cannot have what the guest needs.
   const Link* lan_named(const std::string& name, const IpRange& guest) const {
@@ -158,6 +176,23 @@ bool is_marked_elsewhere(const HostState& host, const IpRange& range, int ifinde
              return mark.guest.overlaps(range);
            });
   });
+}
+
+bool is_marked_for_another(const HostState& host, const IpRange& range, uid_t uid) {
+  return std::ranges::any_of(host.links, [&](const Link& link) {
+    return host.is_of_another(link.ifindex, uid) &&
+           std::ranges::any_of(marks_of_guests(link).guests,
+                               [&](const GuestMark& mark) { return mark.guest.overlaps(range); });
+  });
+}
+
+unsigned unrouted_guests(const HostState& host, const Link& device) {
+  if (!has_marks(device)) return 0;
+  const auto routes = guest_routes(host);
+  unsigned count = 0;
+  for (const auto& mark : marks_of_guests(device).guests)
+    if (!routes.contains(key_of(mark.guest))) count += address_count(mark.guest);
+  return count;
 }
 
 }  // namespace umlnet::policy

@@ -49,6 +49,12 @@ bool is_forwarding_needed(const HostState& host, const rtnetlink::Link& lan, int
 // Whether a device that is there has a mark for a guest that is published at `address`.
 bool is_marked(const HostState& host, const IpAddress& address);
 
+// Whether a device that was made for another uid has a mark for a guest in `range`.
+bool is_marked_for_another(const HostState& host, const IpRange& range, uid_t uid);
+
+// How many addresses of guests the device has marks for, but no route of this toolkit: they count all the same.
+unsigned unrouted_guests(const HostState& host, const rtnetlink::Link& device);
+
 // Whether a device other than `ifindex` has a mark for a guest in `range`, whether or not that is routed now.
 bool is_marked_elsewhere(const HostState& host, const IpRange& range, int ifindex);
 

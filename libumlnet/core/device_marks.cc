@@ -47,7 +47,8 @@ std::optional<GuestMark> guest_in(std::string_view text) {
 
 std::optional<IpInterface> host_address_in(std::string_view text) {
   const auto length = take_number(text);
-  return length ? IpInterface::parse(std::string(text) + "/" + std::to_string(*length)) : std::nullopt;
+  const auto id = length ? take_word(text) : std::nullopt;
+  return id ? IpInterface::parse(std::string(text) + "/" + std::to_string(*length)) : std::nullopt;
 }
 
 std::string name_of(const GuestMark& mark) {
@@ -73,8 +74,9 @@ std::vector<std::string> names_of(const GuestMark& mark) {
   return names;
 }
 
-std::string name_of_host_address(const IpInterface& address) {
-  return std::string(kHost) + std::to_string(address.prefix_length) + ":" + to_string(address.address);
+std::string name_of_host_address(const IpInterface& address, std::string_view id) {
+  return std::string(kHost) + std::to_string(address.prefix_length) + ":" + std::string(id) + ":" +
+         to_string(address.address);
 }
 
 std::string name_of_forwarding(int ifindex) { return std::string(kForwarding) + std::to_string(ifindex); }

@@ -5,8 +5,8 @@
 //   umlnet:guest:P:F:LAN...:GUEST[,VIA]  on a guest's device: GUEST, an address or a network, is routed there (by way
 //   of
 //                                  the guest VIA), published on the first P LANs, and forwarded from the F after them
-//   umlnet:host:LENGTH:ADDRESS     on a guest's device: the host has ADDRESS/LENGTH there (IPv6, which a device that
-//   goes
+//   umlnet:host:LENGTH:ID:ADDRESS  on a guest's device, made by the request ID: the host has ADDRESS/LENGTH there
+//   (IPv6, which a device that goes
 //                                  down loses)
 //   umlnet:forwarding:IFINDEX      on a LAN device: its IPv4 forwarding is this toolkit's to turn off
 #pragma once
@@ -32,7 +32,8 @@ struct GuestMark {
 
 // As names: several where the LANs do not fit into one, which has 127 bytes at most (ALTIFNAMSIZ of linux/if.h).
 std::vector<std::string> names_of(const GuestMark& mark);
-std::string name_of_host_address(const IpInterface& address);
+// `id` makes it the device's own: another may have the same address. It has no colon.
+std::string name_of_host_address(const IpInterface& address, std::string_view id);
 std::string name_of_forwarding(int ifindex);
 
 // Whether an alternative name is a mark, and so no name that anybody calls the device by.

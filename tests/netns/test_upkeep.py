@@ -206,6 +206,20 @@ class Upkeep(HostCase):
                 event()
                 self.assertTrue(soon(lambda: self.as_it_was() == should), (self.as_it_was(), should))
 
+    def test_more_guests_than_a_device_can_have_marks_for(self) -> None:
+        """What the kernel tells of a device stays readable, for everybody."""
+        world.write_policy({**POLICY, "rules": [{**POLICY["rules"][0], "max_addresses": 1000}]})  # type: ignore[index]
+        guest = self.guest()
+        for number in range(150):
+            added = caller.framed(self.helper, "4", "add", guest.name, f"10.50.0.{number + 10}", MASK, user=NOBODY)
+            self.assertEqual(added.exit, 0, added)
+        self.assertIn("is not restored after events of the network", added.text)
+        self.assertEqual(world.sh("ip", "link", "show", "dev", guest.name).count("altname umlnet:guest:"), 128)
+        self.assertEqual(self.gc(), "nothing was left behind\n")
+        self.end(guest)
+        self.gc()
+        self.assertEqual(world.snapshot(), self.before)
+
     def test_marks_are_no_names(self) -> None:
         guest = self.guest()
         shown = subprocess.run(["ip", "link", "show", "dev", guest.name], capture_output=True, text=True, check=True).stdout

@@ -37,8 +37,9 @@ TEST_CASE("device marks: what is written is read back") {
     CHECK(!read.forwarding);
   }
   CHECK(names_of(marks[1])[0] == "umlnet:guest:1:0:eth0:10.50.0.7");
-  CHECK(marks_of(3, std::vector{name_of_host_address(*IpInterface::parse("fd00:99::1/64"))}).host_addresses ==
-        std::vector{*IpInterface::parse("fd00:99::1/64")});
+  CHECK(
+      marks_of(3, std::vector{name_of_host_address(*IpInterface::parse("fd00:99::1/64"), "0123abcd")}).host_addresses ==
+      std::vector{*IpInterface::parse("fd00:99::1/64")});
   CHECK(marks_of(3, std::vector{name_of_forwarding(3)}).forwarding);
   CHECK(!marks_of(3, std::vector{name_of_forwarding(4)}).forwarding);  // it was another device's
 }

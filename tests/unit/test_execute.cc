@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <type_traits>
 
 #include "fake_host.h"
@@ -665,6 +666,27 @@ TEST_CASE("execute: a decision expires, and then nothing is done") {
   CHECK(priv::execute(*plan, effects));  // there is nothing to do, at any time
 }
 
+TEST_CASE("execute: a decision that expires half-way goes no further, and garbage is left for the next request") {
+  // Held up in the middle, as by a signal.
+  class Stopped : public FakeEffects {
+    Result<void> add_address(int i, const IpInterface& address) override {
+      timespec pause{.tv_sec = 0, .tv_nsec = 200'000'000};
+      ::nanosleep(&pause, nullptr);
+      return FakeEffects::add_address(i, address);
+    }
+  } effects;
+  auto host = small_host();
+  host.read_at = boot_time() - priv::kDecisionLasts + std::chrono::milliseconds(100);
+  const auto plan = priv::make_plan(root_grant(MakeTap{ip("10.99.0.254")}, host), RequestId({}), host);
+  REQUIRE(plan);
+  auto outcome = priv::execute(*plan, effects);
+  REQUIRE(!outcome);
+  CHECK(outcome.error().has_expired);
+  CHECK(outcome.error().done.changes.size() == 2);  // and not up
+  CHECK(priv::take_back(std::move(outcome.error().done), nullptr, effects).done ==
+        std::vector<std::string>{"tap9 gone"});
+}
+
 TEST_CASE("execute: the end of a session is planned from the grant of a session only, and does not expire") {
   const auto host = small_host();
   const RequestId id({0x12, 0x34, 0x56, 0x78});
@@ -711,7 +733,7 @@ TEST_CASE("take back: what another guest needs by now stays") {
         std::vector<std::string>{"proxy 10.50.0.7 2 marked"});
   // Nothing is known of the others.
   const auto taken = priv::take_back(*std::move(outcome), nullptr, effects);
-  CHECK(effects.facts == std::vector<std::string>{"forwarding 2", "forwarding 3", "proxy_arp 3"});
-  CHECK(taken.done ==
-        std::vector<std::string>{"10.50.0.7 no longer published on eth0", "10.50.0.7 no longer routed to tap0"});
+  CHECK(effects.facts ==
+        std::vector<std::string>{"forwarding 2", "forwarding 3", "proxy 10.50.0.7 2 marked", "proxy_arp 3"});
+  CHECK(taken.done == std::vector<std::string>{"10.50.0.7 no longer routed to tap0"});
 }

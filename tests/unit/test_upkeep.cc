@@ -108,6 +108,21 @@ TEST_CASE("upkeep: a guest whose route is lost keeps its address") {
   CHECK(!policy::is_stale(host, host.proxy_entries[0]));
 }
 
+TEST_CASE("upkeep: a guest whose route is lost keeps its place: in networks of others, and in its user's limits") {
+  auto host = host_with_guest();
+  host.links.push_back(tap(4, "tap1", 1002));
+  host.addresses.clear();
+  host.routes = {guest_route("10.77.0.9", 4)};
+  host.links[1].alternative_names = names_of({*IpRange::parse("10.77.0.7"), {}, {}});
+  CHECK(host.network_in_use(*IpInterface::parse("10.77.0.1/24"), 1002) == "holds an address of another device");
+  CHECK(host.network_in_use(*IpInterface::parse("10.77.0.1/29"), 1001) == std::nullopt);
+  CHECK(host.addresses_of(1001) == 1);
+  CHECK(host.addresses_of(1002) == 1);
+  // An administrator's own route to just that address is no loss.
+  host.routes.push_back(route("10.77.0.7", 32, kLan));
+  CHECK(policy::upkeep_of(host).routes.empty());
+}
+
 TEST_CASE("upkeep: a network of a router guest is restored by way of the guest") {
   auto host = small_host();
   host.links[1].alternative_names = names_of({*IpRange::parse("10.51.7.0/24"), {}, {"eth0"}, ip("10.50.0.7")});

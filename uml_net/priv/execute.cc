@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "libumlnet/core/anti_spoof.h"
+#include "libumlnet/core/boot_time.h"
 #include "libumlnet/core/device_marks.h"
 #include "policy/upkeep.h"
 
@@ -151,8 +152,8 @@ bool is_needed_by_others(const Change& back, const std::vector<Change>& changes,
     const auto elsewhere = [&](const auto& route) {
       return is_own(route) && policy::network_of(route).contains(withdraw->address) && route.ifindex != ifindex;
     };
-    return now != nullptr &&
-           (std::ranges::any_of(now->routes, elsewhere) || std::ranges::any_of(now->ipv6_routes, elsewhere));
+    return now == nullptr || std::ranges::any_of(now->routes, elsewhere) ||
+           std::ranges::any_of(now->ipv6_routes, elsewhere);
   }
   const auto is_others_route = [&](const auto& route) {
     return is_own(route) && route.ifindex == ifindex && !was_routed(policy::network_of(route));
@@ -216,11 +217,15 @@ std::string explanation(const Plan& plan, const Outcome& outcome) {
 std::expected<Outcome, Failure> execute(const Plan& plan, HostEffects& effects) {
   Outcome outcome;
   outcome.device = plan.device();
-  if (!plan.changes().empty() && plan.has_expired())
-    return std::unexpected(Failure{.error = {Code::busy, 0, "the request was held up, and its decision expired",
-                                             "Nothing was changed. Try again."},
-                                   .has_expired = true});
   for (const auto& change : plan.changes()) {
+    // Before each change: a caller can stop this process between any two, and hears of each by rtnetlink.
+    if (plan.has_expired()) {
+      if (!plan.all_or_nothing() && !outcome.changes.empty()) break;  // the rest is for the next request
+      return std::unexpected(Failure{.error = {Code::busy, 0, "the request was held up, and its decision expired",
+                                               "Nothing was changed. Try again."},
+                                     .done = std::move(outcome),
+                                     .has_expired = true});
+    }
     if (std::holds_alternative<MakePersistent>(change)) {
       outcome.remaining.push_back(change);
       continue;
@@ -265,7 +270,8 @@ TakenBack take_back(Outcome outcome, const policy::HostState* now, HostEffects& 
   const int ifindex = outcome.tap ? outcome.tap->ifindex : outcome.device.ifindex;
   for (auto it = outcome.changes.rbegin(); it != outcome.changes.rend(); ++it) {
     const auto back = inverse(*it);
-    if (!back || is_needed_by_others(*back, outcome.changes, ifindex, now)) continue;
+    const bool is_fresh = now != nullptr && boot_time() - now->read_at < kDecisionLasts;
+    if (!back || is_needed_by_others(*back, outcome.changes, ifindex, is_fresh ? now : nullptr)) continue;
     const auto result = std::visit(Perform{effects, outcome.tap}, *back);
     if (auto words = done_in_words(*back, new_tap); result && !words.empty()) taken.done.push_back(std::move(words));
     if (result) continue;

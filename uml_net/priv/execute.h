@@ -34,13 +34,13 @@ struct Outcome {
 struct Failure {
   Error error;
   Outcome done = {};
-  bool has_expired = false;  // nothing was done, because the decision is too old: decide again
+  bool has_expired = false;  // the decision is too old, from the first change or from a later one on: decide again
 };
 
 // Carries out `plan` up to the first change that fails: the error says which it was (Code::kernel, or conflict where
 // somebody else was quicker; Code::no_answer where it may have been made, and then it is among what is to be taken
-// back). A plan that has expired is not carried out (Code::busy). Changes that outlive this process are left for
-// complete(). Needs CAP_NET_ADMIN in effect where anything is to be changed.
+// back). A plan is not carried out any further once it has expired (Code::busy). Changes that outlive this process are
+// left for complete(). Needs CAP_NET_ADMIN in effect where anything is to be changed.
 std::expected<Outcome, Failure> execute(const Plan& plan, HostEffects& effects);
 
 // The changes that outlive this process and all who hold the device. They wait until the caller has taken the answer,
@@ -57,8 +57,9 @@ struct TakenBack {
 };
 
 // Takes back what was done, last change first, as far as nobody else needs it by now: `now` is the host's state, read
-// after the last of the changes. Nullptr where that cannot be read: then settings of devices stay as they are, since
-// another guest may rest on them. Needs CAP_NET_ADMIN in effect.
+// after the last of the changes. Nullptr where that cannot be read, or once it is too old: then settings of devices and
+// proxy entries stay as they are, since another guest may rest on them; what is garbage the next request removes. Needs
+// CAP_NET_ADMIN in effect.
 TakenBack take_back(Outcome outcome, const policy::HostState* now, HostEffects& effects);
 
 }  // namespace umlnet::priv

@@ -122,6 +122,9 @@ void stop_forwarding(const HostState& host, const Link& lan, int besides, const 
   if (is_marked) plan.changes.push_back(SetMark{device_of(lan), name_of_forwarding(lan.ifindex), false});
 }
 
+// Of a device: every request reads them all.
+constexpr std::size_t kMostMarks = 128;
+
 // Guests on their way out: the proxy entries on LANs, the forwarding that they need, and the marks that tell of both.
 class Publication {
  public:
@@ -146,6 +149,7 @@ class Publication {
   // Behind everything else: traffic flows from here on. `device` is the guest's, with `forwarding` as it is, and with
   // `names`, its alternative names. A mark comes after what it tells of: who finds the mark alone would do it, too.
   void finish(const Device& device, bool forwarding, const std::vector<std::string>& names) {
+    auto number = static_cast<std::size_t>(std::ranges::count_if(names, is_mark));
     for (const auto& mark : marks_) {
       const auto wanted = names_of(mark);
       const auto is_in = [](const auto& all, const std::string& name) {
@@ -154,6 +158,13 @@ class Publication {
       for (const auto& name : names)
         if (guest_of_mark(name) == mark.guest && !is_in(wanted, name))
           plan_.changes.push_back(SetMark{device, name, false});
+      number += wanted.size();
+      if (number > kMostMarks) {
+        plan_.notes.push_back(
+            mark.guest.compact() +
+            " is not restored after events of the network: its device has as many marks as it can have");
+        continue;
+      }
       for (const auto& name : wanted)
         if (!is_in(names, name)) plan_.changes.push_back(SetMark{device, name, true});
     }
@@ -307,7 +318,7 @@ Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const 
   plan.changes.push_back(BringUp{device});
   for (const auto& address : request.addresses)
     if (std::holds_alternative<Ipv6>(address.address))
-      plan.changes.push_back(SetMark{device, name_of_host_address(address), true});
+      plan.changes.push_back(SetMark{device, name_of_host_address(address, id.str().substr(0, 8)), true});
   if (bridge == nullptr && !request.guests.empty()) {
     // A network is routed by way of the guest itself, where the request names it, and then needs the route to that
     // first.

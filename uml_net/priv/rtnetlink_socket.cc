@@ -18,8 +18,9 @@ using rtnetlink::Message;
 
 namespace {
 
-// The kernel never makes a datagram of a dump longer, whatever the size of a page.
-constexpr std::size_t kBufferSize = 32768;
+// Longer than any datagram of a dump: 32 KiB, or as much as the device with most alternative names takes, which is
+// below 64 KiB of names, counted as 132 bytes each.
+constexpr std::size_t kBufferSize = 262144;
 constexpr int kDumpTries = 20;
 
 }  // namespace
