@@ -20,10 +20,19 @@ std::unexpected<Error> unusable(std::string what, const std::string& advice, int
   return fail_errno(Code::audit, errnum, std::move(what), "Nothing is granted without a record. " + advice);
 }
 
-// Whether a record that is added to `file`, of so many bytes, begins a line.
-bool ends_in_newline(int file, off_t size) {
-  char last = '\n';
-  return size == 0 || ::pread(file, &last, 1, size - 1) != 1 || last == '\n';
+// Whether a record that is added to `file` begins a line. A file grows page by page while another process writes a long
+// line, so that an end without a newline counts only where it is still there a moment later.
+bool ends_in_newline(int file) {
+  constexpr std::chrono::milliseconds kMoment{20};
+  bool ends = false;
+  try_for(kMoment, [&] {
+    struct stat status{};
+    char last = '\n';
+    ends = !look_at_fd(file, status) || status.st_size == 0 || ::pread(file, &last, 1, status.st_size - 1) != 1 ||
+           last == '\n';
+    return ends;
+  });
+  return ends;
 }
 
 }  // namespace
@@ -67,7 +76,7 @@ Result<void> Log::append(const std::string& line) {
     return unusable("the descriptor of the audit log is another file's", {});
   if (status.st_nlink == 0)
     return unusable("the audit log that this session began with was removed meanwhile", "Begin a new session.");
-  const auto text = ends_in_newline(fd_.get(), status.st_size) ? line : "\n" + line;
+  const auto text = ends_in_newline(fd_.get()) ? line : "\n" + line;
   const auto written = write(text);
   if (!written) return std::unexpected(written.error());
   if (*written == text.size()) return {};

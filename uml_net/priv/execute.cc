@@ -221,10 +221,11 @@ std::expected<Outcome, Failure> execute(const Plan& plan, HostEffects& effects) 
     // Before each change: a caller can stop this process between any two, and hears of each by rtnetlink.
     if (plan.has_expired()) {
       if (!plan.all_or_nothing() && !outcome.changes.empty()) break;  // the rest is for the next request
+      const bool is_begun = !outcome.changes.empty();
       return std::unexpected(Failure{.error = {Code::busy, 0, "the request was held up, and its decision expired",
                                                "Nothing was changed. Try again."},
                                      .done = std::move(outcome),
-                                     .has_expired = true});
+                                     .has_expired = !is_begun});
     }
     if (std::holds_alternative<MakePersistent>(change)) {
       outcome.remaining.push_back(change);

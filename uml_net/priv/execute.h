@@ -34,7 +34,7 @@ struct Outcome {
 struct Failure {
   Error error;
   Outcome done = {};
-  bool has_expired = false;  // the decision is too old, from the first change or from a later one on: decide again
+  bool has_expired = false;  // nothing was done, because the decision is too old: decide again
 };
 
 // Carries out `plan` up to the first change that fails: the error says which it was (Code::kernel, or conflict where
