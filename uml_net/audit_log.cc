@@ -21,18 +21,17 @@ std::unexpected<Error> unusable(std::string what, const std::string& advice, int
 }
 
 // Whether a record that is added to `file` begins a line. A file grows page by page while another process writes a long
-// line, so that an end without a newline counts only where it is still there a moment later.
+// line. So an end without a newline is a cut line's only where the file has not grown for a moment.
 bool ends_in_newline(int file) {
-  constexpr std::chrono::milliseconds kMoment{20};
-  bool ends = false;
-  try_for(kMoment, [&] {
+  constexpr std::chrono::milliseconds kMoment{30};
+  off_t size_at_first = -1;
+  return try_for(kMoment, [&] {
     struct stat status{};
+    if (!look_at_fd(file, status) || status.st_size == 0) return true;
+    if (size_at_first < 0) size_at_first = status.st_size;
     char last = '\n';
-    ends = !look_at_fd(file, status) || status.st_size == 0 || ::pread(file, &last, 1, status.st_size - 1) != 1 ||
-           last == '\n';
-    return ends;
+    return status.st_size != size_at_first || ::pread(file, &last, 1, status.st_size - 1) != 1 || last == '\n';
   });
-  return ends;
 }
 
 }  // namespace
