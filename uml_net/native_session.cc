@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 
 #include "libumlnet/core/native5_arguments.h"
 #include "uml_net/held_signals.h"
+#include "uml_net/open_file_limit.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/socket_kind.h"
 
@@ -33,13 +33,6 @@ Result<void> move_out_of_the_way(std::vector<unique_fd>& fds) {
   return {};
 }
 
-void raise_limit_on_files() {
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
-  files.rlim_cur = files.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &files);
-}
-
 }  // namespace
 
 Result<NativeSession> NativeSession::prepare() {
@@ -47,7 +40,7 @@ Result<NativeSession> NativeSession::prepare() {
     return fail(Code::bad_channel,
                 "fd 1 is not a connected AF_UNIX sequenced-packet socket, so there is no way to take requests",
                 "A session's requests and answers are one packet each; see uml_net(8).");
-  raise_limit_on_files();
+  raise_open_file_limit();
   auto signals = hold_signals_back();
   if (!signals) return std::unexpected(std::move(signals.error()));
   auto monitor = NetworkMonitor::open();

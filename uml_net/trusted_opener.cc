@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <malloc.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "policy/location.h"
 #include "uml_net/audit_log.h"
 #include "uml_net/held_signals.h"
+#include "uml_net/open_file_limit.h"
 #include "uml_net/policy_reader.h"
 #include "uml_net/try_for.h"
 
@@ -137,19 +137,11 @@ void answer(int channel, std::string_view message, Policy& policy) {
   [[maybe_unused]] const auto sent = send_with_fds(channel, bytes_of(FileAnswer{}), {});
 }
 
-// Those that it opens for one question.
-void take_all_descriptors() {
-  rlimit files{};
-  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
-  files.rlim_cur = files.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &files);
-}
-
 template <bool kMany>
 void serve(int channel) {
   // Its channel's end ends it, and not a signal that was meant for the session, which asks once more for its last line.
   block_all_signals();
-  take_all_descriptors();
+  raise_open_file_limit();   // for those that it opens for one question
   ::mallopt(M_MMAP_MAX, 0);  // the filter allows no mmap(2), which could replace a pinned path
   if (!enter_policy_directory() || !opener_filter(channel, kMany).enter()) return;
   Policy policy;
