@@ -6,16 +6,10 @@
 #include <optional>
 #include <system_error>
 
+#include "libumlnet/core/colon_field.h"
+
 namespace umlnet::policy {
 namespace {
-
-std::optional<std::string_view> take_field(std::string_view& line) {
-  const auto colon = line.find(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const auto field = line.substr(0, colon);
-  line.remove_prefix(colon + 1);
-  return field;
-}
 
 // "+name" and "-name" stand for entries of NIS, "#" for a comment (nsswitch.conf(5), compat).
 bool is_name(std::string_view name) {

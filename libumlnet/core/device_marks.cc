@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "libumlnet/core/colon_field.h"
+
 namespace umlnet {
 namespace {
 
@@ -12,17 +14,9 @@ constexpr std::string_view kPrefix = "umlnet:";
 constexpr std::string_view kGuest = "umlnet:guest:", kHost = "umlnet:host:", kForwarding = "umlnet:forwarding:";
 constexpr std::size_t kLongestName = 127;  // bytes
 
-// Takes what is before the next colon off the front. A device's name has none, an IPv6 address comes last.
-std::optional<std::string_view> take_word(std::string_view& text) {
-  const auto colon = text.find(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const auto word = text.substr(0, colon);
-  text.remove_prefix(colon + 1);
-  return word;
-}
-
+// A device's name has no colon, and an IPv6 address comes last.
 std::optional<unsigned> take_number(std::string_view& text) {
-  const auto word = take_word(text);
+  const auto word = take_field(text);
   unsigned number = 0;
   if (!word || word->empty()) return std::nullopt;
   const auto [end, error] = std::from_chars(word->data(), word->data() + word->size(), number);
@@ -34,7 +28,7 @@ std::optional<GuestMark> guest_in(std::string_view text) {
   if (!published || !forwarded) return std::nullopt;
   std::vector<std::string> on, from;
   for (unsigned i = 0; i < *published + *forwarded; ++i) {
-    const auto lan = take_word(text);
+    const auto lan = take_field(text);
     if (!lan) return std::nullopt;
     (i < *published ? on : from).emplace_back(*lan);
   }
@@ -47,7 +41,7 @@ std::optional<GuestMark> guest_in(std::string_view text) {
 
 std::optional<IpInterface> host_address_in(std::string_view text) {
   const auto length = take_number(text);
-  const auto id = length ? take_word(text) : std::nullopt;
+  const auto id = length ? take_field(text) : std::nullopt;
   return id ? IpInterface::parse(std::string(text) + "/" + std::to_string(*length)) : std::nullopt;
 }
 
