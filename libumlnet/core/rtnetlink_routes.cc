@@ -60,8 +60,15 @@ void for_each_hop(const Message& message, std::uint8_t family, unsigned bits, co
   for (const auto& hop : hops_of(top, family)) each(*body, top, hop);
 }
 
-std::uint32_t table_of(const rtmsg& body, const Attributes& top) {
-  return top.number<std::uint32_t>(RTA_TABLE).value_or(body.rtm_table);
+// What a route of either family has besides its destination.
+template <class AnyRoute>
+AnyRoute by_hop(AnyRoute route, const rtmsg& body, const Attributes& top, const Hop& hop) {
+  route.ifindex = hop.ifindex;
+  route.gateway = hop.gateway;
+  route.protocol = body.rtm_protocol;
+  route.table = top.number<std::uint32_t>(RTA_TABLE).value_or(body.rtm_table);
+  route.nexthop_id = top.number<std::uint32_t>(RTA_NH_ID).value_or(0);
+  return route;
 }
 
 Bytes dump_unicast_routes_of(std::uint32_t sequence, std::uint8_t family) {
@@ -126,13 +133,10 @@ Bytes get_neighbour(std::uint32_t sequence, int ifindex, const IpAddress& addres
 std::vector<Route> routes_of(const Message& message) {
   std::vector<Route> routes;
   for_each_hop(message, AF_INET, 32, [&](const rtmsg& body, const Attributes& top, const Hop& hop) {
-    routes.push_back({.destination = top.ipv4(RTA_DST).value_or(Ipv4()),
-                      .mask = Ipv4Mask(body.rtm_dst_len),
-                      .ifindex = hop.ifindex,
-                      .gateway = hop.gateway,
-                      .protocol = body.rtm_protocol,
-                      .table = table_of(body, top),
-                      .nexthop_id = top.number<std::uint32_t>(RTA_NH_ID).value_or(0)});
+    Route route;
+    route.destination = top.ipv4(RTA_DST).value_or(Ipv4());
+    route.mask = Ipv4Mask(body.rtm_dst_len);
+    routes.push_back(by_hop(route, body, top, hop));
   });
   return routes;
 }
@@ -140,13 +144,10 @@ std::vector<Route> routes_of(const Message& message) {
 std::vector<Ipv6Route> ipv6_routes_of(const Message& message) {
   std::vector<Ipv6Route> routes;
   for_each_hop(message, AF_INET6, 128, [&](const rtmsg& body, const Attributes& top, const Hop& hop) {
-    routes.push_back({.destination = top.ipv6(RTA_DST).value_or(Ipv6()),
-                      .prefix_length = body.rtm_dst_len,
-                      .ifindex = hop.ifindex,
-                      .gateway = hop.gateway,
-                      .protocol = body.rtm_protocol,
-                      .table = table_of(body, top),
-                      .nexthop_id = top.number<std::uint32_t>(RTA_NH_ID).value_or(0)});
+    Ipv6Route route;
+    route.destination = top.ipv6(RTA_DST).value_or(Ipv6());
+    route.prefix_length = body.rtm_dst_len;
+    routes.push_back(by_hop(route, body, top, hop));
   });
   return routes;
 }
