@@ -23,9 +23,7 @@ bool can_match(const Rule& rule, Operation operation) {
 
 }  // namespace
 
-bool has_ipv4(const std::vector<IpRange>& ranges) {
-  return std::ranges::any_of(ranges, [](const IpRange& range) { return range.ipv4_bounds().has_value(); });
-}
+bool has_ipv4(const std::vector<IpRange>& ranges) { return std::ranges::any_of(ranges, &IpRange::is_ipv4); }
 
 bool has_name(const std::vector<DevicePattern>& patterns) {
   return std::ranges::any_of(patterns, [](const DevicePattern& pattern) { return pattern.example().has_value(); });

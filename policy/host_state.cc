@@ -257,20 +257,15 @@ bool HostState::is_of_another(int ifindex, uid_t uid) const {
   return maker && *maker != uid;
 }
 
-constexpr unsigned kMostLookedUp = 32;  // addresses of a guest's network, one by one
-
 std::vector<IpAddress> guests_of(const Request& request) {
   if (const auto* add = std::get_if<AddAddress>(&request)) return {add->address};
   const auto* open = std::get_if<OpenInterface>(&request);
   std::vector<IpAddress> guests;
   if (open == nullptr || open->bridge) return guests;
   for (const auto& guest : open->guests) {
-    const auto bounds = guest.ipv4_bounds();
-    if (bounds && address_count(guest) <= kMostLookedUp)
-      for (auto value = bounds->first.value(); value != bounds->second.value() + 1; ++value)
-        guests.emplace_back(Ipv4(value));
-    else
-      guests.push_back(guest.first());
+    auto addresses = published_addresses(guest);
+    if (addresses.empty()) addresses.push_back(guest.first());
+    guests.insert(guests.end(), addresses.begin(), addresses.end());
   }
   return guests;
 }

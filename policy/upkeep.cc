@@ -16,14 +16,20 @@ constexpr unsigned kMinPublished = 27;  // of the prefix of a network that is pu
 
 constexpr unsigned kMinIpv6Mtu = 1280;  // RFC 8200
 
-bool is_ipv4(const IpRange& range) { return std::holds_alternative<Ipv4>(range.first()); }
-
 bool has_marks(const Link& link) { return std::ranges::any_of(link.alternative_names, is_mark); }
 
 // The marks of a device that is there for somebody; none of others.
 DeviceMarks marks_of_guests(const Link& link) {
   if (!has_marks(link) || !made_for(link) || is_abandoned(link)) return {};
   return marks_of(link.ifindex, link.alternative_names);
+}
+
+// Whether `matches`, which takes the device and the mark, holds for a guest's mark.
+bool any_mark(const HostState& host, const auto& matches) {
+  return std::ranges::any_of(host.links, [&](const Link& link) {
+    return std::ranges::any_of(marks_of_guests(link).guests,
+                               [&](const GuestMark& mark) { return matches(link, mark); });
+  });
 }
 
 // By network, for hosts with thousands of guests.
@@ -82,13 +88,13 @@ class Inspection {
     const auto route = routes_.find(key_of(mark.guest));
     if (route != routes_.end() && route->second != link.ifindex) return;
     if (route == routes_.end() && is_routed_by_others(mark.guest)) return;
-    if (!is_ipv4(mark.guest) && !takes_ipv6(link)) return;
+    if (!mark.guest.is_ipv4() && !takes_ipv6(link)) return;
     if (route == routes_.end() && link.up) upkeep_.routes.push_back({link.ifindex, mark.guest, mark.via});
     for (const auto& name : mark.published_on)
       if (const Link* lan = lan_named(name, mark.guest))
         for (const auto& address : published_addresses(mark.guest))
           if (!entries_.contains({lan->ifindex, address})) upkeep_.publications.push_back({lan->ifindex, address});
-    if (!is_ipv4(mark.guest)) return;
+    if (!mark.guest.is_ipv4()) return;
     for (const auto* lans : {&mark.published_on, &mark.forwarded_from})
       for (const auto& name : *lans) {
         named_.insert(name);
@@ -113,7 +119,8 @@ class Inspection {
   // Nullptr where it is not there, or cannot have what the guest needs.
   const Link* lan_named(const std::string& name, const IpRange& guest) const {
     const auto* lan = host_.link(name);
-    return lan != nullptr && lan->up && !made_for(*lan) && has_address_of(is_ipv4(guest), lan->ifindex) ? lan : nullptr;
+    return lan != nullptr && lan->up && !made_for(*lan) && has_address_of(guest.is_ipv4(), lan->ifindex) ? lan
+                                                                                                         : nullptr;
   }
 
   const HostState& host_;
@@ -147,42 +154,30 @@ bool is_forwarding_needed(const HostState& host, const Link& lan, int besides, c
   const auto is_without = [&](const IpAddress& address) {
     return std::ranges::any_of(without, [&](const IpRange& range) { return range.contains(address); });
   };
-  const auto names = [&](const GuestMark& mark) {
-    const auto has = [&](const auto& lans) { return std::ranges::find(lans, lan.name) != lans.end(); };
-    return is_ipv4(mark.guest) && !is_without(mark.guest.first()) &&
+  const auto has = [&](const auto& lans) { return std::ranges::find(lans, lan.name) != lans.end(); };
+  const auto needs = [&](const Link& device, const GuestMark& mark) {
+    return device.ifindex != besides && mark.guest.is_ipv4() && !is_without(mark.guest.first()) &&
            (has(mark.published_on) || has(mark.forwarded_from));
   };
-  return std::ranges::any_of(host.links,
-                             [&](const Link& link) {
-                               return link.ifindex != besides &&
-                                      std::ranges::any_of(marks_of_guests(link).guests, names);
-                             }) ||
-         std::ranges::any_of(host.proxy_entries, [&](const auto& entry) {
+  return any_mark(host, needs) || std::ranges::any_of(host.proxy_entries, [&](const auto& entry) {
            return entry.ifindex == lan.ifindex && rtnetlink::is_our_protocol(entry.protocol) &&
                   !is_without(entry.address);
          });
 }
 
 bool is_marked(const HostState& host, const IpAddress& address) {
-  return std::ranges::any_of(host.links, [&](const Link& link) {
-    return std::ranges::any_of(marks_of_guests(link).guests,
-                               [&](const GuestMark& mark) { return mark.guest.contains(address); });
-  });
+  return any_mark(host, [&](const Link&, const GuestMark& mark) { return mark.guest.contains(address); });
 }
 
 bool is_marked_elsewhere(const HostState& host, const IpRange& range, int ifindex) {
-  return std::ranges::any_of(host.links, [&](const Link& link) {
-    return link.ifindex != ifindex && std::ranges::any_of(marks_of_guests(link).guests, [&](const GuestMark& mark) {
-             return mark.guest.overlaps(range);
-           });
+  return any_mark(host, [&](const Link& device, const GuestMark& mark) {
+    return device.ifindex != ifindex && mark.guest.overlaps(range);
   });
 }
 
 bool is_marked_for_another(const HostState& host, const IpRange& range, uid_t uid) {
-  return std::ranges::any_of(host.links, [&](const Link& link) {
-    return host.is_of_another(link.ifindex, uid) &&
-           std::ranges::any_of(marks_of_guests(link).guests,
-                               [&](const GuestMark& mark) { return mark.guest.overlaps(range); });
+  return any_mark(host, [&](const Link& device, const GuestMark& mark) {
+    return mark.guest.overlaps(range) && host.is_of_another(device.ifindex, uid);
   });
 }
 

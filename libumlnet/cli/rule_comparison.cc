@@ -61,7 +61,7 @@ bool lets_ask_as_much(const Rule& rule, const Rule& other) {
 // Whether a request for `operation` can name an address under `key`.
 bool names_addresses(Operation operation, AddressKey key, const IpRange& range) {
   if (operation == Operation::open) return true;
-  if (!range.ipv4_bounds()) return false;
+  if (!range.is_ipv4()) return false;
   const bool is_gateway = operation == Operation::tuntap || operation == Operation::ethertap;
   return key == &Rule::gateways ? is_gateway : operation == Operation::address;
 }

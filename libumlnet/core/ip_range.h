@@ -35,6 +35,7 @@ class IpRange {
   unsigned length() const { return length_; }
   bool is_one_address() const;
   const std::variant<Ipv4, Ipv6>& first() const { return network_; }
+  bool is_ipv4() const { return std::holds_alternative<Ipv4>(network_); }
   // The first and the last address; nothing for IPv6.
   std::optional<std::pair<Ipv4, Ipv4>> ipv4_bounds() const;
   std::string str() const;

@@ -92,8 +92,6 @@ Result<Steps> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant
   return plan;
 }
 
-bool is_ipv4(const IpRange& guest) { return std::holds_alternative<Ipv4>(guest.first()); }
-
 // Turns forwarding of the LAN devices on, and marks it as the toolkit's. Each is off.
 void start_forwarding(const std::vector<const Link*>& lans, Steps& plan) {
   for (const Link* lan : lans) {
@@ -114,9 +112,7 @@ void stop_forwarding(const HostState& host, const Link& lan, int besides, const 
     return (set != nullptr && set->device.ifindex == lan.ifindex) ||
            (mark != nullptr && mark->device.ifindex == lan.ifindex);
   });
-  if (is_planned || (!is_marked && !forwarding_is_ours(host, lan)) ||
-      policy::is_forwarding_needed(host, lan, besides, without))
-    return;
+  if (is_planned || !forwarding_is_ours(host, lan) || policy::is_forwarding_needed(host, lan, besides, without)) return;
   // Turned on for all devices meanwhile, it is the administrator's.
   if (lan.ipv4.forwarding && !host.all.forwarding) plan.changes.push_back(SetForwarding{device_of(lan), false});
   if (is_marked) plan.changes.push_back(SetMark{device_of(lan), name_of_forwarding(lan.ifindex), false});
@@ -137,7 +133,7 @@ class Publication {
     is_seen_ |= !lans.empty();
     for (const Link* lan : lans)
       if (publish(*lan, guest)) mark.published_on.push_back(lan->name);
-    if (is_ipv4(guest))
+    if (guest.is_ipv4())
       for (const auto& link : host_.links)
         if (lets_out(link) && std::ranges::find(mark.published_on, link.name) == mark.published_on.end()) {
           mark.forwarded_from.push_back(link.name);
@@ -326,8 +322,7 @@ Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const 
       if (guest.is_one_address()) plan.changes.push_back(AddRoute{device, guest});
     for (const auto& guest : request.guests)
       if (!guest.is_one_address()) plan.changes.push_back(AddRoute{device, guest, router_of(request, guest)});
-    const bool any_ipv4 =
-        std::ranges::any_of(request.guests, [](const IpRange& guest) { return guest.ipv4_bounds().has_value(); });
+    const bool any_ipv4 = std::ranges::any_of(request.guests, &IpRange::is_ipv4);
     if (any_ipv4 && !host.default_device.proxy_arp) plan.changes.push_back(SetProxyArp{device, true});
     Publication publication(grant, host, plan);
     for (const auto& guest : request.guests)
@@ -347,7 +342,7 @@ void withdraw(const HostState& host, const std::vector<ProxyEntry>& entries, int
   for (const auto& entry : entries) {
     const Link* lan = host.link(entry.ifindex);
     if (lan == nullptr) continue;
-    if (forwarding_is_ours(host, *lan)) stop_forwarding(host, *lan, besides, without, plan);
+    stop_forwarding(host, *lan, besides, without, plan);
     plan.changes.push_back(Withdraw{device_of(*lan), entry.address, entry.protocol == rtnetlink::kProtocolForwarding});
   }
 }
@@ -390,7 +385,7 @@ Result<Steps> plan_delete(const DeleteAddress& request, const HostState& host) {
 
   // What the device's other addresses still need stays on, and so does what every new device of this host starts with.
   bool others = false, others_published = std::ranges::any_of(marks.guests, [&](const GuestMark& other) {
-                         return is_ipv4(other.guest) && other.guest != guest &&
+                         return other.guest.is_ipv4() && other.guest != guest &&
                                 (!other.published_on.empty() || !other.forwarded_from.empty());
                        });
   for (const auto& other : host.routes) {
