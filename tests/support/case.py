@@ -14,6 +14,7 @@ from tests.support import world
 
 ROOT = Path(__file__).resolve().parents[2]
 FILLER = b'{"filler":true}\n'  # what a test may put into the log itself
+LOG_GROUP = 64999  # what an installation calls umlnet-log
 HELPER = Path(os.environ.get("UMLNET_HELPER", ROOT / "build-tests" / "uml_net" / "uml_net"))
 
 
@@ -81,3 +82,25 @@ class HostCase(unittest.TestCase):
             self.assertIn(word, said)
         self.assertTrue(said.startswith("uml_net: "), said)
         self.assertTrue(said.endswith("\n"), said)
+
+
+class InstalledCase(HostCase):
+    """With the helper and its log as one of the ways to install it leaves them."""
+
+    how: str
+    log: dict[str, int] = {}
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.helper = world.helper_copy(HELPER, self.how, LOG_GROUP)
+        world.reset_log(**self.log)
+
+
+class SetUserIdCase(InstalledCase):
+    how = "setuid"
+
+
+class FileCapabilityCase(InstalledCase):
+    how = "filecap"
+    log = {"mode": 0o660, "group": LOG_GROUP}
+    tun_mode = 0o666

@@ -16,10 +16,9 @@ from typing import Any, Callable, Iterator, Sequence
 
 from tests.support import caller, world
 from tests.support.caller import TIMEOUT, Reply
-from tests.support.case import HELPER, HostCase
+from tests.support.case import HELPER, LOG_GROUP, HostCase
 
 NOBODY, SOMEBODY = 65534, 65533
-LOG_GROUP = 64999  # what an installation calls umlnet
 INSTALLATIONS = ("setuid", "filecap")
 MASK = "255.255.255.0"
 GATE = "10.99.0.254"

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import bridge, caller, native, world
-from tests.support.case import HELPER, HostCase
+from tests.support.case import HELPER, FileCapabilityCase, HostCase, SetUserIdCase
 from tests.support.process import capabilities, status_of
 
 NOBODY, SOMEBODY = 65534, 65533
 CAP_NET_ADMIN = 1 << 12
-LOG_GROUP = 64999  # what an installation calls umlnet
 MACHINES = {"name": "machines", "users": [NOBODY], "groups": [4242], "operations": ["bridge"], "bridges": ["br0", "gone"],
             "max_devices": 2}
 LOW_MAC = "02:00:00:00:00:01"
@@ -31,13 +30,11 @@ class Callers:
     """What must hold for both ways of installing the helper."""
 
     how: str
-    log: dict[str, int] = {}
+    log: dict[str, int]
 
     def setUp(self) -> None:
         super().setUp()  # type: ignore[misc]
-        self.helper = world.helper_copy(HELPER, self.how, LOG_GROUP)
         world.write_policy({"version": 1, "rules": [MACHINES, TAPS]})
-        world.reset_log(**self.log)
         bridge.add_bridge()
         bridge.add_bridge("br1", "10.61.0.1/24")
         self.before = self.state()
@@ -210,15 +207,12 @@ class Callers:
                 self.assertEqual(helper.wait(timeout=10), 0)
 
 
-class Setuid(Callers, HostCase):
-    how = "setuid"
-    tun_mode = 0o600
+class Setuid(Callers, SetUserIdCase):
+    pass
 
 
-class FileCapability(Callers, HostCase):
-    how = "filecap"
-    tun_mode = 0o666
-    log = {"mode": 0o660, "group": LOG_GROUP}
+class FileCapability(Callers, FileCapabilityCase):
+    pass
 
 
 class NoPrivilege(HostCase):

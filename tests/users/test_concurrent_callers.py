@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from tests.support import caller, world
-from tests.support.case import AUDIT_LINE, HELPER, HostCase
+from tests.support.case import AUDIT_LINE, HELPER, LOG_GROUP, HostCase
 from tests.support.crowd import Crowd, close_all
 
 NOBODY, SOMEBODY = 65534, 65533
@@ -24,7 +24,6 @@ MASK = "255.255.255.0"
 TUNSETOWNER = 0x400454CC
 BUSY, DENIED, CONFLICT = 75, 77, 69
 LIMIT, MANY = 8, 50
-LOG_GROUP = 64999
 LOGROTATE = HELPER.parent / "logrotate"  # as it is installed
 
 

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.support import caller, ethertap, seccomp, world
-from tests.support.case import HELPER, ROOT, HostCase
+from tests.support.case import HELPER, LOG_GROUP, ROOT, HostCase
 from tests.support.process import capabilities, children_of, status_of
 from tests.support.pump import DGRAM, Pump, end
 
@@ -98,8 +98,8 @@ class LeastPrivilege(HostCase):
                 self.assertLessEqual(calls, allowed, row["stage"])
 
     def test_with_a_file_capability_nothing_else_is_ever_there(self) -> None:
-        helper = world.helper_copy(HELPER, "filecap", 64999)
-        world.reset_log(mode=0o660, group=64999)
+        helper = world.helper_copy(HELPER, "filecap", LOG_GROUP)
+        world.reset_log(mode=0o660, group=LOG_GROUP)
         steps = {step for _, step in self.trace(helper)}
         self.assertEqual({step.uid for step in steps}, {"caller"})
         self.assertEqual({step.permitted for step in steps}, {"`cap_net_admin`", "none"})

@@ -7,12 +7,11 @@ import unittest
 from typing import Any
 
 from tests.support import bridge, native, world
-from tests.support.case import HELPER, HostCase
+from tests.support.case import FileCapabilityCase, SetUserIdCase
 from tests.support.process import capabilities, status_of
 
 NOBODY, SOMEBODY = 65534, 65533
 PYTHON = "/usr/bin/python3"  # which every user may run
-LOG_GROUP = 64999  # what an installation calls umlnet
 PLAIN = {"name": "plain", "users": [NOBODY], "operations": ["open"], "devices": ["vm*"], "gateways": ["10.99.0.0/16", "fd00:99::/64"],
          "guests": ["10.99.0.0/16", "fd00:99::/64"], "bridges": ["br0"], "max_devices": 3}
 # Options that need a word of their own in a rule, and that word.
@@ -27,13 +26,11 @@ class Callers:
     """What must hold for both ways of installing the helper."""
 
     how: str
-    log: dict[str, int] = {}
+    log: dict[str, int]
 
     def setUp(self) -> None:
         super().setUp()  # type: ignore[misc]
-        self.helper = world.helper_copy(HELPER, self.how, LOG_GROUP)
         world.write_policy({"version": 1, "rules": [PLAIN]})
-        world.reset_log(**self.log)
         bridge.add_bridge()
 
     def rule(self, **keys: Any) -> None:
@@ -193,14 +190,12 @@ fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH22x", sys.argv[1].encode(), 0x1002
 """
 
 
-class SetUserId(Callers, HostCase):
-    how = "setuid"
+class SetUserId(Callers, SetUserIdCase):
+    pass
 
 
-class FileCapability(Callers, HostCase):
-    how = "filecap"
-    log = {"mode": 0o660, "group": LOG_GROUP}
-    tun_mode = 0o666
+class FileCapability(Callers, FileCapabilityCase):
+    pass
 
 
 if __name__ == "__main__":

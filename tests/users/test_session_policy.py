@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, Callable
 
 from tests.support import fuse, native, world
-from tests.support.case import HELPER, HostCase
+from tests.support.case import FileCapabilityCase, SetUserIdCase
 
 NOBODY = 65534
-LOG_GROUP = 64999
 ROOT, DROP_INS, ASIDE = world.POLICY.parent, world.POLICY.parent / "policy.d", Path("/etc/aside")
 RULE = {"name": "vms", "users": [NOBODY], "operations": ["open"], "devices": ["vm*"]}
 SOON = 10  # seconds
@@ -30,12 +29,10 @@ class Sessions:
     """What must hold for both ways of installing the helper."""
 
     how: str
-    log: dict[str, int] = {}
+    log: dict[str, int]
 
     def setUp(self) -> None:
         super().setUp()  # type: ignore[misc]
-        self.helper = world.helper_copy(HELPER, self.how, LOG_GROUP)
-        world.reset_log(**self.log)
         shutil.rmtree(ASIDE, ignore_errors=True)
         ASIDE.mkdir()
         self.original()
@@ -266,14 +263,12 @@ class Sessions:
         self.assertEqual(session.close(), 0)
 
 
-class SetUserId(Sessions, HostCase):
-    how = "setuid"
+class SetUserId(Sessions, SetUserIdCase):
+    pass
 
 
-class FileCapability(Sessions, HostCase):
-    how = "filecap"
-    log = {"mode": 0o660, "group": LOG_GROUP}
-    tun_mode = 0o666
+class FileCapability(Sessions, FileCapabilityCase):
+    pass
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ import unittest
 from typing import Any
 
 from tests.support import caller, userns, world
-from tests.support.case import HELPER, HostCase
+from tests.support.case import HELPER, LOG_GROUP, FileCapabilityCase, HostCase, SetUserIdCase
 from tests.support.process import capabilities, status_of
 
 NOBODY, SOMEBODY = 65534, 65533
 CAP_NET_ADMIN = 1 << 12
-LOG_GROUP = 64999  # what an installation calls umlnet
 MASK = "255.255.255.0"
 POLICY = {
     "version": 1,
@@ -34,12 +33,7 @@ class Callers:
 
     def setUp(self) -> None:
         super().setUp()  # type: ignore[misc]
-        self.helper = world.helper_copy(HELPER, self.how, LOG_GROUP)
         world.write_policy(POLICY)
-        world.reset_log(**self.log_as_installed())
-
-    def log_as_installed(self) -> dict[str, int]:
-        return {}
 
     def up(self: Any, gate: str | None = "10.99.0.254", user: int | None = NOBODY, **more: Any) -> caller.Reply:
         reply = caller.tuntap_up(self.helper, gate, user=user, **more)
@@ -134,18 +128,12 @@ class Callers:
                 os.close(fds[0])
 
 
-class Setuid(Callers, HostCase):
-    how = "setuid"
-    tun_mode = 0o600
+class Setuid(Callers, SetUserIdCase):
+    pass
 
 
-class FileCapability(Callers, HostCase):
-    how = "filecap"
+class FileCapability(Callers, FileCapabilityCase):
     empties_bounding_set = False  # takes CAP_SETPCAP, which this installation does not give
-    tun_mode = 0o666
-
-    def log_as_installed(self) -> dict[str, int]:
-        return {"mode": 0o660, "group": LOG_GROUP}
 
     def test_a_closed_tun_device_is_explained(self) -> None:
         world.TUN.chmod(0o600)
