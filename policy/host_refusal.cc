@@ -20,7 +20,7 @@ std::optional<Error> not_for_a_host(std::string_view word, const IpAddress& addr
                    : "Choose a unique local address for the host's side, as in fd00:99::1."};
 }
 
-// A host in a cloud asks there for its own configuration and keys, and would ask whoever has the address.
+// A host in a cloud asks there for its own configuration and keys, and would ask a guest that has the address.
 std::optional<Error> takes_metadata(const std::string& what, const IpRange& range) {
   if (!has_cloud_metadata(range)) return std::nullopt;
   return Error{Code::denied, 0, what + " would take what the host sends to a cloud's metadata service",

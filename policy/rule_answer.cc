@@ -171,7 +171,7 @@ RuleAnswer over(std::string_view limit, unsigned most, unsigned held, unsigned w
 }
 
 // What the rule lists under `key` does not grant all of `network`. Link-local addresses of IPv4 take a range of only
-// such: whoever writes 0.0.0.0/0 does not think of them. A default route no rule can grant: see host_refusal().
+// such: the author of 0.0.0.0/0 does not think of them. A default route no rule can grant: see host_refusal().
 std::optional<RuleAnswer> miss_of(std::string_view what, const std::string& value, const IpRange& network,
                                   const std::optional<std::vector<IpRange>>& ranges, std::string_view key) {
   bool is_covered = false;

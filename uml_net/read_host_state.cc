@@ -77,7 +77,7 @@ Result<void> read_routes(priv::RtnetlinkSocket& socket, rtnetlink::Bytes (*build
   return read;
 }
 
-// What the kernel says of one address that is asked for as a guest's. An error that is an answer is none.
+// What the kernel says of one address that is asked for as a guest's. That it is not there is an answer.
 Result<void> look_up(priv::RtnetlinkSocket& socket, const IpAddress& address, HostState& host) {
   const auto routed = socket.get(rtnetlink::look_up_route(socket.next_sequence(), address), "cannot look up a route",
                                  [&](const Message& message) {

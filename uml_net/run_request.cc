@@ -47,7 +47,8 @@ std::expected<priv::Outcome, priv::Failure> apply(const Plan& plan, const Reques
 }
 
 // The host's state, after what is amiss on it was put right: what guests that are gone left behind is removed, and what
-// a guest that is there lost is restored. Whoever calls, and for whatever: it is nobody's any more, or granted before.
+// a guest that is there lost is restored. Each caller does it in each request: what is removed is nobody's, and what is
+// restored was granted before.
 Result<policy::HostState> read_tidy_host(const Request& request, const RequestContext& context) {
   auto host = read_host_state(context.socket, request);
   if (!host || !policy::has_garbage(*host)) return host;

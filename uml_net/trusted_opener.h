@@ -49,7 +49,7 @@ class TrustedOpener {
   // looks whether the policy has changed; and has a look at the audit log, of which `log` (borrowed) is what this
   // process writes to: where another file lies in its place, that is the result; where none does, it is waited for as
   // Log::open() does. Code::kernel or Code::audit where one of them cannot be had, and where the process is gone.
-  // Whoever gets another log moves to it.
+  // A session that gets another log moves to it.
   Result<std::optional<unique_fd>> open(std::vector<unique_fd>& tuns, unsigned wanted, int log);
 
   // Whether the policy at the last open() was another one than the session's. Before the first, it was not.

@@ -103,7 +103,7 @@ class Review {
     return std::nullopt;
   }
 
-  // An address is kept out as a guest's, and can be taken as the host's own: whoever has it gets what is sent to it. Or
+  // An address is kept out as a guest's, and can be taken as the host's own: who has it gets what is sent to it. Or
   // the other way round.
   void look_at_deny(const Rule& rule) {
     const auto look = [&](AddressKey key, const char* name, AddressKey other, const char* other_name) {

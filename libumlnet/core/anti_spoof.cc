@@ -70,7 +70,7 @@ Code unless_among(std::uint32_t at, const std::vector<IpRange>& ranges, const Co
   return rest;
 }
 
-// Runs `otherwise` where the address at `at` is none for which may_be_guests_link_local() holds, or one of `others`.
+// Runs `otherwise` where may_be_guests_link_local() does not hold for the address at `at`, or it is one of `others`.
 Code unless_link_local(std::uint32_t at, const std::vector<Ipv6>& others, const Code& otherwise) {
   Code code;
   std::vector<std::size_t> leave_if, leave_unless;  // where the jumps to `otherwise` are

@@ -13,7 +13,7 @@ namespace {
 constexpr int SCM_PIDFD = 4;  // linux/socket.h, since Linux 6.5
 #endif
 
-// The kinds of control message by which the kernel opens descriptors in this process. Whoever holds a duplicate of the
+// The kinds of control message by which the kernel opens descriptors in this process. A holder of a duplicate of the
 // socket can ask for the second one (SO_PASSPIDFD).
 bool carries_fds(const cmsghdr& header) {
   return header.cmsg_level == SOL_SOCKET && (header.cmsg_type == SCM_RIGHTS || header.cmsg_type == SCM_PIDFD);

@@ -46,8 +46,8 @@ Bytes dump_unicast_routes(std::uint32_t sequence);
 Bytes dump_all_unicast_routes(std::uint32_t sequence);
 Bytes dump_ipv6_unicast_routes(std::uint32_t sequence);
 Bytes dump_nexthops(std::uint32_t sequence);  // fails with EOPNOTSUPP where the kernel has none
-// The route by which the host itself sends to the address, as by "ip route get fibmatch". Fails where there is none:
-// see means_no_route().
+// The route by which the host itself sends to the address, as by "ip route get fibmatch". Fails where no route
+// leads there: see means_no_route().
 Bytes look_up_route(std::uint32_t sequence, const IpAddress& address);
 // What the host knows of a neighbour on a device. Fails with ENOENT where that is nothing.
 Bytes get_neighbour(std::uint32_t sequence, int ifindex, const IpAddress& address);

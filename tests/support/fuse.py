@@ -84,7 +84,7 @@ def _serve(device: int, answer_of: _Answer) -> None:
             continue
         answer = answer_of(opcode, node, message[_IN_HEADER.size:])
         code, body = (-answer, b"") if isinstance(answer, int) else (0, answer)
-        with contextlib.suppress(FileNotFoundError):  # whoever asked is gone
+        with contextlib.suppress(FileNotFoundError):  # the caller is gone
             os.write(device, _OUT_HEADER.pack(_OUT_HEADER.size + len(body), code, unique) + body)
 
 

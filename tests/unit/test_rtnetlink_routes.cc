@@ -154,7 +154,7 @@ TEST_CASE("routes: nexthop objects and groups, where the kernel does not say wha
   for (const auto& route : routes)
     if (route.ifindex != 0) hops.emplace_back(route.ifindex, route.gateway);
   CHECK(hops == std::vector<std::pair<int, std::optional<IpAddress>>>{{2, kFirst}, {3, kSecond}, {2, kFirst}});
-  // A group that holds itself is none that the kernel has, and is no endless loop.
+  // The kernel has no group that holds itself. Here it makes no endless loop.
   Nexthop loop{.id = 7, .ifindex = 0, .gateway = {}, .group = {7, 7}};
   routes = {named(7)};
   put_nexthops({loop}, routes, ipv6);

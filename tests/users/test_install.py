@@ -69,7 +69,7 @@ class Install(InstallCase):
         self.assertIn("guests", world.POLICY.read_text())
 
     def assert_log_is_nobodys(self, log_mode: int) -> None:
-        """Its group is one without members, and whoever may run the helper cannot get at it."""
+        """Its group is one without members, and a user who may run the helper cannot open it."""
         (group,) = [line.split(":") for line in Path("/etc/group").read_text().splitlines() if line.startswith("umlnet-log:")]
         self.assertEqual(group[3], "")
         members = next(int(line.split(":")[2]) for line in Path("/etc/group").read_text().splitlines() if line.startswith("umlnet:"))

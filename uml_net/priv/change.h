@@ -107,7 +107,7 @@ struct DeleteTapDevice {
   bool abandoned;  // nobody holds it any more
 };
 
-// What the device should have, for whoever finds that it lacks it (device_marks.h). No line of the audit log.
+// What the device should have, for a later request that finds it missing (device_marks.h). No line of the audit log.
 struct SetMark {
   Device device;
   std::string name;

@@ -60,8 +60,8 @@ Result<Plan> make_plan(const policy::Grant& grant, const RequestId& id, const po
 // The link group of what the session `id` makes: a number of its own, in the upper half, where people choose none.
 std::uint32_t session_group(const RequestId& id);
 
-// Deletes every device of the session `id` that `session` granted, whoever holds its fds: those of its link group,
-// which no other device is in. It does not expire. Code::bug where `session` is no grant of a session.
+// Deletes every device of the session `id` that `session` granted, also where others hold their fds: those of its link
+// group, which no other device is in. It does not expire. Code::bug where `session` is no grant of a session.
 Result<Plan> plan_session_end(const policy::Grant& session, const RequestId& id);
 
 }  // namespace umlnet::priv
