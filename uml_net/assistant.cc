@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 
@@ -33,19 +34,19 @@ Result<void> wait_for(int channel, int patience) {
   return {};
 }
 
-[[noreturn]] void be_the_assistant(int channel, void (*serve)(int channel)) {
+[[noreturn]] void be_the_assistant(int channel, void (*serve)(int channel, int kept), int kept) {
   priv::drop_net_admin();  // and every other
   ::setsid();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0 || ::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) ::_exit(1);
   ::signal(SIGCHLD, SIG_IGN);  // what it starts needs no waiting for
-  if (!close_fds_from(0, std::span(&channel, 1))) ::_exit(1);
-  serve(channel);
+  if (!close_fds_from(0, std::array{channel, kept})) ::_exit(1);
+  serve(channel, kept);
   ::_exit(0);
 }
 
 }  // namespace
 
-Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int channel)) {
+Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int channel, int kept), int kept) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
     return fail_errno(Code::kernel, errno, "cannot make a channel to the " + name);
@@ -54,7 +55,7 @@ Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int ch
   if (pid < 0)
     return fail_errno(Code::kernel, errno, "cannot start the " + name,
                       "The caller's limit on processes (ulimit -u) may be reached.");
-  if (pid == 0) be_the_assistant(theirs.get(), serve);
+  if (pid == 0) be_the_assistant(theirs.get(), serve, kept);
   return Assistant(name, std::move(ours));
 }
 

@@ -21,9 +21,10 @@ inline constexpr std::size_t kLongestMessage = 1024;  // bytes of an answer
 
 class Assistant {
  public:
-  // Makes the process, which has no capability, no fd but `channel` (an AF_UNIX SOCK_SEQPACKET socket), and no
-  // privilege to gain (no_new_privs); it runs `serve`, which enters a seccomp filter of its own and does not return.
-  static Result<Assistant> start(const std::string& name, void (*serve)(int channel));
+  // Makes the process, which has no capability, no fd but `channel` (an AF_UNIX SOCK_SEQPACKET socket) and a copy of
+  // `kept` (borrowed; -1: none), and no privilege to gain (no_new_privs); it runs `serve`, which enters a seccomp filter
+  // of its own and does not return.
+  static Result<Assistant> start(const std::string& name, void (*serve)(int channel, int kept), int kept = -1);
 
   // This process's end of the channel.
   int channel() const { return channel_.get(); }

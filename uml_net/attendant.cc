@@ -55,7 +55,7 @@ void open_rtnetlink(int channel, int netns) {
   ::_exit(0);
 }
 
-void serve(int channel) {
+void serve(int channel, int /*kept*/) {
   if (!attendant_filter(channel).enter()) return;
   while (const auto question = next_question(channel)) {
     if (question->fds.size() != 1) return;

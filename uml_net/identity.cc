@@ -40,6 +40,20 @@ Result<std::vector<gid_t>> read_groups() {
   return groups;
 }
 
+Error no_privilege(bool had_no_new_privs) {
+  if (auto error = in_user_namespace()) return *std::move(error);
+  if (had_no_new_privs)
+    return {Code::not_privileged, 0,
+            "uml_net was started with no_new_privs set, so that it cannot get its privilege (CAP_NET_ADMIN)",
+            "Start it without: NoNewPrivileges=no in the systemd unit, or a container without no-new-privileges."};
+  return {Code::not_privileged, 0, "uml_net was started without the privilege to change the network (CAP_NET_ADMIN)",
+          "The administrator installs it set-user-ID root (chown root:" + std::string(policy::kGroup) +
+              ", chmod 4754) or with a file capability\n"
+              "(setcap cap_net_admin=p), on a file system that is not mounted nosuid; see uml_net(8)."};
+}
+
+}  // namespace
+
 Result<void> take_identity(uid_t uid, gid_t gid) {
   if (::setresgid(gid, gid, gid) != 0)
     return fail_errno(Code::kernel, errno, "cannot become gid " + std::to_string(gid));
@@ -57,20 +71,6 @@ Result<void> take_identity(uid_t uid, gid_t gid) {
     if (is != gid) return fail(Code::bug, "the change to gid " + std::to_string(gid) + " did not hold");
   return {};
 }
-
-Error no_privilege(bool had_no_new_privs) {
-  if (auto error = in_user_namespace()) return *std::move(error);
-  if (had_no_new_privs)
-    return {Code::not_privileged, 0,
-            "uml_net was started with no_new_privs set, so that it cannot get its privilege (CAP_NET_ADMIN)",
-            "Start it without: NoNewPrivileges=no in the systemd unit, or a container without no-new-privileges."};
-  return {Code::not_privileged, 0, "uml_net was started without the privilege to change the network (CAP_NET_ADMIN)",
-          "The administrator installs it set-user-ID root (chown root:" + std::string(policy::kGroup) +
-              ", chmod 4754) or with a file capability\n"
-              "(setcap cap_net_admin=p), on a file system that is not mounted nosuid; see uml_net(8)."};
-}
-
-}  // namespace
 
 std::optional<Error> in_user_namespace() {
   // The first one has all ids, each as itself: 0, 0 and how many.

@@ -27,6 +27,7 @@
 #include "policy/decide.h"
 #include "policy/extent.h"
 #include "policy/load.h"
+#include "uml_net/announcer.h"
 #include "uml_net/attendant.h"
 #include "uml_net/audit_trail.h"
 #include "uml_net/caller_lock.h"
@@ -347,7 +348,8 @@ bool needs_attendant(const Request& request) {
 }
 
 int answer(const Call& call, const Peek& peeked, unique_fd& named, const policy::Caller& caller, TrustedInputs& inputs,
-           std::optional<Result<SessionRoots>> roots, Reply& reply, audit::Trail& trail) {
+           std::optional<Result<SessionRoots>> roots, const std::optional<Announcer>& announcer, Reply& reply,
+           audit::Trail& trail) {
   // The policy comes first, because it says who else is to get the lines of the log.
   auto policy = load_policy(inputs);
   if (policy && policy->journald) trail.copy_to(audit::Journal::connect());
@@ -418,7 +420,8 @@ int answer(const Call& call, const Peek& peeked, unique_fd& named, const policy:
                      .counters = inputs.refusals->file(),
                      .journal = trail.journal_fd(),
                      .elsewhere = there ? there->socket().fd() : -1,
-                     .attendant = attendant ? attendant->channel() : -1};
+                     .attendant = attendant ? attendant->channel() : -1,
+                     .announcer = announcer ? announcer->channel() : -1};
   for (const auto& tun : tuns) fds.tuns.push_back(tun.get());
   if (ethertap) fds.session = ethertap->fds();
   if (roots) fds.opener = (*roots)->opener();
@@ -441,7 +444,8 @@ int answer(const Call& call, const Peek& peeked, unique_fd& named, const policy:
                                  if (auto followed = (*roots)->follow(*inputs.log); !followed) return followed;
                                  auto checked = (*roots)->check_policy();
                                  return checked || takes_records ? checked : fail_held_up("the policy changed");
-                               }};
+                               },
+                               .announcer = announcer ? &*announcer : nullptr};
   auto done = run_request(*call.request, context);
   if (!done) {
     ethertap.reset();  // and with the relay the device, if there was one
@@ -459,12 +463,20 @@ int answer(const Call& call, const Peek& peeked, unique_fd& named, const policy:
   return hold_native_session(done->grant, session_way, context, tun_source);
 }
 
+// Nothing where the installation has no CAP_NET_RAW, or no process can be had: then the answer says so.
+std::optional<Announcer> start_announcer() {
+  const auto packets = priv::open_packet_socket();
+  if (!packets) return std::nullopt;
+  auto started = Announcer::start(packets->get());
+  return started ? std::optional(*std::move(started)) : std::nullopt;
+}
+
 int serve(int argc, const char* const* argv) {
   const auto started = std::chrono::steady_clock::now();
 
   // 1. Nothing of the caller's arrangements stays in force but what the request names, and no capability is in effect.
-  if (auto lowered = priv::lower_everything(); !lowered) return give_up(lowered.error());
   const Peek peeked = peek(argc, argv);
+  if (auto lowered = priv::lower_everything(peeked.may_publish); !lowered) return give_up(lowered.error());
   auto named = leave_callers_world(peeked.descriptor);
 
   // 2. What needs the identity of the installation is opened with it, and is the same for all requests of a kind.
@@ -474,6 +486,7 @@ int serve(int argc, const char* const* argv) {
     if (peeked.needs_opener()) roots = SessionRoots::begin(!peeked.is_ethertap);
     inputs = open_trusted_inputs();
   }
+  const auto announcer = named && peeked.may_publish ? start_announcer() : std::nullopt;
   const auto apart = inputs && inputs->log ? keep_words_out_of(inputs->log->fd()) : Result<void>();
 
   // 3. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect. From here on the
@@ -503,7 +516,7 @@ int serve(int argc, const char* const* argv) {
   audit::Trail trail(*inputs->log, *inputs->refusals, RequestId(random), *caller, call, arguments, started);
   reply.set_id(trail.id());
   try {
-    return answer(call, peeked, *named, *caller, *inputs, std::move(roots), reply, trail);
+    return answer(call, peeked, *named, *caller, *inputs, std::move(roots), announcer, reply, trail);
   } catch (const std::exception& exception) {
     return refuse({Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."}, {}, reply,
                   trail);

@@ -15,6 +15,8 @@ namespace {
 
 using priv::Plan;
 
+constexpr const char* kNotAnnounced =
+    "a machine on the LAN may need a minute to find a guest that moved: uml_net has no CAP_NET_RAW to announce it";
 constexpr int kMostDecisions = 5;  // of one request that is held up time and again
 
 void warn(const Result<void>& recorded, const RequestContext& context) {
@@ -46,6 +48,18 @@ std::expected<priv::Outcome, priv::Failure> apply(const Plan& plan, const Reques
   return outcome;
 }
 
+// Announces what was published. False where that was not done for each address.
+bool announce(const priv::Outcome& outcome, const policy::HostState& host, const RequestContext& context) {
+  bool are_announced = true;
+  for (const auto& change : outcome.changes) {
+    const auto* published = std::get_if<priv::Publish>(&change);
+    const auto* lan = published != nullptr ? host.link(published->lan.ifindex) : nullptr;
+    if (lan == nullptr || !lan->mac) continue;
+    are_announced &= context.announcer != nullptr && context.announcer->announce(lan->ifindex, *lan->mac, published->address);
+  }
+  return are_announced;
+}
+
 // The host's state, after what is amiss on it was put right: what guests that are gone left behind is removed, and what
 // a guest that is there lost is restored. Each caller does it in each request: what is removed is nobody's, and what is
 // restored was granted before.
@@ -58,6 +72,7 @@ Result<policy::HostState> read_tidy_host(const Request& request, const RequestCo
   if (!plan) return std::unexpected(plan.error());
   const auto outcome = apply(*plan, context);
   if (!outcome) return std::unexpected(outcome.error().error);
+  announce(*outcome, *host, context);
   if (const auto recorded = context.trail.done(*grant, *outcome); !recorded) return std::unexpected(recorded.error());
   return read_host_state(context.socket, request);
 }
@@ -125,6 +140,10 @@ Result<std::optional<GrantedRequest>> decide_and_apply(const Request& request, c
     roll_back(*grant, *std::move(outcome), settled.error(), context);
     return std::unexpected(std::move(settled.error()));
   }
+  if (!announce(*outcome, *host, context)) {
+    outcome->notes.emplace_back(kNotAnnounced);
+    outcome->text += std::string(kNotAnnounced) + "\n";
+  }
   return GrantedRequest{*std::move(grant), *std::move(outcome), false};
 }
 
@@ -176,7 +195,12 @@ Result<void> deliver_reply(const Request& request, GrantedRequest& done, const R
 }
 
 void restore_lost(const RequestContext& context) {
-  [[maybe_unused]] const auto host = read_tidy_host(CollectGarbage{}, context);
+  // There may be no other event, nor a request, to do what expired here.
+  for (int decisions = 0; decisions < kMostDecisions; ++decisions) {
+    const auto host = read_tidy_host(CollectGarbage{}, context);
+    const bool is_settled = host ? !policy::has_garbage(*host) || decisions > 0 : host.error().code != Code::busy;
+    if (is_settled) return;
+  }
 }
 
 std::vector<std::string> collect_leavings(const RequestContext& context) {

@@ -12,6 +12,7 @@
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/request.h"
 #include "policy/decide.h"
+#include "uml_net/announcer.h"
 #include "uml_net/attendant.h"
 #include "uml_net/audit_trail.h"
 #include "uml_net/caller_lock.h"
@@ -35,6 +36,7 @@ struct RequestContext {
   // Whether the policy is still the one in `policy`, and the audit log still the one that lines go to. Asked before
   // each decision and after each change.
   std::function<Result<void>()> check_files;
+  const Announcer* announcer = nullptr;  // nullptr where nothing can be announced on the LANs of `socket`
 };
 
 struct GrantedRequest {

@@ -138,7 +138,7 @@ void answer(int channel, std::string_view message, Policy& policy) {
 }
 
 template <bool kMany>
-void serve(int channel) {
+void serve(int channel, int /*kept*/) {
   // Its channel's end ends it, and not a signal that was meant for the session, which asks once more for its last line.
   block_all_signals();
   raise_open_file_limit();   // for those that it opens for one question

@@ -15,7 +15,7 @@ Result<void> close_fds_from(int first, std::span<const int> kept) {
   const auto close_until = [&](unsigned last) { return next > last || ::close_range(next, last, 0) == 0; };
   for (const int fd : numbers) {
     const auto number = static_cast<unsigned>(fd);
-    if (number < next) continue;
+    if (fd < 0 || number < next) continue;
     if (number > next && !close_until(number - 1)) return fail_errno(Code::kernel, errno, "cannot close inherited fds");
     next = number + 1;
   }

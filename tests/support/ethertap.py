@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from tests.support.caller import TIMEOUT
-from tests.support.process import children_of
+from tests.support.process import workers_of
 
 ADD, DELETE = 0, 1
 
@@ -62,7 +62,7 @@ class Session:
         return self.process.wait(timeout=TIMEOUT)
 
     def children(self) -> list[int]:
-        return children_of(self.process.pid)
+        return workers_of(self.process.pid)
 
     def opener(self) -> int:
         return self.children()[0]

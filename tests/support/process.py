@@ -26,6 +26,20 @@ def children_of(pid: int) -> list[int]:
             for child in (thread / "children").read_text().split()]
 
 
+def announcers_of(pid: int) -> list[int]:
+    """Of its children, those with a packet socket."""
+    def holds_one(child: int) -> bool:
+        sockets = {line.split()[8] for line in Path(f"/proc/{child}/net/packet").read_text().splitlines()[1:]}
+        return any(os.readlink(fd) in {f"socket:[{inode}]" for inode in sockets} for fd in Path(f"/proc/{child}/fd").iterdir())
+    return [child for child in children_of(pid) if holds_one(child)]
+
+
+def workers_of(pid: int) -> list[int]:
+    """Its other children: the process that announces addresses is there only where it is installed set-user-ID root."""
+    announcers = announcers_of(pid)
+    return [child for child in children_of(pid) if child not in announcers]
+
+
 def processes_here() -> list[int]:
     """The processes in this process's network namespace. Each test makes one, so these are its own, whatever became of
     their parents. Other suites run at the same time, and their processes come and go."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.support import caller, ethertap, seccomp, world
 from tests.support.case import HELPER, LOG_GROUP, ROOT, HostCase
-from tests.support.process import capabilities, children_of, status_of
+from tests.support.process import announcers_of, capabilities, children_of, status_of, workers_of
 from tests.support.pump import DGRAM, Pump, end
 
 FAILING_CALL = HELPER.parents[1] / "tests" / "netns" / "failing-call"
@@ -148,6 +148,8 @@ class LeastPrivilege(HostCase):
             self.holds("`uml_net`, controller of a session", session.process.pid)
             self.holds("`uml_net`, opener of a session", session.opener())
             self.holds("`uml_net`, relay of a session", session.relay())
+            (announcer,) = announcers_of(session.process.pid)
+            self.holds("`uml_net`, announcer", announcer)
 
     def test_the_processes_of_a_native_session(self) -> None:
         """The opener keeps root's file access for the trusted files, and nothing else; the attendant is the caller."""
@@ -160,10 +162,13 @@ class LeastPrivilege(HostCase):
                                        group=NOBODY, extra_groups=[])
             theirs.close()
             self.assertIn(b'"session":true', ours.recv(65536))
-            opener, attendant = children_of(process.pid)
+            opener, attendant = workers_of(process.pid)
             self.assertEqual([status_of(pid)["Uid"].split()[1] for pid in (opener, attendant)], ["0", str(NOBODY)])
             self.holds("`uml_net`, native session", process.pid)
             self.holds("`uml_net`, opener of a session", opener)
+            (announcer,) = announcers_of(process.pid)
+            self.assertEqual(set(status_of(announcer)["Uid"].split()), {str(NOBODY)})
+            self.holds("`uml_net`, announcer", announcer)
             self.holds("`uml_net`, attendant of a session", attendant)
             ours.send(b"open\0device=tap7\0sealed\0")
             data, fds, _, _ = socket.recv_fds(ours, 65536, 8)

@@ -2,6 +2,7 @@
 
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
@@ -51,10 +52,20 @@ bool has_net_admin() {
   return caps && is_set(caps, CAP_NET_ADMIN, CAP_PERMITTED);
 }
 
-Result<void> lower_everything() {
-  if (!put_in_effect(kNothing, only(CAP_NET_ADMIN) | only(CAP_SETPCAP)))
+Result<void> lower_everything(bool keeps_net_raw) {
+  if (!put_in_effect(kNothing, only(CAP_NET_ADMIN) | only(CAP_SETPCAP) | (keeps_net_raw ? only(CAP_NET_RAW) : 0)))
     return fail_errno(Code::kernel, errno, "cannot put the capabilities out of effect");
   return {};
+}
+
+Result<unique_fd> open_packet_socket() {
+  const bool may = put_in_effect(CAP_NET_RAW);
+  // Of protocol 0, which is none: it only sends.
+  unique_fd socket(may ? ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) : -1);
+  const int error = errno;
+  if (!put_in_effect(kNothing, only(CAP_NET_ADMIN) | only(CAP_SETPCAP))) std::abort();
+  if (!socket) return fail_errno(Code::kernel, error, "cannot open a packet socket");
+  return socket;
 }
 
 void empty_bounding_set() {

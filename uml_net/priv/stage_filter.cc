@@ -48,7 +48,7 @@ SeccompFilter stage_filter(const StageFds& fds) {
   filter.allow(SYS_prlimit64, {Where::equals_int(0, 0), Where::equals_int(1, RLIMIT_FSIZE), Where::equals(2, 0)});
   filter.allow_on_fd(SYS_sendto, fds.elsewhere).allow_on_fd(SYS_recvfrom, fds.elsewhere);
   filter.allow_on_fd(SYS_sendmsg, fds.attendant).allow_on_fd(SYS_recvmsg, fds.attendant);
-  filter.allow_on_fd(SYS_sendto, fds.journal);
+  filter.allow_on_fd(SYS_sendmsg, fds.announcer).allow_on_fd(SYS_sendto, fds.journal);
   if (fds.session) {
     const SessionFds& session = *fds.session;
     filter.allow_poll({Where::equals_int(1, kSessionPollFds)});

@@ -28,6 +28,7 @@ struct StageFds {
   int journal = -1;       // a copy of the lines
   int elsewhere = -1;     // rtnetlink in the caller's other network namespace
   int attendant = -1;     // questions to the process that makes relays and reaches into namespaces
+  int announcer = -1;     // questions to the process that announces addresses on LANs
   std::optional<SessionFds> session = std::nullopt;
   int opener = -1;  // of a session: questions to the process that opens its files
   // A session of the native protocol: descriptors come and go, so that what is allowed on TAPs and on rtnetlink sockets
