@@ -140,8 +140,11 @@ class ControlStream(HostileCase):
         self.addCleanup(os.close, bag[0])
         for how in INSTALLATIONS:
             with self.subTest(how), self.session(how) as session:
-                while len((before := self.held(session))[-1]) != 3:  # the relay closes what it got from its parent
+                # The relay closes what it got from its parent, the opener what it opened after its answer.
+                before = self.held(session)
+                while [len(held) for held in before[1:]] != [1, 3]:
                     self.assertIsNone(session.process.poll())
+                    before = self.held(session)
                 for number in range(20):
                     what = ADD if number % 2 == 0 else DELETE
                     socket.send_fds(session.control, [record(what, FREE)], bag)

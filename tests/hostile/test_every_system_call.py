@@ -19,7 +19,7 @@ from tests.support.tracer import Stepper
 
 KINDS = {"datagram": socket.SOCK_DGRAM, "packet": socket.SOCK_SEQPACKET, "session": socket.SOCK_SEQPACKET}
 # Of a session, by the order in which they are forked.
-CHILDREN = {"opener": (1,), "attendant": (2,), "relay": (2, 1)}
+CHILDREN = {"opener": (1,), "announcer": (2,), "attendant": (3,), "relay": (3, 1)}
 RICH = ("5", "open", "device=uml1", "queues=2", f"address={GATE}", "address=fd00:99::1/64", f"guest={FREE}", "guest=fd00:50::8",
         "guest-mac=52:54:00:aa:bb:cc", "anti-spoof", "mtu=1400")
 ALL = {**OPERATIONS, "open": Operation(RICH, "packet", ("gc",)), "persist": Operation(("5", "open", "device=uml1", "persist", f"address={GATE}", f"guest={FREE}"), "packet"),

@@ -15,7 +15,7 @@ from tests.support.process import status_of
 from tests.support.responder import Responder
 
 LIMITS = {
-    resource.RLIMIT_FSIZE: (0, 1, 4096), resource.RLIMIT_NOFILE: (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16),
+    resource.RLIMIT_FSIZE: (0, 1, 4096), resource.RLIMIT_NOFILE: (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 17),
     resource.RLIMIT_AS: (1 << 20, 4 << 20, 6 << 20, 8 << 20, 16 << 20), resource.RLIMIT_NPROC: (0, 1),
     resource.RLIMIT_STACK: (4096, 64 << 10, 256 << 10), resource.RLIMIT_CPU: (0, 1), resource.RLIMIT_DATA: (0, 64 << 10, 1 << 20),
     resource.RLIMIT_MEMLOCK: (0,), resource.RLIMIT_CORE: (0, resource.RLIM_INFINITY), resource.RLIMIT_SIGPENDING: (0,),
@@ -26,7 +26,7 @@ NAMES = {value: name for name, value in vars(resource).items() if name.startswit
 HARMLESS = {(resource.RLIMIT_CPU, 1), (resource.RLIMIT_STACK, 64 << 10), (resource.RLIMIT_STACK, 256 << 10),
             (resource.RLIMIT_MEMLOCK, 0), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_CORE, resource.RLIM_INFINITY),
             (resource.RLIMIT_SIGPENDING, 0), (resource.RLIMIT_MSGQUEUE, 0), (resource.RLIMIT_RSS, 0), (resource.RLIMIT_RTTIME, 1),
-            (resource.RLIMIT_NOFILE, 16), (resource.RLIMIT_AS, 16 << 20)}
+            (resource.RLIMIT_NOFILE, 17), (resource.RLIMIT_AS, 16 << 20)}
 NIGHTLY = os.environ.get("UMLNET_NIGHTLY") == "1"
 PR_SET_PDEATHSIG, PR_SET_TIMERSLACK, PR_SET_CHILD_SUBREAPER = 1, 29, 36
 FOREVER = (1 << 63) - 1  # nanoseconds
