@@ -25,9 +25,17 @@ void Restorer::reap(bool wait) {
   if (running_ > 0 && ::waitpid(running_, nullptr, wait ? 0 : WNOHANG) != 0) running_ = -1;
 }
 
+int Restorer::patience() const {
+  constexpr int kUntilItEnds = 50;  // milliseconds
+  if (is_wanted_) return kUntilItEnds;
+  return monitor_ ? monitor_->patience() : -1;
+}
+
 void Restorer::look(int ready) {
   reap(false);
-  if (!monitor_ || ready < 0 || !monitor_->settles(ready) || running_ > 0) return;
+  if (monitor_ && ready >= 0 && monitor_->settles(ready)) is_wanted_ = true;
+  if (!is_wanted_ || running_ > 0) return;
+  is_wanted_ = false;
   posix_spawn_file_actions_t silent;
   ::posix_spawn_file_actions_init(&silent);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})

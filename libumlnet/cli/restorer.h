@@ -20,7 +20,7 @@ class Restorer {
 
   // For poll(): a descriptor (-1: none) and how long to wait, in milliseconds, -1 for ever.
   int fd() const { return monitor_ ? monitor_->fd() : -1; }
-  int patience() const { return monitor_ ? monitor_->patience() : -1; }
+  int patience() const;
   // After poll(), with what it returned. What uml_net says is not shown: the audit log has it.
   void look(int ready);
 
@@ -30,6 +30,7 @@ class Restorer {
   std::string helper_;
   std::optional<NetworkMonitor> monitor_;
   pid_t running_ = -1;
+  bool is_wanted_ = false;  // the network changed after the one that runs looked at it
 };
 
 }  // namespace umlnet::cli

@@ -44,7 +44,10 @@ void put_hop(Bytes& hops, int ifindex, std::uint16_t type, const Bytes& address)
   hops.resize(NLMSG_ALIGN(hops.size()));
 }
 
-Bytes bytes_of(const auto& address) { return Bytes(address.bytes().begin(), address.bytes().end()); }
+Bytes bytes_of(const auto& address) {
+  const auto raw = address.bytes();
+  return Bytes(raw.begin(), raw.end());
+}
 
 Bytes via(std::uint16_t family, const auto& address) {
   Bytes bytes;
