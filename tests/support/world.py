@@ -317,6 +317,7 @@ def test_bin() -> Path:
 
 def copy_program(source: Path, target: Path) -> Path:
     """So that everybody can run it, whatever root's umask was when it was built."""
+    target.unlink(missing_ok=True)  # a process of the one before may still be ending
     shutil.copyfile(source, target)
     target.chmod(0o755)
     return target
@@ -327,6 +328,7 @@ def helper_copy(binary: Path, how: str, group: int = 0) -> Path:
     copy = test_bin() / how / "uml_net"
     copy.parent.mkdir(exist_ok=True)
     copy.parent.chmod(0o755)
+    copy.unlink(missing_ok=True)  # a process of the one before may still be ending
     shutil.copyfile(binary, copy)
     os.chown(copy, 0, group)
     if how == "setuid":
