@@ -24,7 +24,9 @@ class Writer {
     return *this;
   }
   Writer& byte(std::uint8_t value) { return add({&value, 1}); }
-  Writer& word(std::uint16_t value) { return byte(static_cast<std::uint8_t>(value >> 8)).byte(static_cast<std::uint8_t>(value)); }
+  Writer& word(std::uint16_t value) {
+    return byte(static_cast<std::uint8_t>(value >> 8)).byte(static_cast<std::uint8_t>(value));
+  }
   Writer& ethernet(const Mac& destination, const Mac& source, EtherType type) {
     return add(destination).add(source).word(static_cast<std::uint16_t>(type));
   }
@@ -67,7 +69,8 @@ AnnouncementFrame neighbour_advertisement(const Ipv6& address, const Mac& mac) {
 
 AnnouncementFrame announcement_of(const IpAddress& address, const MacAddress& mac) {
   const auto* v4 = std::get_if<Ipv4>(&address);
-  return v4 != nullptr ? arp_announcement(*v4, mac.bytes()) : neighbour_advertisement(std::get<Ipv6>(address), mac.bytes());
+  return v4 != nullptr ? arp_announcement(*v4, mac.bytes())
+                       : neighbour_advertisement(std::get<Ipv6>(address), mac.bytes());
 }
 
 }  // namespace umlnet

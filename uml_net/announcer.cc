@@ -40,8 +40,8 @@ void send_frame(int packets, const Announcement& announcement) {
   device.sll_family = AF_PACKET;
   device.sll_ifindex = announcement.ifindex;
   // A LAN that is down or gone has nobody to hear of it.
-  [[maybe_unused]] const auto sent =
-      ::sendto(packets, frame.bytes.data(), frame.size, MSG_DONTWAIT, reinterpret_cast<const sockaddr*>(&device), sizeof device);
+  [[maybe_unused]] const auto sent = ::sendto(packets, frame.bytes.data(), frame.size, MSG_DONTWAIT,
+                                              reinterpret_cast<const sockaddr*>(&device), sizeof device);
 }
 
 void serve(int channel, int packets) {

@@ -34,12 +34,13 @@ Result<void> wait_for(int channel, int patience) {
   return {};
 }
 
-[[noreturn]] void be_the_assistant(int channel, void (*serve)(int channel, int kept), int kept) {
+[[noreturn]] void be_the_assistant(int channel, void (*serve)(int channel, int kept), int kept, bool says_so) {
   priv::drop_net_admin();  // and every other
   ::setsid();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0 || ::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) ::_exit(1);
   ::signal(SIGCHLD, SIG_IGN);  // what it starts needs no waiting for
   if (!close_fds_from(0, std::array{channel, kept})) ::_exit(1);
+  if (says_so && ::send(channel, &says_so, sizeof says_so, MSG_NOSIGNAL) < 0) ::_exit(1);
   serve(channel, kept);
   ::_exit(0);
 }
@@ -47,6 +48,20 @@ Result<void> wait_for(int channel, int patience) {
 }  // namespace
 
 Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int channel, int kept), int kept) {
+  return start(name, serve, kept, false);
+}
+
+Result<Assistant> Assistant::start_and_wait(const std::string& name, void (*serve)(int channel, int kept)) {
+  auto started = start(name, serve, -1, true);
+  if (!started) return started;
+  if (auto ready = wait_for(started->channel(), kPatience); !ready) return started->give_up(ready.error());
+  if (auto said = receive_with_fds(started->channel(), kLongestMessage); !said || said->bytes.empty())
+    return started->give_up(said ? gone() : said.error());
+  return started;
+}
+
+Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int channel, int kept), int kept,
+                                   bool says_so) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
     return fail_errno(Code::kernel, errno, "cannot make a channel to the " + name);
@@ -55,7 +70,7 @@ Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int ch
   if (pid < 0)
     return fail_errno(Code::kernel, errno, "cannot start the " + name,
                       "The caller's limit on processes (ulimit -u) may be reached.");
-  if (pid == 0) be_the_assistant(theirs.get(), serve, kept);
+  if (pid == 0) be_the_assistant(theirs.get(), serve, kept, says_so);
   return Assistant(name, std::move(ours));
 }
 

@@ -93,7 +93,7 @@ SeccompFilter attendant_filter(int channel) {
 }
 
 Result<Attendant> Attendant::start() {
-  auto process = Assistant::start("process that attends to the caller's descriptors", serve);
+  auto process = Assistant::start_and_wait("process that attends to the caller's descriptors", serve);
   if (!process) return std::unexpected(std::move(process.error()));
   return Attendant(*std::move(process));
 }

@@ -83,7 +83,7 @@ priv::SessionFds EthertapSession::fds() const {
           .monitor = monitor_.fd()};
 }
 
-EthertapSession::End EthertapSession::hold(const Answer& answer, const std::function<void()>& restore) {
+EthertapSession::End EthertapSession::hold(const Answer& answer, const std::function<bool()>& restore) {
   const auto died = [] {
     return End{"the relay process died", Error{Code::bug, 0, "the session's relay process died", {}}};
   };
@@ -101,7 +101,7 @@ EthertapSession::End EthertapSession::hold(const Answer& answer, const std::func
   return end;
 }
 
-EthertapSession::End EthertapSession::serve(const Answer& answer, const std::function<void()>& restore) {
+EthertapSession::End EthertapSession::serve(const Answer& answer, const std::function<bool()>& restore) {
   ControlStream control;
   for (;;) {
     pollfd fds[] = {{.fd = kControl, .events = control.wants(), .revents = 0},
@@ -111,7 +111,7 @@ EthertapSession::End EthertapSession::serve(const Answer& answer, const std::fun
     static_assert(std::size(fds) == priv::kSessionPollFds);
     const int patience = monitor_.patience();
     const int ready = ::poll(fds, std::size(fds), patience < 0 && watch_ ? kWatchInterval : patience);
-    if (ready >= 0 && monitor_.settles(ready)) restore();
+    if (ready >= 0 && monitor_.settles(ready) && !restore()) monitor_.want_another_look();
     if (ready < 0 && errno != EINTR)
       return {"poll failed", Error{Code::kernel, errno, "cannot wait for the guest", {}}};
     if (ready <= 0) {

@@ -35,9 +35,10 @@ class EthertapSession {
   };
   // Frames flow, and each control record from fd 1 is handed to `answer`, whose text goes back, until one of the
   // sockets or the device ends, a signal comes, or the relay dies. The relay is gone when this returns.
-  // `restore` is called after changes of the network, when nothing else is to be done.
+  // `restore` is called after changes of the network, when nothing else is to be done; where it returns false, once
+  // more.
   using Answer = std::function<std::string(const uml4::ControlRecord&)>;
-  End hold(const Answer& answer, const std::function<void()>& restore);
+  End hold(const Answer& answer, const std::function<bool()>& restore);
 
   const FrameCounters& counters() const { return relay_.counters(); }
 
@@ -47,7 +48,7 @@ class EthertapSession {
         monitor_(std::move(monitor)),
         watch_(std::move(watch)),
         relay_(std::move(relay)) {}
-  End serve(const Answer& answer, const std::function<void()>& restore);
+  End serve(const Answer& answer, const std::function<bool()>& restore);
 
   unique_fd signals_;
   NetworkMonitor monitor_;

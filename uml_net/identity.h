@@ -16,8 +16,8 @@ namespace umlnet {
 // with what to do: all else has been done then.
 Result<policy::Caller> become_caller();
 
-// Real, effective and saved uid and gid are these, verified by reading them back, or Code::kernel. Permitted capabilities
-// stay so.
+// Real, effective and saved uid and gid are these, verified by reading them back, or Code::kernel. Permitted
+// capabilities stay so.
 Result<void> take_identity(uid_t uid, gid_t gid);
 
 // Code::not_privileged where the process is in a user namespace in which root's files belong to somebody else; nothing

@@ -121,7 +121,7 @@ int hold_session(EthertapSession& session, GrantedRequest& opened, SessionFiles 
       },
       [&] {
         files.follow_log();
-        restore_lost(context);
+        return restore_lost(context);
       });
   const auto dropped = read_tx_dropped(context.socket, device.str());
   const auto undone = undo_session(opened.outcome, context);
@@ -298,7 +298,7 @@ int hold_native_session(const policy::Grant& opened, SessionWay& session, const 
       if (strange->errnum == EMFILE) make_room(session, context);
     } else if (std::holds_alternative<NativeSession::NetworkChanged>(next)) {
       session.files.follow_log();
-      restore_lost(context);
+      if (!restore_lost(context)) session.session.want_another_look();
     } else if (std::holds_alternative<NativeSession::Idle>(next)) {
       session.files.follow_log();
     } else if (auto taken = answer_record(std::get<Message>(next), session, context, tuns); !taken) {
@@ -482,11 +482,13 @@ int serve(int argc, const char* const* argv) {
   // 2. What needs the identity of the installation is opened with it, and is the same for all requests of a kind.
   std::optional<Result<SessionRoots>> roots;
   std::optional<TrustedInputs> inputs;
+  std::optional<Announcer> announcer;
   if (named && !peeked.is_help) {
+    // Processes first: until one has had its turn it has copies of what was open when it was made.
     if (peeked.needs_opener()) roots = SessionRoots::begin(!peeked.is_ethertap);
+    if (peeked.may_publish) announcer = start_announcer();
     inputs = open_trusted_inputs();
   }
-  const auto announcer = named && peeked.may_publish ? start_announcer() : std::nullopt;
   const auto apart = inputs && inputs->log ? keep_words_out_of(inputs->log->fd()) : Result<void>();
 
   // 3. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect. From here on the

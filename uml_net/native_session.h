@@ -29,6 +29,9 @@ class NativeSession {
   // one came and was none; the end of the session also where the kernel does not let it wait.
   std::variant<Message, Error, End, NetworkChanged, Idle> next(int patience);
 
+  // NetworkChanged comes once more.
+  void want_another_look() { monitor_.want_another_look(); }
+
   int monitor() const { return monitor_.fd(); }  // for stage_filter()
 
  private:

@@ -55,7 +55,8 @@ bool announce(const priv::Outcome& outcome, const policy::HostState& host, const
     const auto* published = std::get_if<priv::Publish>(&change);
     const auto* lan = published != nullptr ? host.link(published->lan.ifindex) : nullptr;
     if (lan == nullptr || !lan->mac) continue;
-    are_announced &= context.announcer != nullptr && context.announcer->announce(lan->ifindex, *lan->mac, published->address);
+    are_announced &=
+        context.announcer != nullptr && context.announcer->announce(lan->ifindex, *lan->mac, published->address);
   }
   return are_announced;
 }
@@ -194,13 +195,14 @@ Result<void> deliver_reply(const Request& request, GrantedRequest& done, const R
   return taken;
 }
 
-void restore_lost(const RequestContext& context) {
+bool restore_lost(const RequestContext& context) {
   // There may be no other event, nor a request, to do what expired here.
   for (int decisions = 0; decisions < kMostDecisions; ++decisions) {
     const auto host = read_tidy_host(CollectGarbage{}, context);
     const bool is_settled = host ? !policy::has_garbage(*host) || decisions > 0 : host.error().code != Code::busy;
-    if (is_settled) return;
+    if (is_settled) return true;
   }
+  return false;
 }
 
 std::vector<std::string> collect_leavings(const RequestContext& context) {

@@ -61,8 +61,9 @@ Result<void> deliver_reply(const Request& request, GrantedRequest& done, const R
 bool is_taken_back_unheard(const Request& request);
 
 // Restores what guests lost by a change of the network, and removes what is left of those that are gone: as each
-// request does before it is decided. An error is for the next one.
-void restore_lost(const RequestContext& context);
+// request does before it is decided. False where it is to be tried again in a moment; other errors are for the next
+// request.
+bool restore_lost(const RequestContext& context);
 
 // Removes what devices that are gone left on others. In words, for the record of the session that ends.
 std::vector<std::string> collect_leavings(const RequestContext& context);

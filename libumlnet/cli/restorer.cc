@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -22,7 +23,10 @@ Restorer::Restorer(std::string helper) : helper_(std::move(helper)) {
 Restorer::~Restorer() { reap(true); }
 
 void Restorer::reap(bool wait) {
-  if (running_ > 0 && ::waitpid(running_, nullptr, wait ? 0 : WNOHANG) != 0) running_ = -1;
+  int status = 0;
+  if (running_ <= 0 || ::waitpid(running_, &status, wait ? 0 : WNOHANG) == 0) return;
+  running_ = -1;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL) is_wanted_ = true;  // it was held up
 }
 
 int Restorer::patience() const {

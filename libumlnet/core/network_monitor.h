@@ -18,6 +18,8 @@ class NetworkMonitor {
   // it, `ready` being what poll() returned. True once after a change, or several, when nothing happened for a moment.
   int patience() const { return has_changed_ ? kMoment : -1; }
   bool settles(int ready);
+  // What was to be done after the change was not: settles() is true once more in a moment.
+  void want_another_look() { has_changed_ = true; }
 
  private:
   static constexpr int kMoment = 100;  // milliseconds

@@ -13,12 +13,13 @@ bool has_net_admin();
 
 // The first act of the program: of what the installation gave, CAP_NET_ADMIN stays permitted, and CAP_SETPCAP for
 // empty_bounding_set(); nothing is in effect. A set-user-ID program keeps the file access of its effective uid, which
-// needs no capability. CAP_NET_RAW stays permitted where it `keeps_net_raw`, for open_packet_socket(), to be called next.
+// needs no capability. CAP_NET_RAW stays permitted where it `keeps_net_raw`, for open_packet_socket(), to be called
+// next.
 Result<void> lower_everything(bool keeps_net_raw);
 
 // An AF_PACKET SOCK_RAW socket that receives nothing, close-on-exec, owned by the caller of this. EPERM where the
-// installation has no CAP_NET_RAW. That capability is not permitted any more when this returns. Closing the socket takes
-// the kernel some 15 ms.
+// installation has no CAP_NET_RAW. That capability is not permitted any more when this returns. Closing the socket
+// takes the kernel some 15 ms.
 Result<unique_fd> open_packet_socket();
 
 // Takes every capability out of the bounding set that may be taken out (needs CAP_SETPCAP permitted; without it the set
