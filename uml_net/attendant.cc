@@ -2,18 +2,15 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 
-#include "libumlnet/core/close_fds.h"
 #include "libumlnet/core/system_calls.h"
+#include "uml_net/frame_relay.h"
 #include "uml_net/priv/network_namespace.h"
-#include "uml_net/sealed_relay.h"
 
 namespace umlnet {
 namespace {
@@ -27,13 +24,9 @@ void answer(int channel, int error, int fd = -1) {
 
 [[noreturn]] void relay(int tap, int data) {
   ::setsid();
-  const std::array<int, 2> kept = {tap, data};
-  const rlimit no_more{2, 2};  // poll() wants as many as it is given
-  if (::fcntl(tap, F_SETFL, O_RDWR | O_NONBLOCK) != 0 || !close_fds_from(0, kept)) ::_exit(1);
-  ::setrlimit(RLIMIT_NOFILE, &no_more);
-  if (!sealed_relay_filter(tap, data).enter()) ::_exit(1);
-  relay_sealed(tap, data);
-  ::_exit(0);
+  if (::fcntl(tap, F_SETFL, O_RDWR | O_NONBLOCK) != 0) ::_exit(1);
+  FrameCounters counters;  // nobody reads them
+  ::_exit(become_relay({.tap = tap, .data = data}, kSealedPackets, counters) == RelayEnd::failed ? 1 : 0);
 }
 
 void seal(int channel, int tap) {

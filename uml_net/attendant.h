@@ -10,7 +10,7 @@
 namespace umlnet {
 
 // What that process and those that it makes may do: messages on `channel`; processes, socket pairs, and a namespace's
-// rtnetlink socket; and what a relay does, which enters a narrower filter of its own (sealed_relay_filter()).
+// rtnetlink socket; and what a relay does, which enters a narrower filter of its own (relay_filter()).
 SeccompFilter attendant_filter(int channel);
 
 class Attendant {

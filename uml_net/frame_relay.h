@@ -1,17 +1,18 @@
-// The relay of an ethertap session: Ethernet frames between a TAP and the guest's data socket, until one of them ends.
-//
-// The socket's datagrams are those of libumlnet/core/ethertap_frame.h. The TAP takes and gives frames unfinished, with
-// a virtio-net header: what comes from the host is cut here, and the segments that a guest sends are joined
-// (segmentation_offload.h, receive_coalescing.h), so that the host's network sees few large frames. A guest never
-// notices. Frames are counted as it has them.
+// The relay: Ethernet frames between a TAP and a socket, one a packet, until one of them ends. The kernel segments and
+// checksums every frame before the TAP gives it, so the relay copies frames and looks at nothing but their length.
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+
+#include "libumlnet/core/ethertap_frame.h"
+#include "libumlnet/core/seccomp_filter.h"
 
 namespace umlnet {
 
-// Written by the relay, read by the controller, in memory that both share. Bytes are those of frames, without padding.
+// Written by the relay. A session's controller reads them, in memory that both share. Bytes are those of frames,
+// without padding.
 struct FrameCounters {
   using Count = std::atomic<std::uint64_t>;
   struct Direction {
@@ -29,10 +30,27 @@ enum class RelayEnd : int {
   failed = 3,
 };
 
-// `tap` is an fd of a TAP device (IFF_NO_PI, IFF_VNET_HDR with 10 bytes), O_NONBLOCK; `data` a connected AF_UNIX
-// SOCK_DGRAM socket. All are borrowed. A guest that does not read makes the relay leave frames in the TAP's queue,
-// where the kernel drops what is too much, as with any full NIC ring; the other direction goes on. Makes no system call
-// but poll, read and writev on `tap`, and sendto and recvfrom on `data`. Needs no privilege. For one session a process.
-RelayEnd relay_frames(int tap, int data, int controller, FrameCounters& counters);
+struct RelayFds {
+  int tap;              // IFF_NO_PI, without virtio-net header; O_NONBLOCK
+  int data;             // a connected AF_UNIX socket, SOCK_DGRAM or SOCK_SEQPACKET
+  int controller = -1;  // of an ethertap session: a stream to its controller; -1: none
+};
+
+// A packet on the data socket: zero bytes of padding, then one frame.
+struct PacketFormat {
+  std::size_t padding, longest_frame;  // bytes
+};
+inline constexpr PacketFormat kEthertapPackets{ethertap::kPadding, ethertap::kLongestFrame};
+inline constexpr PacketFormat kSealedPackets{0, 65535};
+
+// What a relay may do: poll on its fds; read and write on `tap`; sendto and recvfrom on `data`; read on `controller`;
+// exit. Nothing else: no ioctl, no open, no memory.
+SeccompFilter relay_filter(const RelayFds& fds);
+
+// Turns this process into a relay: closes all other fds, enters relay_filter(), waits for a byte on `controller` where
+// there is one, and moves frames. Exit when it returns. A guest that does not read makes it leave frames in the TAP's
+// queue, where the kernel drops what is too much, as with any full NIC ring; the other direction goes on. Needs no
+// privilege, and is to have none.
+RelayEnd become_relay(const RelayFds& fds, const PacketFormat& format, FrameCounters& counters);
 
 }  // namespace umlnet

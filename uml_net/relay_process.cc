@@ -2,60 +2,17 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <new>
 
-#include "libumlnet/core/close_fds.h"
 #include "uml_net/priv/capability.h"
 
 namespace umlnet {
-namespace {
-
-constexpr int kFds = 3;
-
-[[noreturn]] void leave(RelayEnd end) { ::_exit(static_cast<int>(end)); }
-
-[[noreturn]] void be_the_relay(const RelayFds& fds, FrameCounters& counters) {
-  priv::drop_net_admin();  // all that was left
-  const std::array<int, kFds> kept = {fds.tap, fds.data, fds.controller};
-  if (!close_fds_from(0, kept)) leave(RelayEnd::failed);
-  const rlimit no_more{kFds, kFds};  // poll() wants as many as it is given
-  ::setrlimit(RLIMIT_NOFILE, &no_more);
-  if (!relay_filter(fds).enter()) leave(RelayEnd::failed);
-
-  char go = 0;
-  ssize_t size = -1;
-  do {
-    size = ::read(fds.controller, &go, 1);
-  } while (size < 0 && errno == EINTR);
-  if (size != 1) leave(RelayEnd::controller_gone);
-  leave(relay_frames(fds.tap, fds.data, fds.controller, counters));
-}
-
-}  // namespace
-
-SeccompFilter relay_filter(const RelayFds& fds) {
-  using Where = SeccompFilter::Where;
-  SeccompFilter filter;
-  filter.allow_poll({Where::equals(1, kFds)});
-  filter.allow_on_fd(SYS_read, fds.tap).allow_on_fd(SYS_writev, fds.tap);
-  filter.allow_on_fd(SYS_sendto, fds.data).allow_on_fd(SYS_recvfrom, fds.data);
-  filter.allow_on_fd(SYS_read, fds.controller);
-  filter.allow(SYS_exit_group).allow(SYS_restart_syscall);
-#ifdef UMLNET_SANITIZED
-  filter.allow(SYS_sigaltstack);  // before a call that does not return. Not in a release build.
-#endif
-  return filter;
-}
-
 void RelayProcess::Unmap::operator()(FrameCounters* counters) const { ::munmap(counters, sizeof *counters); }
 
 Result<RelayProcess> RelayProcess::start(int tun, int data) {
@@ -73,7 +30,11 @@ Result<RelayProcess> RelayProcess::start(int tun, int data) {
   if (pid < 0)
     return fail_errno(Code::kernel, errno, "cannot start the relay process",
                       "The caller's limit on processes (ulimit -u) may be reached.");
-  if (pid == 0) be_the_relay({.tap = tun, .data = data, .controller = theirs.get()}, *counters);
+  if (pid == 0) {
+    priv::drop_net_admin();  // all that was left
+    const RelayFds fds{.tap = tun, .data = data, .controller = theirs.get()};
+    ::_exit(static_cast<int>(become_relay(fds, kEthertapPackets, *counters)));
+  }
   return RelayProcess(Pid(pid), std::move(ours), std::move(counters));
 }
 

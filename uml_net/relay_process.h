@@ -6,28 +6,16 @@
 #include <memory>
 
 #include "libumlnet/core/error.h"
-#include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/unique_fd.h"
 #include "uml_net/frame_relay.h"
 
 namespace umlnet {
 
-struct RelayFds {
-  int tap;
-  int data;
-  int controller;
-};
-
-// What the relay may do: poll on three fds; read on `tap` and `controller`; writev on `tap`; sendto and recvfrom on
-// `data`; exit. Nothing else: no ioctl, no open, no memory.
-SeccompFilter relay_filter(const RelayFds& fds);
-
 class RelayProcess {
  public:
-  // Makes the process, which gives up every capability, closes all but three fds, enters relay_filter() and waits for
-  // begin(). To be called before this process's own filter forbids making processes. `tun` (on /dev/net/tun, not tied
-  // to a device yet: what it is tied to later, the relay's copy is too) and `data` are borrowed; `tun` becomes
-  // O_NONBLOCK.
+  // Makes the process, which gives up every capability, becomes a relay and waits for begin(). To be called before this
+  // process's own filter forbids making processes. `tun` (on /dev/net/tun, not tied to a device yet: what it is tied to
+  // later, the relay's copy is too) and `data` are borrowed; `tun` becomes O_NONBLOCK.
   static Result<RelayProcess> start(int tun, int data);
 
   RelayProcess(RelayProcess&&) = default;

@@ -1,5 +1,6 @@
 """`uml_net 5 open` and `remove` against a real kernel, an option at a time."""
 
+import contextlib
 import json
 import os
 import select
@@ -13,7 +14,9 @@ from typing import Any
 
 from tests.support import bridge, native, world
 from tests.support.case import HELPER, HostCase
+from tests.support.linux_guest import LinuxGuest
 from tests.support.responder import Responder
+from tests.support.tcp import transfer
 
 GUEST_MAC = "52:54:00:aa:bb:cc"
 PATIENCE = 10  # seconds
@@ -237,6 +240,28 @@ class Open(HostCase):
         answer.close()
         wait_until(lambda: "tap0" not in world.links(), "the relay holds the device")
         self.assertEqual(world.snapshot(), before)
+
+    def test_a_sealed_interface_carries_frames_of_every_size(self) -> None:
+        answer = self.open("sealed", "mtu=65521")
+        kind, host = b"\x88\xb5", mac(world.links()["tap0"]["address"])
+        with socket.socket(fileno=os.dup(answer.fds[0])) as ours, world.listener("tap0") as wire:
+            for size in (14, 15, 60, 1514, 1515, 9014, 65534, 65535):
+                frame = b"\xff" * 6 + mac(GUEST_MAC) + kind + os.urandom(size - 14)
+                for unfit in (b"", bytes(13), bytes(65536)):
+                    ours.send(unfit)
+                ours.send(frame)
+                self.assertEqual(world.heard(wire, kind), frame)
+                frame = mac(GUEST_MAC) + host + kind + frame[14:]
+                wire.send(frame)
+                self.assertEqual(next_frame(ours.fileno(), lambda got: got[12:14] == kind), frame)
+
+    def test_tcp_through_a_sealed_interface(self) -> None:
+        answer = self.open("sealed", "address=10.99.0.254/24")
+        guest = LinuxGuest(answer.fds[0])
+        self.addCleanup(guest.close)
+        guest.run("ip", "address", "add", "10.99.0.1/24", "dev", "guest0")
+        transfer("10.99.0.1", 8, guest.inside(), contextlib.nullcontext())
+        transfer("10.99.0.254", 8, contextlib.nullcontext(), guest.inside())
 
     def test_the_relay_of_a_sealed_interface_can_do_nothing_else(self) -> None:
         answer = self.open("sealed")

@@ -1,8 +1,6 @@
 """Pumps between real TAP devices of two hosts, in the calling process and in the sandboxed process of their own."""
 
 import contextlib
-import hashlib
-import json
 import os
 import re
 import select
@@ -12,7 +10,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import unittest
 from pathlib import Path
@@ -24,6 +21,7 @@ from tests.support.libumlnet import Failed
 from tests.support.ethertap import ADD, Session
 from tests.support.cli import installed
 from tests.support.process import capabilities, command_line, processes_here, status_of
+from tests.support.tcp import transfer
 from tests.support.pump import (A_GONE, B_GONE, CSUM, DGRAM, ECN, ETHERTAP, PROGRAM, STOPPED, STREAM, TSO4, TSO6,
                                 TUN_F_CSUM, TUN_F_TSO4, TUN_F_TSO6, TUN_F_TSO_ECN, Direction, End, Pump, Tap, end, inside, pair)
 
@@ -104,34 +102,9 @@ class Tcp(PumpCase):
 
     def transfer(self, from_left: bool, v6: bool = False) -> float:
         """Sends some megabytes over one TCP connection, compares, and returns megabits per second."""
-        family = socket.AF_INET6 if v6 else socket.AF_INET
         address = {(True, False): RIGHT, (True, True): RIGHT6, (False, False): LEFT, (False, True): LEFT6}[from_left, v6]
-        there, here = inside(self.namespace), contextlib.nullcontext()
-        with there if from_left else here:
-            server = socket.create_server((address, 5000), family=family)
-        with contextlib.nullcontext() if from_left else inside(self.namespace):
-            client = socket.socket(family)
-        data = os.urandom(1 << 20)
-        received = hashlib.sha256()
-
-        def serve() -> None:
-            with server, server.accept()[0] as connection:
-                connection.settimeout(20)
-                while piece := connection.recv(1 << 16):
-                    received.update(piece)
-
-        serving = threading.Thread(target=serve)
-        server.settimeout(20)
-        serving.start()
-        started = time.monotonic()
-        with client:
-            client.settimeout(20)
-            client.connect((address, 5000))
-            for _ in range(MEGABYTES):
-                client.sendall(data)
-        serving.join()
-        self.assertEqual(received.hexdigest(), hashlib.sha256(data * MEGABYTES).hexdigest())
-        return MEGABYTES * 8 / (time.monotonic() - started)
+        here, there = contextlib.nullcontext(), inside(self.namespace)
+        return transfer(address, MEGABYTES, *((there, here) if from_left else (here, there)))
 
     def carries_tcp(self, pump: Pump, what: str, families: Sequence[bool] = (False, True)) -> None:
         rates = [f"{self.transfer(from_left, v6):.0f}" for from_left in (True, False) for v6 in families]
@@ -237,8 +210,7 @@ class Tcp(PumpCase):
         self.carries_tcp(self.over_sockets(ETHERTAP, 0, 0)[0], "ethertap")
 
     def test_over_an_ethertap_session_of_uml_net(self) -> None:
-        """Its relay cuts what comes from the host, and joins what comes from the guest; the guest has plain frames. The
-        protocol cannot ask for IPv6, and so the host takes none."""
+        """The protocol cannot ask for IPv6, and so the host takes none."""
         with Session(HELPER, "tap0", LEFT) as session:
             self.assertEqual(session.status, b"\1", session.text)
             session.ask(ADD, RIGHT, "255.255.255.255")
@@ -247,9 +219,6 @@ class Tcp(PumpCase):
             self.settle_right()
             pump = self.pump(end(ETHERTAP, session.data.fileno()), guest.end()).start()
             self.carries_tcp(pump, "uml_net's ethertap relay", families=(False,))
-            (host,) = json.loads(world.sh("ip", "-j", "-s", "link", "show", "tap0"))
-            for way in ("rx", "tx"):
-                self.assertGreater(host["stats64"][way]["bytes"] / host["stats64"][way]["packets"], 1514, way)
             counted = pump.counters
         done = self.last_line()
         self.assertEqual(done["event"], "exit")

@@ -9,17 +9,20 @@ import select
 import struct
 import threading
 import time
+from contextlib import AbstractContextManager
 
 from tests.support import bridge, world
+from tests.support.pump import inside
 
 MAC = "52:54:00:66:66:66"
 TUNSETIFF = 0x400454CA
 
 
 class LinuxGuest:
-    """A network namespace whose device `guest0` has the frames of `fd`, with a stable link-local address (RFC 7217)."""
+    """A network namespace whose device `guest0` has the frames of `fd`, each after `head`, with a stable link-local address
+    (RFC 7217)."""
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, head: bytes = b"") -> None:
         self.namespace = f"umlnet-{os.getpid()}-guest"
         world.sh("ip", "netns", "add", self.namespace)
         self.tun = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
@@ -29,20 +32,26 @@ class LinuxGuest:
         for device in ("lo", "guest0"):
             self.run("ip", "link", "set", device, "up")
         self.stopped, self.stop = os.pipe()
-        self.thread = threading.Thread(target=self._carry, args=(fd,))
+        self.thread = threading.Thread(target=self._carry, args=(fd, head))
         self.thread.start()
 
     def run(self, *argv: str) -> str:
         return world.sh("ip", "netns", "exec", self.namespace, *argv)
 
-    def _carry(self, fd: int) -> None:
-        other = {fd: self.tun, self.tun: fd}
+    def inside(self) -> AbstractContextManager[None]:
+        """This thread is in the namespace for as long as a `with` lasts."""
+        return inside(self.namespace)
+
+    def _carry(self, fd: int, head: bytes) -> None:
         while True:
-            for ready in select.select([*other, self.stopped], [], [])[0]:
+            for ready in select.select([fd, self.tun, self.stopped], [], [])[0]:
                 if ready == self.stopped:
                     return
                 try:
-                    os.write(other[ready], os.read(ready, 65536))
+                    if ready == fd:
+                        os.write(self.tun, os.read(fd, 65540)[len(head):])
+                    else:
+                        os.write(fd, head + os.read(self.tun, 65536))
                 except OSError:  # the guest's device is still down
                     continue
 

@@ -31,8 +31,7 @@ class FakeEffects : public priv::HostEffects {
 
   Result<priv::NewTap> make_tap(const priv::TapWanted& wanted) override {
     if (auto ok = step(); !ok) return std::unexpected(ok.error());
-    if (wanted.frames == priv::TapFrames::headed) facts.emplace_back("virtio headers");
-    if (wanted.frames == priv::TapFrames::unfinished) of_the_tap.emplace_back("unfinished frames");
+    if (wanted.virtio_headers) facts.emplace_back("virtio headers");
     return priv::NewTap{*IfName::parse("tap9"), 9, *MacAddress::parse("02:0a:0b:0c:0d:0e"), 1500,
                         std::vector<unique_fd>(wanted.queues)};
   }
@@ -203,7 +202,7 @@ TEST_CASE("execute: what the host takes from a guest is what the request granted
         }) == Steps{"classifier 9 ", "address 9 fd00:99::1/64"});
   FakeEffects ethertap;
   REQUIRE(run(OpenEthertap{.device = *IfName::parse("uml1"), .gateway = {}}, host, ethertap));
-  CHECK(ethertap.of_the_tap == Steps{"unfinished frames", "no link-local address 9 ", "guard 9 IPv4"});
+  CHECK(ethertap.of_the_tap == Steps{"no link-local address 9 ", "guard 9 IPv4"});
 }
 
 TEST_CASE("execute: no plan makes a device without a guard but for a bridge or for anti-spoof") {

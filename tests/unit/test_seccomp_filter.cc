@@ -21,9 +21,8 @@
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/system_calls.h"
 #include "uml_net/attendant.h"
+#include "uml_net/frame_relay.h"
 #include "uml_net/priv/stage_filter.h"
-#include "uml_net/relay_process.h"
-#include "uml_net/sealed_relay.h"
 #include "uml_net/trusted_opener.h"
 
 using umlnet::SeccompFilter;
@@ -144,7 +143,7 @@ TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes o
   check(umlnet::priv::stage_filter(
       {.tuns = {}, .rtnetlink = 5, .reply = 1, .audit = 6, .attendant = 9, .opener = 10, .native_session = true}));
   check(umlnet::relay_filter({.tap = 3, .data = 4, .controller = 5}));
-  check(umlnet::sealed_relay_filter(3, 4));
+  check(umlnet::relay_filter({.tap = 3, .data = 4}));
   check(umlnet::attendant_filter(3));
   check(umlnet::opener_filter(3, true));
   check(umlnet::opener_filter(3, false));

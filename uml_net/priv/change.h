@@ -29,7 +29,6 @@ struct MakeTapDevice {  // gone again with its fds
   DeviceTag tag;                              // for the alias; when, is known once it is made
   std::optional<IfName> name = std::nullopt;  // none: the kernel chooses one
   bool virtio_headers = false;                // whether each frame of its fds begins with a virtio-net header
-  bool relayed = false;                       // as well, for a relay that finishes what the kernel leaves unfinished
   unsigned queues = 1;                        // one fd each
   std::uint32_t group = 0;                    // the link group of the session that it belongs to; 0: none
   // What the host takes from it, in force before anything else is done: host_guard_program(). None for a device that

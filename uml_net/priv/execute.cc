@@ -34,9 +34,8 @@ struct Perform {
   }
 
   Result<void> operator()(const MakeTapDevice& c) const {
-    const TapFrames headed = c.virtio_headers ? TapFrames::headed : TapFrames::bare;
-    auto made = effects.make_tap(
-        {.owner = c.owner, .name = c.name, .frames = c.relayed ? TapFrames::unfinished : headed, .queues = c.queues});
+    auto made =
+        effects.make_tap({.owner = c.owner, .name = c.name, .virtio_headers = c.virtio_headers, .queues = c.queues});
     if (!made) return std::unexpected(std::move(made.error()));
     tap.emplace(*std::move(made));
     DeviceTag tag = c.tag;

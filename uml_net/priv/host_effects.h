@@ -15,15 +15,15 @@
 #include "libumlnet/core/ifname.h"
 #include "libumlnet/core/ip_address.h"
 #include "libumlnet/core/mac_address.h"
+#include "libumlnet/core/request.h"
 #include "libumlnet/core/unique_fd.h"
-#include "uml_net/priv/tun.h"
 
 namespace umlnet::priv {
 
 struct TapWanted {
   DeviceOwner owner;
   std::optional<IfName> name = {};  // none: the kernel chooses one
-  TapFrames frames = TapFrames::bare;
+  bool virtio_headers = false;
   unsigned queues = 1;
 };
 

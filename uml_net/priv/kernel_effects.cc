@@ -19,7 +19,7 @@ rtnetlink::Bytes for_family(const IpAddress& address, const auto& ipv4, const au
 }  // namespace
 
 Result<NewTap> KernelEffects::make_tap(const TapWanted& wanted) {
-  const TapKind kind{.frames = wanted.frames, .several_queues = wanted.queues > 1};
+  const TapKind kind{.virtio_headers = wanted.virtio_headers, .several_queues = wanted.queues > 1};
   const bool moves = netns_ >= 0;
   std::vector<unique_fd> queues;
   std::optional<IfName> made;

@@ -62,14 +62,12 @@ bool forwarding_is_ours(const HostState& host, const Link& lan) {
 }
 
 Result<Steps> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv4>& gateway, const Grant& grant,
-                       const RequestId& id, bool relayed) {
+                       const RequestId& id) {
   std::string words(request_name(grant.request()));
   if (gateway) words += " gateway=" + gateway->str();
   Steps plan;
-  plan.changes.push_back(MakeTapDevice{.owner = {.id = grant.uid()},
-                                       .tag = DeviceTag{grant.uid(), id, std::nullopt, words},
-                                       .name = name,
-                                       .relayed = relayed});
+  plan.changes.push_back(MakeTapDevice{
+      .owner = {.id = grant.uid()}, .tag = DeviceTag{grant.uid(), id, std::nullopt, words}, .name = name});
   if (gateway) plan.changes.push_back(PutHostAddress{Device{}, IpInterface{*gateway, 32}});
   plan.changes.push_back(BringUp{Device{}});
   return plan;
@@ -482,9 +480,9 @@ Result<Steps> steps_for(const Grant& grant, const RequestId& id, const HostState
     const RequestId& id;
     const HostState& host;
     std::uint32_t group;
-    Result<Steps> operator()(const MakeTap& request) const { return plan_tap({}, request.gateway, grant, id, false); }
+    Result<Steps> operator()(const MakeTap& request) const { return plan_tap({}, request.gateway, grant, id); }
     Result<Steps> operator()(const OpenEthertap& request) const {
-      return plan_tap(request.device, request.gateway, grant, id, true);
+      return plan_tap(request.device, request.gateway, grant, id);
     }
     Result<Steps> operator()(const MakeBridgedTap& request) const { return plan_bridged_tap(request, grant, id, host); }
     Result<Steps> operator()(const AddAddress& request) const { return plan_add(request, grant, host); }

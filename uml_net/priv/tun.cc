@@ -18,7 +18,7 @@ namespace {
 ifreq request_for(const std::string& name, const TapKind& kind, int more) {
   ifreq request{};
   int flags = IFF_TAP | IFF_NO_PI | more;
-  if (kind.frames != TapFrames::bare) flags |= IFF_VNET_HDR;
+  if (kind.virtio_headers) flags |= IFF_VNET_HDR;
   if (kind.several_queues) flags |= IFF_MULTI_QUEUE;
   // As the field's type has it: IFF_TUN_EXCL is the sign bit of a short.
   request.ifr_flags = static_cast<short>(flags);
@@ -28,8 +28,7 @@ ifreq request_for(const std::string& name, const TapKind& kind, int more) {
 
 }  // namespace
 
-const std::array<std::uint32_t, 6> kTunRequests = {TUNSETIFF,     TUNSETOWNER,   TUNSETGROUP,
-                                                   TUNSETPERSIST, TUNSETOFFLOAD, SIOCGIFHWADDR};
+const std::array<std::uint32_t, 5> kTunRequests = {TUNSETIFF, TUNSETOWNER, TUNSETGROUP, TUNSETPERSIST, SIOCGIFHWADDR};
 
 bool is_tun_device(int fd) {
   constexpr unsigned kMisc = 10, kTun = 200;  // MISC_MAJOR of linux/major.h, TUN_MINOR of linux/miscdevice.h
@@ -46,9 +45,6 @@ Result<IfName> attach_new_tap(int tun, const DeviceOwner& owner, const std::opti
     return fail_errno(Code::kernel, errno,
                       std::string("cannot make ") + (is_group ? "group " : "uid ") + std::to_string(owner.id) +
                           " the owner of the TAP device");
-  // A kernel that cannot leave it to others finishes frames itself.
-  if (kind.frames == TapFrames::unfinished)
-    ::ioctl(tun, TUNSETOFFLOAD, static_cast<unsigned long>(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN));
   const auto given = IfName::parse(std::string_view(request.ifr_name, strnlen(request.ifr_name, IFNAMSIZ)));
   if (!given) return fail(Code::bug, "the kernel gave the TAP device a name that is none");
   return *given;

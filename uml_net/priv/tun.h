@@ -15,27 +15,20 @@
 namespace umlnet::priv {
 
 // Every ioctl that is made here, on an fd of /dev/net/tun: what the seccomp filter lets through.
-extern const std::array<std::uint32_t, 6> kTunRequests;
+extern const std::array<std::uint32_t, 5> kTunRequests;
 
 // Whether `fd` is open on the kernel's TUN driver: the character device 10:200 (Documentation/admin-guide/devices.txt).
 // To be asked before any of the ioctls below, which another driver could answer in its own way. False with errno where
 // fstat(2) fails.
 bool is_tun_device(int fd);
 
-// What an fd of a TAP gives and takes.
-enum class TapFrames : std::uint8_t {
-  bare,       // frames
-  headed,     // a virtio-net header before each, which asks for nothing
-  unfinished  // the same, and with checksums and TCP segmentation left to whoever reads (TUNSETOFFLOAD)
-};
-
 struct TapKind {
-  TapFrames frames = TapFrames::bare;
+  bool virtio_headers = false;  // before each frame of its fds
   bool several_queues = false;
 };
 
 // Makes a TAP device called `name`, or with a name of the kernel's choice ("tap0", ...), and ties it to `tun`, an fd
-// open on /dev/net/tun: IFF_TAP | IFF_NO_PI, but for `bare` frames also IFF_VNET_HDR, with `several_queues` also
+// open on /dev/net/tun: IFF_TAP | IFF_NO_PI, with `virtio_headers` also IFF_VNET_HDR, with `several_queues` also
 // IFF_MULTI_QUEUE, and `owner` as its TUN owner or group. The device goes with the last copy of its fds. A name in use
 // is EBUSY, whatever uses it: the call never ties `tun` to a device that is there. Needs CAP_NET_ADMIN in effect, in
 // the user namespace that owns the network namespace `tun` was opened in.
