@@ -8,8 +8,8 @@
 #include "libumlnet/client/native_helper.h"
 #include "libumlnet/client/native_session.h"
 #include "libumlnet/client/transport.h"
+#include "libumlnet/client/virtio_net_header.h"
 #include "libumlnet/core/plain_text.h"
-#include "libumlnet/core/virtio_net_header.h"
 
 using namespace umlnet;
 using namespace umlnet::client;

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <span>
 
+#include "libumlnet/client/qemu_frame.h"
+#include "libumlnet/client/virtio_net_header.h"
 #include "libumlnet/core/ethernet.h"
-#include "libumlnet/core/qemu_frame.h"
-#include "libumlnet/core/virtio_net_header.h"
 
 namespace umlnet::client {
 

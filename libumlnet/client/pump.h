@@ -5,13 +5,13 @@
 #include <memory>
 #include <optional>
 
+#include "libumlnet/client/adaptive_polling.h"
 #include "libumlnet/client/capture.h"
 #include "libumlnet/client/frame_end.h"
 #include "libumlnet/client/pump_config.h"
 #include "libumlnet/client/pump_direction.h"
 #include "libumlnet/client/pump_memory.h"
 #include "libumlnet/client/sandbox.h"
-#include "libumlnet/core/adaptive_polling.h"
 
 namespace umlnet::client {
 

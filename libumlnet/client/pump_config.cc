@@ -10,7 +10,7 @@
 #include <cstring>
 #include <optional>
 
-#include "libumlnet/core/virtio_net_header.h"
+#include "libumlnet/client/virtio_net_header.h"
 
 namespace umlnet::client {
 namespace {

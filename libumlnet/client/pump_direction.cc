@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "libumlnet/core/checksum_offload.h"
+#include "libumlnet/client/checksum_offload.h"
 
 namespace umlnet::client {
 namespace {

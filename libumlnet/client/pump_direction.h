@@ -8,8 +8,8 @@
 #include "libumlnet/client/capture.h"
 #include "libumlnet/client/frame_arena.h"
 #include "libumlnet/client/frame_end.h"
-#include "libumlnet/core/receive_coalescing.h"
-#include "libumlnet/core/segmentation_offload.h"
+#include "libumlnet/client/receive_coalescing.h"
+#include "libumlnet/client/segmentation_offload.h"
 
 namespace umlnet::client {
 

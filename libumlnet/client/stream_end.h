@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "libumlnet/client/frame_end.h"
-#include "libumlnet/core/qemu_stream.h"
+#include "libumlnet/client/qemu_stream.h"
 
 namespace umlnet::client {
 

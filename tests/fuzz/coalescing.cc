@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <vector>
 
-#include "libumlnet/core/ip_headers.h"
+#include "libumlnet/client/ip_headers.h"
+#include "libumlnet/client/receive_coalescing.h"
+#include "libumlnet/client/segmentation_offload.h"
+#include "libumlnet/client/virtio_net_header.h"
 #include "libumlnet/core/network_order.h"
-#include "libumlnet/core/receive_coalescing.h"
-#include "libumlnet/core/segmentation_offload.h"
-#include "libumlnet/core/virtio_net_header.h"
 #include "require.h"
 #include "tests/unit/frames.h"
 

@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "libumlnet/core/checksum_offload.h"
+#include "libumlnet/client/checksum_offload.h"
+#include "libumlnet/client/ip_headers.h"
+#include "libumlnet/client/segmentation_offload.h"
+#include "libumlnet/client/virtio_net_header.h"
 #include "libumlnet/core/internet_checksum.h"
-#include "libumlnet/core/ip_headers.h"
 #include "libumlnet/core/network_order.h"
-#include "libumlnet/core/segmentation_offload.h"
-#include "libumlnet/core/virtio_net_header.h"
 #include "require.h"
 #include "tests/unit/frames.h"
 

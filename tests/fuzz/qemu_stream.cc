@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "libumlnet/client/qemu_stream.h"
 #include "libumlnet/core/ethertap_frame.h"
 #include "libumlnet/core/network_order.h"
-#include "libumlnet/core/qemu_stream.h"
 #include "require.h"
 
 using namespace umlnet;

@@ -1,4 +1,4 @@
-#include "libumlnet/core/adaptive_polling.h"
+#include "libumlnet/client/adaptive_polling.h"
 
 #include <doctest/doctest.h>
 

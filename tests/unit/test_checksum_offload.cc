@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "libumlnet/core/checksum_offload.h"
+#include "libumlnet/client/checksum_offload.h"
 #include "tests/unit/frames.h"
 
 using namespace umlnet;

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "libumlnet/core/ip_headers.h"
+#include "libumlnet/client/ip_headers.h"
 #include "tests/unit/frames.h"
 
 using namespace umlnet;

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <map>
 
+#include "libumlnet/client/ip_headers.h"
+#include "libumlnet/client/virtio_net_header.h"
 #include "libumlnet/core/internet_checksum.h"
-#include "libumlnet/core/ip_headers.h"
 #include "libumlnet/core/network_order.h"
-#include "libumlnet/core/virtio_net_header.h"
 #include "tests/unit/pump_fixture.h"
 
 using namespace pump_test;

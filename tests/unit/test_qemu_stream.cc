@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include "libumlnet/core/qemu_stream.h"
+#include "libumlnet/client/qemu_stream.h"
 
 using namespace umlnet;
 using Bytes = std::vector<std::uint8_t>;

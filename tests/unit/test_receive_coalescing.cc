@@ -6,11 +6,11 @@
 #include <random>
 #include <utility>
 
-#include "libumlnet/core/checksum_offload.h"
+#include "libumlnet/client/checksum_offload.h"
+#include "libumlnet/client/receive_coalescing.h"
+#include "libumlnet/client/segmentation_offload.h"
 #include "libumlnet/core/internet_checksum.h"
 #include "libumlnet/core/network_order.h"
-#include "libumlnet/core/receive_coalescing.h"
-#include "libumlnet/core/segmentation_offload.h"
 #include "tests/unit/frames.h"
 
 using namespace umlnet;

@@ -6,7 +6,7 @@
 #include <random>
 #include <string>
 
-#include "libumlnet/core/segmentation_offload.h"
+#include "libumlnet/client/segmentation_offload.h"
 #include "tests/unit/frames.h"
 
 using namespace umlnet;

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "libumlnet/core/virtio_net_header.h"
+#include "libumlnet/client/virtio_net_header.h"
 
 using namespace umlnet;
 using Bytes = std::vector<std::uint8_t>;

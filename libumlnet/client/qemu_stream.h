@@ -11,7 +11,7 @@
 #include <optional>
 #include <span>
 
-#include "libumlnet/core/qemu_frame.h"
+#include "libumlnet/client/qemu_frame.h"
 
 namespace umlnet {
 

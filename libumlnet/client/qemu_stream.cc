@@ -1,4 +1,4 @@
-#include "libumlnet/core/qemu_stream.h"
+#include "libumlnet/client/qemu_stream.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,4 +1,4 @@
-#include "libumlnet/core/virtio_net_header.h"
+#include "libumlnet/client/virtio_net_header.h"
 
 #include <cstring>
 

@@ -1,9 +1,9 @@
-#include "libumlnet/core/receive_coalescing.h"
+#include "libumlnet/client/receive_coalescing.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "libumlnet/core/header_layout.h"
+#include "libumlnet/client/header_layout.h"
 #include "libumlnet/core/internet_checksum.h"
 #include "libumlnet/core/network_order.h"
 

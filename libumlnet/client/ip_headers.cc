@@ -1,7 +1,7 @@
-#include "libumlnet/core/ip_headers.h"
+#include "libumlnet/client/ip_headers.h"
 
+#include "libumlnet/client/header_layout.h"
 #include "libumlnet/core/ethernet.h"
-#include "libumlnet/core/header_layout.h"
 #include "libumlnet/core/network_order.h"
 
 namespace umlnet {

@@ -10,7 +10,7 @@
 #include <expected>
 #include <span>
 
-#include "libumlnet/core/virtio_net_header.h"
+#include "libumlnet/client/virtio_net_header.h"
 
 namespace umlnet {
 

@@ -1,10 +1,10 @@
-#include "libumlnet/core/segmentation_offload.h"
+#include "libumlnet/client/segmentation_offload.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "libumlnet/core/checksum_offload.h"
-#include "libumlnet/core/header_layout.h"
+#include "libumlnet/client/checksum_offload.h"
+#include "libumlnet/client/header_layout.h"
 #include "libumlnet/core/internet_checksum.h"
 #include "libumlnet/core/network_order.h"
 

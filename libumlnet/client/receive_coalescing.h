@@ -20,8 +20,8 @@
 #include <cstdint>
 #include <span>
 
-#include "libumlnet/core/ip_headers.h"
-#include "libumlnet/core/virtio_net_header.h"
+#include "libumlnet/client/ip_headers.h"
+#include "libumlnet/client/virtio_net_header.h"
 
 namespace umlnet {
 

@@ -1,4 +1,4 @@
-#include "libumlnet/core/checksum_offload.h"
+#include "libumlnet/client/checksum_offload.h"
 
 #include "libumlnet/core/internet_checksum.h"
 #include "libumlnet/core/network_order.h"
