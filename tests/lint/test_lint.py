@@ -53,7 +53,7 @@ class Lint(unittest.TestCase):
 
     def test_shell_scripts_parse(self) -> None:
         for script in tracked("*.sh", "tests/run", "tests/demo", "tests/bench/run", ".ci/run", "tests/support/build",
-                              "tests/support/guest-kernel", "tests/support/install-packages", "tests/support/as-root",
+                              "tests/support/guest-kernel", "tests/support/install-packages", "tests/support/meson-suite", "tests/support/as-root",
                               "tests/fresh/machine"):
             self.says_nothing("bash", "-n", script)
 
