@@ -7,7 +7,7 @@
 #include <optional>
 #include <system_error>
 
-#include "libumlnet/core/native5_arguments.h"
+#include "libumlnet/core/open_options.h"
 #include "libumlnet/core/plain_text.h"
 #include "policy/deny_reach.h"
 

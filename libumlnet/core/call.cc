@@ -36,16 +36,6 @@ bool looks_like_version(std::string_view word) {
 
 }  // namespace
 
-std::string_view protocol_name(Protocol protocol) {
-  switch (protocol) {
-    case Protocol::uml4: return "uml/4";
-    case Protocol::native5: return "native/5";
-    case Protocol::qemu_bridge: return "qemu-bridge";
-    case Protocol::none: break;
-  }
-  return "none";
-}
-
 int exit_status_of(ReplyForm form, const Error& error) {
   return form == ReplyForm::bridge ? 1 : exit_status_of(error.code);
 }

@@ -46,7 +46,7 @@ Result<void> send_with_fds(int socket, std::string_view bytes, std::span<const i
   return {};
 }
 
-Result<Message> receive_with_fds(int socket, std::size_t room) {
+Result<Message> receive_with_fds(int socket, std::size_t room, Waiting waiting) {
   Message received;
   received.bytes.resize(room);
   iovec data{.iov_base = received.bytes.data(), .iov_len = room};
@@ -58,7 +58,7 @@ Result<Message> receive_with_fds(int socket, std::size_t room) {
   message.msg_controllen = sizeof control;
   ssize_t size = -1;
   do {
-    size = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    size = ::recvmsg(socket, &message, (waiting == Waiting::no ? MSG_DONTWAIT : 0) | MSG_CMSG_CLOEXEC);
   } while (size < 0 && errno == EINTR);
   if (size < 0) return fail_errno(Code::reply, errno, "cannot receive the reply");
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {

@@ -24,9 +24,11 @@ struct Message {
   std::vector<unique_fd> fds;  // close-on-exec
 };
 
-// The next message of a datagram or sequenced-packet socket, without blocking: up to `room` bytes and kMaxPassedFds
-// fds. Code::reply where it is larger (its fds are then closed), with errno where receiving failed, EAGAIN where there
-// is none.
-Result<Message> receive_with_fds(int socket, std::size_t room);
+enum class Waiting : bool { no, yes };
+
+// The next message of a datagram or sequenced-packet socket, waited for or not (EAGAIN where there is none): up to
+// `room` bytes and kMaxPassedFds fds. Code::reply where it is larger (its fds are then closed), with errno where
+// receiving failed.
+Result<Message> receive_with_fds(int socket, std::size_t room, Waiting waiting = Waiting::no);
 
 }  // namespace umlnet

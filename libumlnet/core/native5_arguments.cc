@@ -8,6 +8,8 @@
 
 #include "libumlnet/core/anti_spoof.h"
 #include "libumlnet/core/fd_number.h"
+#include "libumlnet/core/native5_words.h"
+#include "libumlnet/core/open_options.h"
 #include "libumlnet/core/plain_text.h"
 
 namespace umlnet::native5 {
@@ -154,12 +156,6 @@ constexpr std::pair<std::string_view, Read> kValues[] = {
      }},
 };
 
-constexpr std::pair<std::string_view, bool OpenInterface::*> kFlags[] = {
-    {"isolated", &OpenInterface::isolated},     {"vnet-hdr", &OpenInterface::virtio_headers},
-    {"persist", &OpenInterface::persistent},    {"sealed", &OpenInterface::sealed},
-    {"anti-spoof", &OpenInterface::anti_spoof},
-};
-
 std::string all_options() {
   std::string text;
   for (const auto& [name, read] : kValues) text += std::string(name) + "=, ";
@@ -194,60 +190,13 @@ Result<void> read_option(std::string_view word, std::vector<std::string_view>& s
               "The options are " + all_options() + ".");
 }
 
-// What options ask of each other.
-Result<void> check(const OpenInterface& request) {
-  const auto needs = [](std::string_view option, std::string_view other, std::string_view why) {
-    return fail(Code::usage, std::string(option) + " needs " + std::string(other) + ": " + std::string(why));
-  };
-  const auto excludes = [](std::string_view option, std::string_view other, std::string_view why) {
-    return fail(Code::usage, std::string(option) + " does not go with " + std::string(other) + ": " + std::string(why));
-  };
-  if (request.isolated && !request.bridge)
-    return needs("isolated", "bridge=", "it is a bridge that isolates its ports");
-  if (request.persistent && !request.device)
-    return needs("persist", "device=", "whoever attaches to the device later finds it by its name");
-  if (request.anti_spoof && request.guest_macs.empty())
-    return needs("anti-spoof", "guest-mac=", "frames are told from spoofed ones by their source");
-  if (request.anti_spoof && request.guests.empty())
-    return needs("anti-spoof", "guest=", "packets are told from spoofed ones by their source");
-  if (!request.guest_macs.empty() && !request.anti_spoof)
-    return needs("guest-mac=", "anti-spoof", "nothing else asks for the guest's MAC address");
-  if (request.anti_spoof && request.virtio_headers)
-    return excludes("anti-spoof", "vnet-hdr",
-                    "by such a header a guest has the kernel write a checksum wherever it likes, after its frame was "
-                    "judged");
-  if (request.bridge && !request.addresses.empty())
-    return excludes("bridge=", "address=", "the host's addresses belong on the bridge itself");
-  if (request.sealed && request.queues > 1) return excludes("sealed", "queues=", "there is one socket for the frames");
-  if (request.sealed && request.virtio_headers)
-    return excludes("sealed", "vnet-hdr", "the frames on the socket are plain Ethernet frames");
-  if (request.sealed && request.persistent)
-    return excludes("sealed", "persist", "a device that anybody may attach to by its name is not sealed");
-  if (request.owner && !request.persistent)
-    return needs("owner=", "persist", "an owner attaches to the device later, by its name");
-  if (request.persistent && request.netns)
-    return excludes("persist", "netns=", "the namespace's owner can make a persistent device there without uml_net");
-  for (const auto& guest : request.guests)
-    for (const auto& address : request.addresses)
-      if (guest.contains(address.address))
-        return fail(Code::usage, to_string(address.address) + " is asked for as the host's address and as the guest's",
-                    "Give each its own.");
-  const auto is_v6 = [](const IpAddress& address) { return std::holds_alternative<Ipv6>(address); };
-  const bool has_v6 = std::ranges::any_of(request.addresses, is_v6, &IpInterface::address) ||
-                      std::ranges::any_of(request.guests, is_v6, &IpRange::first);
-  if (has_v6 && request.mtu && *request.mtu < kMinIpv6Mtu)
-    return fail(Code::bad_value, "mtu=" + std::to_string(*request.mtu) + " is too small for IPv6",
-                "IPv6 needs an MTU of 1280 at least.");
-  return {};
-}
-
 Result<Request> parse_open(Words words, ParseFd parse_fd) {
   OpenInterface request;
   std::vector<std::string_view> seen;
   for (const auto word : words)
     if (auto read = read_option(word, seen, {request, parse_fd}); !read)
       return std::unexpected(std::move(read.error()));
-  if (auto fits = check(request); !fits) return std::unexpected(std::move(fits.error()));
+  if (auto fits = check_options(request); !fits) return std::unexpected(std::move(fits.error()));
   return request;
 }
 
@@ -306,36 +255,6 @@ Result<Request> parse_record(std::string_view record) {
     record.remove_prefix(end + 1);
   }
   return parse_request(words, parse_place);
-}
-
-std::vector<std::string> words_of(const OpenInterface& request) {
-  std::vector<std::string> words = {"open"};
-  const auto put = [&](std::string_view option, const std::string& value) {
-    words.push_back(std::string(option) + "=" + value);
-  };
-  if (request.device) put("device", request.device->str());
-  for (const auto& address : request.addresses) put("address", address.str());
-  for (const auto& guest : request.guests) put("guest", guest.compact());
-  for (const auto& mac : request.guest_macs) put("guest-mac", mac.str());
-  if (request.bridge) put("bridge", request.bridge->str());
-  if (request.mtu) put("mtu", std::to_string(*request.mtu));
-  if (request.mac) put("mac", request.mac->str());
-  if (request.queues != 1) put("queues", std::to_string(request.queues));
-  if (request.owner) put("owner", request.owner->str());
-  if (request.netns) put("netns", std::to_string(*request.netns));
-  for (const auto& [name, member] : kFlags)
-    if (request.*member) words.emplace_back(name);
-  return words;
-}
-
-std::vector<std::string> words_of(const RemoveInterface& request) {
-  return {"remove", "device=" + request.device.str()};
-}
-
-std::string to_record(std::span<const std::string> words) {
-  std::string record;
-  for (const auto& word : words) record += word + '\0';
-  return record;
 }
 
 }  // namespace umlnet::native5

@@ -17,15 +17,11 @@
 #include <vector>
 
 #include "libumlnet/core/call.h"
+#include "libumlnet/core/native5_words.h"
+#include "libumlnet/core/open_options.h"
 
 namespace umlnet::native5 {
 
-inline constexpr unsigned kMaxQueues = 64;
-inline constexpr std::size_t kMaxAddresses = 16;  // of the host, and of the guest, where a network is one
-inline constexpr unsigned kMinGuestLength = 8, kMinIpv6GuestLength = 16;  // of the prefix of a guest's network
-inline constexpr unsigned kMinMtu = 68;                                   // RFC 791
-inline constexpr unsigned kMinIpv6Mtu = 1280;                             // RFC 8200
-inline constexpr unsigned kMaxMtu = 65521;       // MAX_MTU of drivers/net/tun.c: 65,535 less an Ethernet header
 inline constexpr std::size_t kMaxRecord = 8192;  // bytes
 
 // `words` is what stands behind the "5". A descriptor is named by its number, from 3 on.
@@ -37,11 +33,5 @@ Result<Request> parse_record(std::string_view record);
 
 // The record by which a session takes the new policy. It is not a Request: nothing of the host is asked for.
 inline constexpr std::string_view kReload("reload\0", 7);
-
-// The words of a request: what the parsers above understand again as the same.
-std::vector<std::string> words_of(const OpenInterface& request);
-std::vector<std::string> words_of(const RemoveInterface& request);
-// The same as one record.
-std::string to_record(std::span<const std::string> words);
 
 }  // namespace umlnet::native5

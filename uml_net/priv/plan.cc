@@ -7,7 +7,7 @@
 #include "libumlnet/core/boot_time.h"
 #include "libumlnet/core/device_marks.h"
 #include "libumlnet/core/device_tag.h"
-#include "libumlnet/core/native5_arguments.h"
+#include "libumlnet/core/native5_words.h"
 #include "policy/guest_sources.h"
 #include "policy/lans.h"
 #include "policy/upkeep.h"
