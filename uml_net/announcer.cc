@@ -14,8 +14,8 @@
 
 #include "libumlnet/core/fd_passing.h"
 #include "uml_net/announcement_frame.h"
-#include "uml_net/held_signals.h"
-#include "uml_net/identity.h"
+#include "uml_net/sys/held_signals.h"
+#include "uml_net/sys/take_identity.h"
 
 namespace umlnet {
 namespace {

@@ -10,7 +10,7 @@
 #include <csignal>
 
 #include "libumlnet/core/close_fds.h"
-#include "uml_net/priv/capability.h"
+#include "uml_net/sys/capability.h"
 
 namespace umlnet {
 namespace {

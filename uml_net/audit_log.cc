@@ -9,8 +9,8 @@
 #include <cstddef>
 
 #include "libumlnet/core/look_at_fd.h"
-#include "uml_net/priv/capability.h"
 #include "uml_net/roots_file.h"
+#include "uml_net/sys/capability.h"
 #include "uml_net/try_for.h"
 
 namespace umlnet::audit {

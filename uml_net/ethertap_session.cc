@@ -2,62 +2,17 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <iterator>
 
-#include "libumlnet/core/uml4_frames.h"
-#include "uml_net/held_signals.h"
-#include "uml_net/socket_kind.h"
+#include "uml_net/sys/held_signals.h"
+#include "uml_net/sys/socket_kind.h"
 
 namespace umlnet {
 namespace {
 
-constexpr int kControl = STDOUT_FILENO;
 constexpr int kWatchInterval = 1000;  // milliseconds
-
-// The control stream: whole records in, whole answers out, one at a time. While an answer waits for room no record is
-// read, so that a guest that does not read its answers holds up nobody but itself.
-class ControlStream {
- public:
-  short wants() const { return out_.empty() ? POLLIN : POLLOUT; }
-
-  // Moves what can be moved. False at the end of the stream; failure() says where that is not the guest's doing.
-  bool move(const std::function<std::string(const uml4::ControlRecord&)>& answer) {
-    if (!out_.empty()) return send();
-    const auto room = in_.room();
-    const ssize_t size = ::recv(kControl, room.data(), room.size(), MSG_DONTWAIT);
-    if (size < 0) return goes_on("cannot read from the control stream");
-    if (size == 0) return false;
-    in_.took(static_cast<std::size_t>(size));
-    if (const auto record = in_.take()) {
-      out_ = uml4::framed_text(answer(*record));
-      return send();
-    }
-    return true;
-  }
-
-  const std::optional<Error>& failure() const { return failure_; }
-
- private:
-  bool goes_on(const char* doing) {
-    if (errno == EAGAIN || errno == EINTR) return true;
-    if (errno != EPIPE && errno != ECONNRESET) failure_ = Error{Code::reply, errno, doing, {}};
-    return false;
-  }
-
-  bool send() {
-    const ssize_t size = ::send(kControl, out_.data(), out_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (size < 0) return goes_on("cannot answer on the control stream");
-    out_.erase(0, static_cast<std::size_t>(size));
-    return true;
-  }
-
-  uml4::ControlRecordReader in_;
-  std::string out_;
-  std::optional<Error> failure_;
-};
 
 }  // namespace
 
@@ -83,7 +38,7 @@ priv::SessionFds EthertapSession::fds() const {
           .monitor = monitor_.fd()};
 }
 
-EthertapSession::End EthertapSession::hold(const Answer& answer, const std::function<bool()>& restore) {
+EthertapSession::End EthertapSession::hold(int channel, const Take& take, const std::function<bool()>& restore) {
   const auto died = [] {
     return End{"the relay process died", Error{Code::bug, 0, "the session's relay process died", {}}};
   };
@@ -91,7 +46,7 @@ EthertapSession::End EthertapSession::hold(const Answer& answer, const std::func
     relay_.end();
     return died();
   }
-  End end = serve(answer, restore);
+  End end = serve(channel, take, restore);
   switch (relay_.end()) {
     case RelayProcess::End::by_guest: return {"the guest closed the data socket", std::nullopt};
     case RelayProcess::End::by_device: return {"the device was deleted", std::nullopt};
@@ -101,10 +56,9 @@ EthertapSession::End EthertapSession::hold(const Answer& answer, const std::func
   return end;
 }
 
-EthertapSession::End EthertapSession::serve(const Answer& answer, const std::function<bool()>& restore) {
-  ControlStream control;
+EthertapSession::End EthertapSession::serve(int channel, const Take& take, const std::function<bool()>& restore) {
   for (;;) {
-    pollfd fds[] = {{.fd = kControl, .events = control.wants(), .revents = 0},
+    pollfd fds[] = {{.fd = channel, .events = POLLIN, .revents = 0},
                     {.fd = relay_.channel(), .events = POLLIN, .revents = 0},
                     {.fd = signals_.get(), .events = POLLIN, .revents = 0},
                     {.fd = monitor_.fd(), .events = POLLIN, .revents = 0}};
@@ -120,11 +74,8 @@ EthertapSession::End EthertapSession::serve(const Answer& answer, const std::fun
     }
     if (fds[1].revents != 0) return {"the relay process ended", std::nullopt};  // hold() knows how
     if (fds[2].revents != 0) return {"a signal asked for the end", std::nullopt};
-    if ((fds[0].revents & POLLIN) == 0 && (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
-      return {"the guest closed the control stream", std::nullopt};
-    if (fds[0].revents != 0 && !control.move(answer))
-      return control.failure() ? End{"the control stream failed", control.failure()}
-                               : End{"the guest closed the control stream", std::nullopt};
+    if (fds[0].revents == 0) continue;
+    if (auto end = take()) return *std::move(end);
   }
 }
 

@@ -1,5 +1,5 @@
-// An ethertap session: a relay process for the frames, and this process, the controller, which alone keeps the
-// capability, answers the control records, and never touches a frame.
+// An ethertap session: a relay process for the frames, a front that reads the control stream, and this process, the
+// controller, which alone keeps the capability, and never touches a frame.
 #pragma once
 
 #include <functional>
@@ -8,7 +8,6 @@
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/network_monitor.h"
-#include "libumlnet/core/uml4_control.h"
 #include "libumlnet/core/unique_fd.h"
 #include "uml_net/priv/peer_watch.h"
 #include "uml_net/priv/stage_filter.h"
@@ -33,12 +32,12 @@ class EthertapSession {
     std::string why;
     std::optional<Error> error;
   };
-  // Frames flow, and each control record from fd 1 is handed to `answer`, whose text goes back, until one of the
+  // Frames flow, and each message of the front is taken by `take`, which says where it was the last, until one of the
   // sockets or the device ends, a signal comes, or the relay dies. The relay is gone when this returns.
   // `restore` is called after changes of the network, when nothing else is to be done; where it returns false, once
   // more.
-  using Answer = std::function<std::string(const uml4::ControlRecord&)>;
-  End hold(const Answer& answer, const std::function<bool()>& restore);
+  using Take = std::function<std::optional<End>()>;
+  End hold(int channel, const Take& take, const std::function<bool()>& restore);
 
   const FrameCounters& counters() const { return relay_.counters(); }
 
@@ -48,7 +47,7 @@ class EthertapSession {
         monitor_(std::move(monitor)),
         watch_(std::move(watch)),
         relay_(std::move(relay)) {}
-  End serve(const Answer& answer, const std::function<bool()>& restore);
+  End serve(int channel, const Take& take, const std::function<bool()>& restore);
 
   unique_fd signals_;
   NetworkMonitor monitor_;

@@ -13,7 +13,8 @@
 
 #include "libumlnet/core/unique_fd.h"
 #include "policy/location.h"
-#include "uml_net/priv/capability.h"
+#include "uml_net/sys/capability.h"
+#include "uml_net/sys/take_identity.h"
 
 namespace umlnet {
 namespace {
@@ -54,24 +55,6 @@ Error no_privilege(bool had_no_new_privs) {
 
 }  // namespace
 
-Result<void> take_identity(uid_t uid, gid_t gid) {
-  if (::setresgid(gid, gid, gid) != 0)
-    return fail_errno(Code::kernel, errno, "cannot become gid " + std::to_string(gid));
-  if (auto kept = priv::keep_permitted_over_setuid(true); !kept) return kept;
-  if (::setresuid(uid, uid, uid) != 0)
-    return fail_errno(Code::kernel, errno, "cannot become uid " + std::to_string(uid));
-  if (auto kept = priv::keep_permitted_over_setuid(false); !kept) return kept;
-  uid_t uids[3];
-  gid_t gids[3];
-  if (::getresuid(&uids[0], &uids[1], &uids[2]) != 0 || ::getresgid(&gids[0], &gids[1], &gids[2]) != 0)
-    return fail_errno(Code::kernel, errno, "cannot read the process's identity");
-  for (const auto is : uids)
-    if (is != uid) return fail(Code::bug, "the change to uid " + std::to_string(uid) + " did not hold");
-  for (const auto is : gids)
-    if (is != gid) return fail(Code::bug, "the change to gid " + std::to_string(gid) + " did not hold");
-  return {};
-}
-
 std::optional<Error> in_user_namespace() {
   // The first one has all ids, each as itself: 0, 0 and how many.
   const unique_fd fd(::open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC));
@@ -98,7 +81,9 @@ Result<policy::Caller> become_caller() {
                         .sessionid = read_of_login("/proc/self/sessionid")};
 
   priv::empty_bounding_set();
+  if (auto kept = priv::keep_permitted_over_setuid(true); !kept) return std::unexpected(std::move(kept.error()));
   if (auto taken = take_identity(caller.uid, caller.gid); !taken) return std::unexpected(std::move(taken.error()));
+  if (auto kept = priv::keep_permitted_over_setuid(false); !kept) return std::unexpected(std::move(kept.error()));
   const auto privileged = priv::keep_only_net_admin();
   if (!privileged) return std::unexpected(privileged.error());
   const bool had_no_new_privs = ::prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 1;

@@ -1,8 +1,6 @@
 // The process becomes its caller, for good.
 #pragma once
 
-#include <sys/types.h>
-
 #include <optional>
 
 #include "libumlnet/core/error.h"
@@ -15,10 +13,6 @@ namespace umlnet {
 // untraceable. What the kernel says of the caller is returned. Code::not_privileged where CAP_NET_ADMIN is not there,
 // with what to do: all else has been done then.
 Result<policy::Caller> become_caller();
-
-// Real, effective and saved uid and gid are these, verified by reading them back, or Code::kernel. Permitted
-// capabilities stay so.
-Result<void> take_identity(uid_t uid, gid_t gid);
 
 // Code::not_privileged where the process is in a user namespace in which root's files belong to somebody else; nothing
 // otherwise, and where /proc does not say.

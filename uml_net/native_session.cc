@@ -2,18 +2,15 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <iterator>
 #include <string>
 
-#include "libumlnet/core/native5_arguments.h"
-#include "uml_net/held_signals.h"
-#include "uml_net/open_file_limit.h"
 #include "uml_net/priv/stage_filter.h"
-#include "uml_net/socket_kind.h"
+#include "uml_net/sys/held_signals.h"
+#include "uml_net/sys/open_file_limit.h"
 
 namespace umlnet {
 
@@ -33,13 +30,20 @@ Result<void> move_out_of_the_way(std::vector<unique_fd>& fds) {
   return {};
 }
 
+// A front that has been taken over may say anything: any end is one.
+NativeSession::End end_of(const Said& said) {
+  std::optional<Error> error;
+  if (said.has_error) error = decode(said.error);
+  switch (static_cast<SessionEnd>(said.status)) {
+    case SessionEnd::receiving_failed: return {"receiving failed", error};
+    case SessionEnd::waiting_failed: return {"waiting failed", error};
+    default: return {"the caller closed the session", error};
+  }
+}
+
 }  // namespace
 
 Result<NativeSession> NativeSession::prepare() {
-  if (!kind_of(STDOUT_FILENO).is_connected_unix(SOCK_SEQPACKET))
-    return fail(Code::bad_channel,
-                "fd 1 is not a connected AF_UNIX sequenced-packet socket, so there is no way to take requests",
-                "A session's requests and answers are one packet each; see uml_net(8).");
   raise_open_file_limit();
   auto signals = hold_signals_back();
   if (!signals) return std::unexpected(std::move(signals.error()));
@@ -48,10 +52,10 @@ Result<NativeSession> NativeSession::prepare() {
   return NativeSession(*std::move(signals), *std::move(monitor));
 }
 
-std::variant<Message, Error, NativeSession::End, NativeSession::NetworkChanged, NativeSession::Idle>
-NativeSession::next(int patience) {
+std::variant<FrontMessage, Error, NativeSession::End, NativeSession::NetworkChanged, NativeSession::Idle>
+NativeSession::next(int channel, int patience) {
   for (;;) {
-    pollfd fds[] = {{.fd = STDOUT_FILENO, .events = POLLIN, .revents = 0},
+    pollfd fds[] = {{.fd = channel, .events = POLLIN, .revents = 0},
                     {.fd = signals_.get(), .events = POLLIN, .revents = 0},
                     {.fd = monitor_.fd(), .events = POLLIN, .revents = 0}};
     static_assert(std::size(fds) == priv::kNativeSessionPollFds);
@@ -67,20 +71,12 @@ NativeSession::next(int patience) {
     // Many notices of the network are not to keep the caller from its events.
     if (fds[0].revents == 0 && patience >= 0) return Idle{};
     if (fds[0].revents == 0) continue;
-    auto message = receive_with_fds(STDOUT_FILENO, native5::kMaxRecord);
-    if (!message) {
-      const Error& error = message.error();
-      if (error.errnum == EAGAIN) continue;
-      if (error.errnum == ECONNRESET) return End{"the caller closed the session"};
-      // A record that is too large, or has too many descriptors, has been taken all the same.
-      if (error.errnum != 0 && error.errnum != EMFILE)
-        return End{"receiving failed", Error{Code::kernel, error.errnum, "cannot receive the next request", {}}};
-      return Error{Code::usage, error.errnum, "cannot take the request: " + error.what,
-                   "A record has " + std::to_string(native5::kMaxRecord) + " bytes at the most, and " +
-                       std::to_string(kMaxPassedFds) + " descriptors."};
-    }
-    // A packet without bytes is taken for the end as well: there is no telling one from the other.
-    if (message->bytes.empty()) return End{"the caller closed the session"};
+    auto message = receive_said(channel);
+    if (!message && message.error().errnum == EMFILE)  // it was taken all the same
+      return Error{Code::usage, EMFILE, "cannot take the request: " + message.error().what,
+                   "Close devices, or begin with a higher limit on open files (ulimit -n)."};
+    if (!message) return End{"the process that talks to the caller ended", std::move(message.error())};
+    if (message->said.what == Says::caller_gone) return end_of(message->said);
     if (auto moved = move_out_of_the_way(message->fds); !moved) return std::move(moved.error());
     return *std::move(message);
   }

@@ -7,16 +7,15 @@
 #include <variant>
 
 #include "libumlnet/core/error.h"
-#include "libumlnet/core/fd_passing.h"
 #include "libumlnet/core/network_monitor.h"
 #include "libumlnet/core/unique_fd.h"
+#include "uml_net/channel/message.h"
 
 namespace umlnet {
 
 class NativeSession {
  public:
-  // fd 1 is the session's socket: Code::bad_channel where that is no connected AF_UNIX SOCK_SEQPACKET socket. The
-  // process leaves its caller's session; signals that would end it end the session instead.
+  // The process leaves its caller's session; signals that would end it end the session instead.
   static Result<NativeSession> prepare();
 
   struct End {
@@ -25,9 +24,10 @@ class NativeSession {
   };
   struct NetworkChanged {};  // a moment ago, and there was no record since
   struct Idle {};
-  // The next record with its fds, waited for `patience` milliseconds or less (-1: for ever), then Idle; an Error where
-  // one came and was none; the end of the session also where the kernel does not let it wait.
-  std::variant<Message, Error, End, NetworkChanged, Idle> next(int patience);
+  // What the front says next, with the record's fds, waited for `patience` milliseconds or less (-1: for ever), then
+  // Idle; an Error where the fds could not be taken; the end of the session also where the front is gone, and where the
+  // kernel does not let it wait.
+  std::variant<FrontMessage, Error, End, NetworkChanged, Idle> next(int channel, int patience);
 
   // NetworkChanged comes once more.
   void want_another_look() { monitor_.want_another_look(); }

@@ -25,6 +25,8 @@ Peek peek(int argc, const char* const* argv) {
       number = word(i).substr(kNetns.size());
       peek.may_publish = false;  // on LANs of another namespace
     }
+    peek.is_bridge |=
+        is_bridge && (word(i).starts_with(kSocket) || word(i).starts_with("--br=") || word(i) == "--use-vnet");
     if (is_bridge && word(i).starts_with(kSocket)) number = word(i).substr(kSocket.size());
     peek.has_several_queues |= is_open && word(i).starts_with(kQueues);
   }

@@ -11,6 +11,7 @@ struct Peek {
   bool is_ethertap = false;
   bool is_session = false;          // of the native protocol
   bool has_several_queues = false;  // more than one descriptor on /dev/net/tun may be needed
+  bool is_bridge = false;           // its answers are of QEMU's bridge helper
   bool may_publish = false;         // an address on the host's own LANs
   bool is_help = false;             // or the question for the version: it needs no file and no privilege
 

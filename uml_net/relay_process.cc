@@ -10,7 +10,7 @@
 #include <csignal>
 #include <new>
 
-#include "uml_net/priv/capability.h"
+#include "uml_net/sys/capability.h"
 
 namespace umlnet {
 void RelayProcess::Unmap::operator()(FrameCounters* counters) const { ::munmap(counters, sizeof *counters); }

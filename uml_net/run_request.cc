@@ -6,9 +6,9 @@
 #include "libumlnet/core/boot_time.h"
 #include "policy/extent.h"
 #include "policy/without.h"
-#include "uml_net/priv/capability.h"
 #include "uml_net/priv/plan.h"
 #include "uml_net/read_host_state.h"
+#include "uml_net/sys/capability.h"
 
 namespace umlnet {
 namespace {
@@ -20,7 +20,7 @@ constexpr const char* kNotAnnounced =
 constexpr int kMostDecisions = 5;  // of one request that is held up time and again
 
 void warn(const Result<void>& recorded, const RequestContext& context) {
-  if (!recorded) context.reply.remark(recorded.error());
+  if (!recorded) context.front.remark(recorded.error());
 }
 
 // Takes back what was done, by the host's state as it is now, and puts on record why.
@@ -181,7 +181,7 @@ bool is_taken_back_unheard(const Request& request) {
 }
 
 Result<void> deliver_reply(const Request& request, GrantedRequest& done, const RequestContext& context) {
-  auto taken = context.reply.grant(request, done.outcome);
+  auto taken = context.front.grant(request, done.outcome);
   if (taken && !done.outcome.remaining.empty()) {
     const auto raised = priv::NetAdminInEffect::raise();
     taken = raised ? priv::complete(done.outcome, context.effects) : std::unexpected(raised.error());

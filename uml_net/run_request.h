@@ -16,9 +16,9 @@
 #include "uml_net/attendant.h"
 #include "uml_net/audit_trail.h"
 #include "uml_net/caller_lock.h"
+#include "uml_net/front_link.h"
 #include "uml_net/priv/execute.h"
 #include "uml_net/priv/rtnetlink_socket.h"
-#include "uml_net/reply.h"
 
 namespace umlnet {
 
@@ -29,7 +29,7 @@ struct RequestContext {
   CallerLock::Files lock_files;
   priv::RtnetlinkSocket& socket;
   priv::HostEffects& effects;
-  Reply& reply;
+  FrontLink& front;
   audit::Trail& trail;
   std::optional<Attendant>& attendant;
   std::uint32_t group = 0;  // the link group of the session's devices

@@ -13,6 +13,7 @@
 #include <cstdlib>
 
 #include "libumlnet/core/close_fds.h"
+#include "policy/location.h"
 
 namespace umlnet {
 namespace {
@@ -69,14 +70,21 @@ bool are_the_same(int fd, const struct stat& file) {
 
 }  // namespace
 
-Result<void> keep_words_out_of(int fd) {
+Result<void> keep_words_out_of_the_log() {
   struct stat file{};
-  if (::fstat(fd, &file) != 0) return fail_errno(Code::kernel, errno, "cannot look at the audit log");
+  if (::stat(policy::kAuditLog, &file) != 0) return {};
   for (const int words : {STDOUT_FILENO, STDERR_FILENO}) {
     if (!are_the_same(words, file)) continue;
     const unique_fd nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
     if (!nowhere || ::dup2(nowhere.get(), words) < 0) return fail_errno(Code::kernel, errno, "cannot open /dev/null");
   }
+  return {};
+}
+
+Result<void> let_go_of_stdio() {
+  const unique_fd nowhere(::open("/dev/null", O_RDWR | O_CLOEXEC));
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (!nowhere || ::dup2(nowhere.get(), fd) < 0) return fail_errno(Code::kernel, errno, "cannot open /dev/null");
   return {};
 }
 

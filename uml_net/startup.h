@@ -18,8 +18,11 @@ inline constexpr int kNamedFd = 3;
 // privilege, and holds good whether or not there is one.
 Result<unique_fd> leave_callers_world(int keep);
 
-// What is said on stdout and stderr never gets into the file behind `fd`, the audit log: where one of the two is that
-// file, it is /dev/null from here on.
-Result<void> keep_words_out_of(int fd);
+// What is said on stdout and stderr never gets into the audit log: where one of the two is that file, it is /dev/null
+// from here on. Wants the installation's identity, with which the log can be found.
+Result<void> keep_words_out_of_the_log();
+
+// fds 0, 1 and 2 are /dev/null from here on.
+Result<void> let_go_of_stdio();
 
 }  // namespace umlnet

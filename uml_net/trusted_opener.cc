@@ -14,9 +14,9 @@
 #include "libumlnet/core/look_at_fd.h"
 #include "policy/location.h"
 #include "uml_net/audit_log.h"
-#include "uml_net/held_signals.h"
-#include "uml_net/open_file_limit.h"
 #include "uml_net/policy_reader.h"
+#include "uml_net/sys/held_signals.h"
+#include "uml_net/sys/open_file_limit.h"
 #include "uml_net/try_for.h"
 
 namespace umlnet {

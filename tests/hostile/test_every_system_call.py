@@ -19,7 +19,7 @@ from tests.support.tracer import Stepper
 
 KINDS = {"datagram": socket.SOCK_DGRAM, "packet": socket.SOCK_SEQPACKET, "session": socket.SOCK_SEQPACKET}
 # Of a session, by the order in which they are forked.
-CHILDREN = {"opener": (1,), "announcer": (2,), "attendant": (3,), "relay": (3, 1)}
+CHILDREN = {"front": (1,), "opener": (2,), "announcer": (3,), "attendant": (4,), "relay": (4, 1)}
 RICH = ("5", "open", "device=uml1", "queues=2", f"address={GATE}", "address=fd00:99::1/64", f"guest={FREE}", "guest=fd00:50::8",
         "guest-mac=52:54:00:aa:bb:cc", "anti-spoof", "mtu=1400")
 ALL = {**OPERATIONS, "open": Operation(RICH, "packet", ("gc",)), "persist": Operation(("5", "open", "device=uml1", "persist", f"address={GATE}", f"guest={FREE}"), "packet"),
@@ -114,8 +114,8 @@ class EverySystemCall(HostileCase):
                         self.assert_served(operation, self.helper)
 
     def test_killed_while_it_moves_frames(self) -> None:
-        """The process of an ethertap session that holds the device, and that which opens its files."""
-        for name, child in {"relay": (2,), "opener": (1,)}.items():
+        """Each process of an ethertap session but the controller."""
+        for name, child in {"front": (1,), "opener": (2,), "announcer": (3,), "relay": (4,)}.items():
             for number in self.chosen("setuid", "ethertap", child):
                 with self.subTest(process=name, call=number):
                     self.killed("setuid", "ethertap", number, child)

@@ -15,7 +15,7 @@ from tests.support.process import status_of
 from tests.support.responder import Responder
 
 LIMITS = {
-    resource.RLIMIT_FSIZE: (0, 1, 4096), resource.RLIMIT_NOFILE: (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 17),
+    resource.RLIMIT_FSIZE: (0, 1, 4096), resource.RLIMIT_NOFILE: (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 18),
     resource.RLIMIT_AS: (1 << 20, 4 << 20, 6 << 20, 8 << 20, 16 << 20), resource.RLIMIT_NPROC: (0, 1),
     resource.RLIMIT_STACK: (4096, 64 << 10, 256 << 10), resource.RLIMIT_CPU: (0, 1), resource.RLIMIT_DATA: (0, 64 << 10, 1 << 20),
     resource.RLIMIT_MEMLOCK: (0,), resource.RLIMIT_CORE: (0, resource.RLIM_INFINITY), resource.RLIMIT_SIGPENDING: (0,),
@@ -26,7 +26,8 @@ NAMES = {value: name for name, value in vars(resource).items() if name.startswit
 HARMLESS = {(resource.RLIMIT_CPU, 1), (resource.RLIMIT_STACK, 64 << 10), (resource.RLIMIT_STACK, 256 << 10),
             (resource.RLIMIT_MEMLOCK, 0), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_CORE, resource.RLIM_INFINITY),
             (resource.RLIMIT_SIGPENDING, 0), (resource.RLIMIT_MSGQUEUE, 0), (resource.RLIMIT_RSS, 0), (resource.RLIMIT_RTTIME, 1),
-            (resource.RLIMIT_NOFILE, 17), (resource.RLIMIT_AS, 16 << 20)}
+            (resource.RLIMIT_NOFILE, 18), (resource.RLIMIT_AS, 16 << 20)}
+DEADLY = {resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_STACK}
 NIGHTLY = os.environ.get("UMLNET_NIGHTLY") == "1"
 PR_SET_PDEATHSIG, PR_SET_TIMERSLACK, PR_SET_CHILD_SUBREAPER = 1, 29, 36
 FOREVER = (1 << 63) - 1  # nanoseconds
@@ -67,26 +68,25 @@ class Limits(HostileCase):
                     self.assertEqual(call(self.helper, "pipe", what.undo).exit, 0)
             elif reply.exit > 0:
                 self.assertEqual(reply.fds, [])
+                if reply.exit == 70 and which in DEADLY:
+                    return  # the kernel killed the process that would say why
                 # A session that began and could not go on has its grant where others have the refusal.
                 said = reply.stderr or reply.text
                 self.assertTrue(said.startswith("uml_net: ") or "error while loading shared libraries" in said, reply)
-            elif what.undo:
+            elif not what.undo:
+                call(self.helper, "pipe", ("gc",))  # what was killed is anybody's to remove
+            else:
                 # Killed, and maybe behind the change: then that is the caller's, to take back as anything of its own.
                 call(self.helper, "pipe", what.undo)
         self.assert_host_unchanged()
 
     def test_no_process_of_ones_own_more(self) -> None:
-        """A session needs some, whatever its protocol, and so does a device with several queues; the others none."""
+        """Each call needs one at least, which talks to the caller."""
         for how, helper in self.helpers.items():
-            with self.subTest(how):
-                self.assert_refused_whole(call(helper, "control", OPERATIONS["ethertap"].words,
-                                               preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "process that opens", "ulimit -u")
-                self.assert_refused_whole(call(helper, "session", OPERATIONS["session"].words,
-                                               preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "process that opens", "ulimit -u")
-                self.assert_refused_whole(call(helper, "packet", OPERATIONS["open"].words,
-                                               preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "process that opens", "ulimit -u")
-                for operation in ("up", "add", "del", "bridge"):
-                    self.assert_served(operation, helper, preexec_fn=limited(resource.RLIMIT_NPROC, 0))
+            for name, operation in OPERATIONS.items():
+                with self.subTest(how, operation=name):
+                    self.assert_refused_whole(call(helper, operation.channel, operation.words,
+                                                   preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "process that talks", "ulimit -u")
 
     def test_a_small_stack(self) -> None:
         """Where the caller could have more, the helper takes it; and a relay moves frames with the least there may be."""

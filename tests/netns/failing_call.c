@@ -8,8 +8,9 @@
  * gains what its file's set-user-ID bit or capabilities give, as from any caller. REPORT (a path) gets one line: how
  * many calls of the kind there were, and the name of the one that failed, or "-".
  *
- *   any       every system call from the first capget() on, with which uml_net's own work begins; but the ends of
- *             processes and of signal handlers
+ *   any       every system call of the program itself from the first capget() on, with which uml_net's own work begins;
+ *             but the ends of processes and of signal handlers
+ *   front     the same of the first process that it makes, from that one's beginning
  *   netlink   sendto() to a netlink socket: each request to rtnetlink
  *   answer    recvfrom() with room for an address: each answer of rtnetlink. It stays where it is; the request is done
  *   tun       the ioctls of the TUN/TAP driver
@@ -18,7 +19,7 @@
  *
  *   trace     none; instead REPORT gets a line for each call of the program, before it is made: its number, its first
  *             argument, and of the process that makes it: real, effective and saved uid, CapPrm, CapEff, NoNewPrivs,
- *             how many seccomp filters, how many open descriptors
+ *             how many seccomp filters, how many open descriptors, its pid
  *
  * How: a seccomp filter sends each call to this process, which looks at it and says how it goes on
  * (seccomp_unotify(2)). A filter may be put on without no_new_privs, which would take a set-user-ID bit's meaning
@@ -78,7 +79,7 @@ static int is_of_kind(const char* kind, const struct seccomp_notif* call) {
   const int number = call->data.nr;
   const unsigned long long* args = (const unsigned long long*)call->data.args;
   if (strcmp(kind, "trace") == 0) return 0;
-  if (strcmp(kind, "any") == 0) return !is_an_end(number);
+  if (strcmp(kind, "any") == 0 || strcmp(kind, "front") == 0) return !is_an_end(number);
   if (strcmp(kind, "netlink") == 0) return number == SYS_sendto && args[5] == kNetlinkAddressSize;
   if (strcmp(kind, "answer") == 0) return number == SYS_recvfrom && args[4] != 0;
   if (strcmp(kind, "tun") == 0) return number == SYS_ioctl && ((args[1] >> 8) & 0xff) == kTunIoctls;
@@ -109,7 +110,7 @@ static void trace(FILE* report, const struct seccomp_notif* call) {
   int count = 0;
   while (open_fds != NULL && readdir(open_fds) != NULL) ++count;
   if (open_fds != NULL) closedir(open_fds);
-  fprintf(report, " %d\n", count - 2);
+  fprintf(report, " %d %d\n", count - 2, (int)call->pid);
 }
 
 /* Everything but what this process itself does between the filter and execve(), which is nothing that is counted. */
@@ -146,9 +147,11 @@ static int take_listener(struct shared* shared, pid_t child) {
 }
 
 /* Answers until the last process with the filter has ended. */
-static void supervise(int listener, const char* kind, long fail_at, int error, FILE* report, long* count, int* failed) {
-  const int tracing = strcmp(kind, "trace") == 0;
-  int started = 0, working = strcmp(kind, "any") != 0; /* execve() was seen; and what else `kind` begins with */
+static void supervise(int listener, pid_t program, const char* kind, long fail_at, int error, FILE* report, long* count,
+                      int* failed) {
+  const int tracing = strcmp(kind, "trace") == 0, any = strcmp(kind, "any") == 0;
+  int started = 0, working = !any; /* execve() was seen; and what else `kind` begins with */
+  pid_t only = any ? program : 0;  /* of which process the calls count; 0: of all */
   for (;;) {
     struct pollfd poll_listener = {.fd = listener, .events = POLLIN};
     if (poll(&poll_listener, 1, -1) < 0) continue;
@@ -158,7 +161,14 @@ static void supervise(int listener, const char* kind, long fail_at, int error, F
     if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) continue; /* the process has been killed meanwhile */
     struct seccomp_notif_resp answer = {.id = call.id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
     if (started && call.data.nr == SYS_capget) working = 1;
-    if (started && working && is_of_kind(kind, &call) && ++*count == fail_at) {
+    if (strcmp(kind, "front") == 0 && only == 0) {
+      if ((pid_t)call.pid == program)
+        working = 0;
+      else
+        working = started, only = (pid_t)call.pid;
+    }
+    if (started && working && (only == 0 || (pid_t)call.pid == only) && is_of_kind(kind, &call) &&
+        ++*count == fail_at) {
       *failed = call.data.nr;
       answer.flags = 0;
       answer.error = -error;
@@ -191,7 +201,7 @@ int main(int argc, char** argv) {
     if (fd != listener && fd != fileno(report) && fd != STDERR_FILENO) close(fd);
   long count = 0;
   int failed = -1;
-  supervise(listener, argv[1], atol(argv[2]), atoi(argv[3]), report, &count, &failed);
+  supervise(listener, child, argv[1], atol(argv[2]), atoi(argv[3]), report, &count, &failed);
   if (strcmp(argv[1], "trace") != 0) fprintf(report, "%ld %d\n", count, failed);
   fclose(report);
   int status;

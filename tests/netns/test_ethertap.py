@@ -529,7 +529,8 @@ class Ethertap(HostCase):
             starts = [number for number, line in enumerate(lines) if line.startswith("seccomp(SECCOMP_SET_MODE_FILTER")]
             self.assertEqual(len(starts), 1)
             calls = {line.split("(")[0] for line in lines[starts[0] + 1:] if "(" in line and line[0].isalpha()}
-            who = "controller" if any("execve(" in line for line in lines) else "relay" if "write" in calls else "opener" if "recvmsg" in calls else "announcer"
+            who = ("controller" if any("execve(" in line for line in lines) else "opener" if "openat2" in calls else
+                   "front" if "getsockopt" in calls else "relay" if "write" in calls else "announcer")
             seen[who] = calls
             if who == "opener":
                 opened = {line.split('"')[1] for line in lines[starts[0] + 1:] if line.startswith(("openat(", "openat2("))}

@@ -23,6 +23,8 @@ FAILING_CALL = HELPER.parents[1] / "tests" / "netns" / "failing-call"
 # prctl() with PR_SET_DUMPABLE, PR_SET_KEEPCAPS and PR_SET_NO_NEW_PRIVS. That of PR_CAPBSET_DROP may fail, as it always
 # does with a file capability.
 GIVING_UP = {"setresgid", "setresuid", "capset", "prctl 4", "prctl 8", "prctl 38", "seccomp"}
+# The front gives up everything, and before it reads.
+FRONT_GIVING_UP = {"setresgid", "setresuid", "capset", "prctl 4", "prctl 38", "seccomp"}
 NOBODY = 65534
 POLICY = {
     "version": 1,
@@ -302,28 +304,31 @@ class Faults(HostCase):
         up().close()
         names = seccomp.names()
         traced = [line.split() for line in self.fault.report.read_text().splitlines()]
-        calls = [(names[int(words[0])], words[1], int(words[6], 16)) for words in traced]  # and CapEff
-        while calls[0][0] != "capget":  # from where "any" counts
-            del calls[0]
+        program = traced[0][-1]
+        front = next(words[-1] for words in traced if words[-1] != program)
         before = world.snapshot()
-        seen = set()
-        for at, (name, argument, in_effect) in enumerate(calls, 1):
-            step = f"{name} {argument}" if name == "prctl" else name
-            if step not in GIVING_UP or (name == "capset" and in_effect == 0):  # which raises something, or nothing
-                continue
-            seen.add(step)
-            with self.subTest(step=step, at=at):
-                world.reset_log()
-                self.fault.set("any", at, errno.EAGAIN)
-                with up() as reply:
-                    self.assertTrue(self.fault.happened())
-                    self.assertNotEqual(reply.exit, 0, reply)
-                    self.assertEqual(reply.fds, [])
-                    self.assertNotIn("accept", [event for event, _ in self.events()])
-                self.assertEqual(world.snapshot(), before)
-            if name == "seccomp":
-                break  # a capset() that fails from here on ends the process: netns and users look at that with "any"
-        self.assertEqual(seen, GIVING_UP)
+        for kind, pid, expected in (("any", program, GIVING_UP), ("front", front, FRONT_GIVING_UP)):
+            calls = [(names[int(words[0])], words[1], int(words[6], 16)) for words in traced if words[-1] == pid]  # and CapEff
+            while kind == "any" and calls[0][0] != "capget":  # from where it counts
+                del calls[0]
+            seen = set()
+            for at, (name, argument, in_effect) in enumerate(calls, 1):
+                step = f"{name} {argument}" if name == "prctl" else name
+                if step not in expected or (kind == "any" and name == "capset" and in_effect == 0):  # which raises something, or nothing
+                    continue
+                seen.add(step)
+                with self.subTest(process=kind, step=step, at=at):
+                    world.reset_log()
+                    self.fault.set(kind, at, errno.EAGAIN)
+                    with up() as reply:
+                        self.assertTrue(self.fault.happened())
+                        self.assertNotEqual(reply.exit, 0, reply)
+                        self.assertEqual(reply.fds, [])
+                        self.assertNotIn("accept", [event for event, _ in self.events()])
+                    self.assertEqual(world.snapshot(), before)
+                if name == "seccomp":
+                    break  # a capset() that fails from here on ends the process: netns and users look at that with "any"
+            self.assertEqual(seen, expected)
 
     def test_any_system_call_at_all_for_an_address(self) -> None:
         self.hold_a_tap()

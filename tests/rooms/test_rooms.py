@@ -14,8 +14,8 @@ ONLY_IN = {
     r"\bioctl\(": ["uml_net/priv/", "libumlnet/client/tun_attach.cc", "libumlnet/cli/terminal.cc"],
     r"AF_NETLINK": ["uml_net/priv/", "libumlnet/core/network_monitor.cc", "libumlnet/cli/network_state.cc"],
     r"linux/if_tun\.h": ["uml_net/priv/", "libumlnet/client/tun_attach.cc"],
-    r"\bcap_set_proc\b|\bcap_set_flag\b|sys/capability\.h": ["uml_net/priv/"],
-    r"\bset(res|re|e|fs)?[ug]id\(": ["uml_net/identity.cc"],
+    r"\bcap_set_proc\b|\bcap_set_flag\b|<sys/capability\.h>": ["uml_net/sys/capability.cc"],
+    r"\bset(res|re|e|fs)?[ug]id\(": ["uml_net/sys/take_identity.cc"],
     r"\bseccomp_\w+\(": ["libumlnet/client/syscall_name.cc"],
     # No other program, no module loaded at run time, no name service, nothing by way of the file system's switches.
     # But for the library's way to start the helper and the pump's program, for the command that `umlnet run` is for, and
@@ -23,7 +23,8 @@ ONLY_IN = {
     r"\bexec(l|v|ve|vp|lp|le|vpe|veat)\(": ["libumlnet/cli/command.cc"],
     r"\bSYS_(exec\w+|clone\w*|v?fork)\b": ["libumlnet/client/watcher.cc", "uml_net/attendant.cc"],
     r"::v?fork\(|::clone\(": ["libumlnet/client/watcher.cc", "libumlnet/client/watched_process.cc",
-                             "libumlnet/cli/command.cc", "uml_net/assistant.cc", "uml_net/attendant.cc", "uml_net/relay_process.cc"],
+                             "libumlnet/cli/command.cc", "uml_net/assistant.cc", "uml_net/attendant.cc", "uml_net/front/front.cc",
+                             "uml_net/relay_process.cc"],
     r"\bsystem\(|\bpopen\(": [],
     r"\bposix_spawn": ["libumlnet/cli/restorer.cc", "libumlnet/cli/this_host.cc"],
     r"\bdlopen\(|\bgetpw(nam|uid)|\bgetgr(nam|gid)|\bgetaddrinfo\(|\bgethostby": ["libumlnet/cli/user_names.cc"],
@@ -45,7 +46,10 @@ MAY_INCLUDE = {
     "libumlnet/examples": ["umlnet"],
     "policy": ["policy", "libumlnet/core"],
     "uml_net": ["uml_net", "policy", "libumlnet/core"],
-    "uml_net/priv": ["uml_net/priv", "policy", "libumlnet/core"],
+    "uml_net/channel": ["uml_net/channel", "libumlnet/core"],
+    "uml_net/front": ["uml_net/front", "uml_net/channel", "uml_net/sys", "libumlnet/core"],
+    "uml_net/priv": ["uml_net/priv", "uml_net/sys", "policy", "libumlnet/core"],
+    "uml_net/sys": ["uml_net/sys", "libumlnet/core"],
 }
 
 

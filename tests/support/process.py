@@ -34,10 +34,15 @@ def announcers_of(pid: int) -> list[int]:
     return [child for child in children_of(pid) if holds_one(child)]
 
 
+def front_of(pid: int) -> int:
+    """The process of a helper that talks to its caller: the first that it makes."""
+    return children_of(pid)[0]
+
+
 def workers_of(pid: int) -> list[int]:
-    """Its other children: the process that announces addresses is there only where it is installed set-user-ID root."""
+    """The helper's other children: the process that announces addresses is there only where it is installed set-user-ID root."""
     announcers = announcers_of(pid)
-    return [child for child in children_of(pid) if child not in announcers]
+    return [child for child in children_of(pid)[1:] if child not in announcers]
 
 
 def processes_here() -> list[int]:

@@ -28,7 +28,8 @@ constexpr int kChannel = 100;
 SeccompFilter session_filter() {
   return priv::stage_filter({.tuns = {},
                              .rtnetlink = kChannel,
-                             .reply = kChannel,
+                             .front = kChannel,
+                             .front_pid = 4711,
                              .audit = kChannel,
                              .opener = kChannel,
                              .native_session = true});

@@ -20,8 +20,10 @@
 #include "libumlnet/client/sandbox.h"
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/system_calls.h"
+#include "uml_net/announcer.h"
 #include "uml_net/attendant.h"
 #include "uml_net/frame_relay.h"
+#include "uml_net/front/front.h"
 #include "uml_net/priv/stage_filter.h"
 #include "uml_net/trusted_opener.h"
 
@@ -129,22 +131,39 @@ void check(const SeccompFilter& filter) {
 }  // namespace
 
 TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes of them") {
-  check(umlnet::priv::stage_filter({.tuns = {3}, .rtnetlink = 5, .reply = 1, .audit = 4}));
-  check(umlnet::priv::stage_filter({.tuns = {}, .rtnetlink = 5, .reply = 1, .audit = 4, .journal = 6}));
+  check(umlnet::priv::stage_filter({.tuns = {3}, .rtnetlink = 5, .front = 1, .front_pid = 4712, .audit = 4}));
+  check(umlnet::priv::stage_filter(
+      {.tuns = {}, .rtnetlink = 5, .front = 1, .front_pid = 4712, .audit = 4, .journal = 6}));
   check(umlnet::priv::stage_filter({.tuns = {3},
                                     .rtnetlink = 5,
-                                    .reply = 1,
+                                    .front = 1,
+                                    .front_pid = 4712,
                                     .audit = 4,
                                     .journal = 6,
                                     .session = umlnet::priv::SessionFds{8, 4711, 9},
                                     .opener = 10}));
-  check(umlnet::priv::stage_filter(
-      {.tuns = {3, 4}, .rtnetlink = 5, .reply = 1, .audit = 6, .journal = 7, .elsewhere = 8, .attendant = 9}));
-  check(umlnet::priv::stage_filter(
-      {.tuns = {}, .rtnetlink = 5, .reply = 1, .audit = 6, .attendant = 9, .opener = 10, .native_session = true}));
+  check(umlnet::priv::stage_filter({.tuns = {3, 4},
+                                    .rtnetlink = 5,
+                                    .front = 1,
+                                    .front_pid = 4712,
+                                    .audit = 6,
+                                    .journal = 7,
+                                    .elsewhere = 8,
+                                    .attendant = 9}));
+  check(umlnet::priv::stage_filter({.tuns = {},
+                                    .rtnetlink = 5,
+                                    .front = 1,
+                                    .front_pid = 4712,
+                                    .audit = 6,
+                                    .attendant = 9,
+                                    .opener = 10,
+                                    .native_session = true}));
   check(umlnet::relay_filter({.tap = 3, .data = 4, .controller = 5}));
   check(umlnet::relay_filter({.tap = 3, .data = 4}));
   check(umlnet::attendant_filter(3));
+  check(umlnet::front_filter(4, 3));
+  check(umlnet::front_filter(4, -1));
+  check(umlnet::announcer_filter(3, 4));
   check(umlnet::opener_filter(3, true));
   check(umlnet::opener_filter(3, false));
 }

@@ -23,17 +23,18 @@ using namespace umlnet;
 
 namespace {
 
-constexpr int kTun = 100, kRtnetlink = 101, kReply = 102, kAudit = 103, kJournal = 104, kOther = 105, kCounters = 106;
+constexpr int kTun = 100, kRtnetlink = 101, kFront = 102, kAudit = 103, kJournal = 104, kOther = 105, kCounters = 106;
 
 // The child has /dev/null at all of the fds: what matters here is whether the kernel lets the call begin.
 End in_the_stage(const std::function<void()>& attempt, int counters = kCounters) {
   return in_a_child(
       [&] {
         const int null = ::open("/dev/null", O_RDWR);
-        for (const int fd : {kTun, kRtnetlink, kReply, kAudit, kJournal, kOther, kCounters}) ::dup2(null, fd);
+        for (const int fd : {kTun, kRtnetlink, kFront, kAudit, kJournal, kOther, kCounters}) ::dup2(null, fd);
         const priv::StageFds fds{.tuns = {kTun},
                                  .rtnetlink = kRtnetlink,
-                                 .reply = kReply,
+                                 .front = kFront,
+                                 .front_pid = ::getpid(),
                                  .audit = kAudit,
                                  .counters = counters,
                                  .journal = kJournal};
@@ -47,7 +48,9 @@ End in_the_stage(const std::function<void()>& attempt, int counters = kCounters)
 TEST_CASE("stage filter: what the stage needs is let through") {
   if (skip_without_seccomp()) return;
   char byte = 0;
-  CHECK(in_the_stage([&] { ::write(kReply, &byte, 1); }) == End::lived);
+  msghdr message{};
+  CHECK(in_the_stage([&] { ::sendmsg(kFront, &message, 0); }) == End::lived);
+  CHECK(in_the_stage([&] { ::recvmsg(kFront, &message, 0); }) == End::lived);
   CHECK(in_the_stage([&] { ::write(kAudit, &byte, 1); }) == End::lived);
   CHECK(in_the_stage([&] { ::pread(kAudit, &byte, 1, 0); }) == End::lived);
   struct flock lock{};
@@ -58,7 +61,6 @@ TEST_CASE("stage filter: what the stage needs is let through") {
   rlimit limit{};
   CHECK(in_the_stage([&] { ::getrlimit(RLIMIT_FSIZE, &limit); }) == End::lived);
   CHECK(in_the_stage([&] { ::send(kJournal, &byte, 1, 0); }) == End::lived);
-  CHECK(in_the_stage([&] { ::write(STDERR_FILENO, &byte, 0); }) == End::lived);
   CHECK(in_the_stage([&] { ::sendto(kRtnetlink, &byte, 1, 0, nullptr, 0); }) == End::lived);
   CHECK(in_the_stage([&] { ::recv(kRtnetlink, &byte, 1, 0); }) == End::lived);
   for (const auto request : priv::kTunRequests)
@@ -76,6 +78,7 @@ TEST_CASE("stage filter: anything else kills the process") {
   rlimit limit{};
   const std::pair<const char*, std::function<void()>> attempts[] = {
       {"write to another fd", [&] { ::write(kOther, &byte, 1); }},
+      {"write on stderr", [&] { ::write(STDERR_FILENO, &byte, 0); }},
       {"send on another fd", [&] { ::sendto(kOther, &byte, 1, 0, nullptr, 0); }},
       {"cutting the log", [] { ::ftruncate(kAudit, 0); }},
       {"a lock that waits", [&] { ::fcntl(kAudit, F_OFD_SETLKW, &lock); }},

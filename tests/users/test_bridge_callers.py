@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.support import bridge, caller, native, world
 from tests.support.case import HELPER, FileCapabilityCase, HostCase, SetUserIdCase
-from tests.support.process import capabilities, status_of
+from tests.support.process import capabilities, front_of, status_of
 
 NOBODY, SOMEBODY = 65534, 65533
 CAP_NET_ADMIN = 1 << 12
@@ -194,10 +194,11 @@ class Callers:
                 self.assertEqual(status["Uid"].split(), [str(NOBODY)] * 4)
                 sets = capabilities(status)
                 self.assertEqual((sets["CapPrm"], sets["CapEff"], sets["CapInh"], sets["CapAmb"]), (CAP_NET_ADMIN, 0, 0, 0))
-                open_now = [os.readlink(fd) for fd in Path(f"/proc/{helper.pid}/fd").iterdir()]
-                self.assertNotIn("/dev/zero", open_now)
-                self.assertEqual(os.readlink(f"/proc/{helper.pid}/fd/3"),  # whatever number it had
-                                 os.readlink(f"/proc/self/fd/{theirs.fileno()}"))
+                front, socket_of_caller = front_of(helper.pid), os.readlink(f"/proc/self/fd/{theirs.fileno()}")
+                held = {pid: [os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()] for pid in (helper.pid, front)}
+                self.assertNotIn("/dev/zero", held[helper.pid] + held[front])
+                self.assertNotIn(socket_of_caller, held[helper.pid])
+                self.assertEqual(os.readlink(f"/proc/{front}/fd/3"), socket_of_caller)  # whatever number it had
                 ours.setblocking(False)
                 while helper.poll() is None and time.monotonic() < deadline:
                     try:

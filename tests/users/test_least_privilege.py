@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.support import caller, ethertap, seccomp, world
 from tests.support.case import HELPER, LOG_GROUP, ROOT, HostCase
-from tests.support.process import announcers_of, capabilities, children_of, status_of, workers_of
+from tests.support.process import announcers_of, capabilities, children_of, front_of, status_of, workers_of
 from tests.support.pump import DGRAM, Pump, end
 
 FAILING_CALL = HELPER.parents[1] / "tests" / "netns" / "failing-call"
@@ -67,8 +67,8 @@ class LeastPrivilege(HostCase):
         super().setUp()
         world.write_policy(POLICY)
 
-    def trace(self, helper: Path) -> Iterator[tuple[str, Step]]:
-        """Each system call of a `tuntap up` that is granted, and what the process had."""
+    def trace(self, helper: Path, of_front: bool = False) -> Iterator[tuple[str, Step]]:
+        """Each system call of a `tuntap up` that is granted, and what the process had: the executor, or the front."""
         with tempfile.TemporaryDirectory() as directory:
             report, traced = Path(directory) / "report", Path(directory) / "uml_net"
             traced.write_text(f'#!/bin/sh\nexec {FAILING_CALL} trace 0 0 {NOBODY} {report} {helper} "$@"\n')
@@ -76,8 +76,12 @@ class LeastPrivilege(HostCase):
             with caller.tuntap_up(traced, GATE) as reply:
                 self.assertEqual((reply.exit, len(reply.fds)), (0, 1), reply)
             named = seccomp.names()
-            for line in report.read_text().splitlines():
-                number, _, real, effective, saved, permitted, in_effect, no_new_privs, filters, _ = line.split()
+            lines = report.read_text().splitlines()
+            executor = lines[0].split()[-1]
+            for line in lines:
+                number, _, real, effective, saved, permitted, in_effect, no_new_privs, filters, _, pid = line.split()
+                if (pid != executor) != of_front:
+                    continue
                 self.assertEqual(real, str(NOBODY))
                 self.assertIn(saved, (effective, "0"))
                 yield named[int(number)], Step({"0": "root", real: "caller"}[effective], name_of(int(permitted, 16)),
@@ -97,6 +101,21 @@ class LeastPrivilege(HostCase):
                 allowed = of_the_filter if row["system calls"] == "of the filter" else calls_in(row["system calls"])
                 self.assertLessEqual(calls, allowed, row["stage"])
 
+    def test_the_front_has_nothing_when_it_reads(self) -> None:
+        """From before its first look at what the caller wrote it has no capability, the caller's identity, and its filter."""
+        steps = list(self.trace(world.helper_copy(HELPER, "setuid"), of_front=True))
+        before = [(call, step) for call, step in steps if step.filter == "no"]
+        after = steps[len(before):]
+        self.assertLessEqual({call for call, _ in before}, {"set_robust_list", "getpid", "gettid", "capget", "capset", "prctl",
+                                                            "getuid", "getgid", "setresgid", "setresuid", "getresuid", "getresgid",
+                                                            "setsid", "rt_sigprocmask", "prlimit64", "close_range", "close",
+                                                            "brk", "mmap", "seccomp"})
+        self.assertLessEqual({call for call, _ in after}, calls_in({row["process"]: row for row in table("process")}
+                                                                   ["`uml_net`, front"]["system calls"]))
+        self.assertIn("sendmsg", {call for call, _ in after})
+        self.assertEqual({(step.uid, step.permitted, step.effective, step.no_new_privs) for _, step in after},
+                         {("caller", "none", "none", "yes")})
+
     def test_with_a_file_capability_nothing_else_is_ever_there(self) -> None:
         helper = world.helper_copy(HELPER, "filecap", LOG_GROUP)
         world.reset_log(mode=0o660, group=LOG_GROUP)
@@ -105,8 +124,8 @@ class LeastPrivilege(HostCase):
         self.assertEqual({step.permitted for step in steps}, {"`cap_net_admin`", "none"})
         self.assertLessEqual({step.effective for step in steps}, {"`cap_net_admin`", "none"})
 
-    def holds(self, process: str, pid: int) -> None:
-        """The row of the table is true of the live process."""
+    def holds(self, process: str, pid: int, more: int = 0) -> None:
+        """The row of the table is true of the live process, which has so many descriptors `more` for now."""
         rows = {row["process"]: row for row in table("process")}
         row = rows[process]
         calls = calls_in(row["system calls"])
@@ -121,7 +140,7 @@ class LeastPrivilege(HostCase):
         self.assertEqual((held["CapPrm"], held["CapEff"], held["CapInh"], held["CapAmb"]),
                          (CAPABILITIES[row["permitted"]], 0, 0, 0), process)
         self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
-        self.assertEqual(len(os.listdir(f"/proc/{pid}/fd")), int(row["descriptors"]), process)
+        self.assertEqual(len(os.listdir(f"/proc/{pid}/fd")), int(row["descriptors"]) + more, process)
 
     def test_the_helper_while_its_reply_waits(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -140,12 +159,14 @@ class LeastPrivilege(HostCase):
                 while status_of(process.pid)["State"][0] != "S":
                     self.assertLess(time.monotonic(), deadline)
                 self.holds("`uml_net`", process.pid)
+                self.holds("`uml_net`, front", front_of(process.pid), more=1)  # the device, for its caller
                 process.kill()
 
     def test_the_processes_of_an_ethertap_session(self) -> None:
         with ethertap.Session(world.helper_copy(HELPER, "setuid"), "tap7", GATE, user=NOBODY) as session:
             session.ask(ethertap.ADD, "10.50.0.7")
             self.holds("`uml_net`, controller of a session", session.process.pid)
+            self.holds("`uml_net`, front", front_of(session.process.pid))
             self.holds("`uml_net`, opener of a session", session.opener())
             self.holds("`uml_net`, relay of a session", session.relay())
             (announcer,) = announcers_of(session.process.pid)
@@ -165,6 +186,7 @@ class LeastPrivilege(HostCase):
             opener, attendant = workers_of(process.pid)
             self.assertEqual([status_of(pid)["Uid"].split()[1] for pid in (opener, attendant)], ["0", str(NOBODY)])
             self.holds("`uml_net`, native session", process.pid)
+            self.holds("`uml_net`, front", front_of(process.pid))
             self.holds("`uml_net`, opener of a session", opener)
             (announcer,) = announcers_of(process.pid)
             self.assertEqual(set(status_of(announcer)["Uid"].split()), {str(NOBODY)})

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <optional>
 
-#include "uml_net/priv/capability.h"
+#include "uml_net/sys/capability.h"
 
 namespace umlnet::priv {
 

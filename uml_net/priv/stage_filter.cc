@@ -38,9 +38,10 @@ SeccompFilter stage_filter(const StageFds& fds) {
   for (const int tun : fds.tuns)
     for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {on(tun), Where::equals_int(1, request)});
   filter.allow_on_fd(SYS_sendto, fds.rtnetlink).allow_on_fd(SYS_recvfrom, fds.rtnetlink);
-  filter.allow_on_fd(SYS_sendmsg, fds.reply);
-  for (const int fd : {fds.reply, STDERR_FILENO}) filter.allow_on_fd(SYS_write, fd).allow_on_fd(SYS_pwritev2, fd);
-  filter.allow_poll({Where::equals_int(1, 1)});                       // on one fd: the reply's
+  filter.allow_on_fd(SYS_sendmsg, fds.front).allow_on_fd(SYS_recvmsg, fds.front);
+  const auto is_front = Where::equals_int(0, static_cast<std::uint32_t>(fds.front_pid));
+  filter.allow(SYS_kill, {is_front, Where::equals_int(1, SIGKILL)}).allow(SYS_wait4, {is_front});
+  filter.allow_poll({Where::equals_int(1, 1)});                       // on one fd: the front's
   filter.allow_poll({Where::equals(0, 0), Where::equals_int(1, 0)});  // on nothing: a short sleep
   filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_pread64, fds.audit).allow(SYS_fstat);
   filter.allow(SYS_fcntl, {on(fds.counters >= 0 ? fds.counters : fds.audit), Where::equals_int(1, F_OFD_SETLK)});
@@ -52,7 +53,6 @@ SeccompFilter stage_filter(const StageFds& fds) {
   if (fds.session) {
     const SessionFds& session = *fds.session;
     filter.allow_poll({Where::equals_int(1, kSessionPollFds)});
-    filter.allow_on_fd(SYS_recvfrom, fds.reply).allow_on_fd(SYS_sendto, fds.reply);
     filter.allow_on_fd(SYS_recvfrom, session.relay).allow_on_fd(SYS_sendto, session.relay);
     filter.allow_on_fd(SYS_recvfrom, session.watch).allow_on_fd(SYS_sendto, session.watch);
     filter.allow_on_fd(SYS_recvfrom, session.monitor);
@@ -66,7 +66,6 @@ SeccompFilter stage_filter(const StageFds& fds) {
   }
   if (fds.native_session) {
     filter.allow_poll({Where::equals_int(1, kNativeSessionPollFds)});
-    filter.allow_on_fd(SYS_recvmsg, fds.reply);
     filter.allow(SYS_sendto).allow(SYS_recvfrom);
     for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
     for (const auto request : kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});

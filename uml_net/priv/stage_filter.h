@@ -22,13 +22,14 @@ struct SessionFds {
 struct StageFds {
   std::vector<int> tuns;  // /dev/net/tun: the tun ioctls
   int rtnetlink;          // requests and answers
-  int reply;              // the caller's: one message
-  int audit;              // the audit log: whole lines
-  int counters = -1;      // of refusals: the caller's lock, which stands in the audit log otherwise
-  int journal = -1;       // a copy of the lines
-  int elsewhere = -1;     // rtnetlink in the caller's other network namespace
-  int attendant = -1;     // questions to the process that makes relays and reaches into namespaces
-  int announcer = -1;     // questions to the process that announces addresses on LANs
+  int front;              // the channel to the process that talks to the caller
+  pid_t front_pid;
+  int audit;           // the audit log: whole lines
+  int counters = -1;   // of refusals: the caller's lock, which stands in the audit log otherwise
+  int journal = -1;    // a copy of the lines
+  int elsewhere = -1;  // rtnetlink in the caller's other network namespace
+  int attendant = -1;  // questions to the process that makes relays and reaches into namespaces
+  int announcer = -1;  // questions to the process that announces addresses on LANs
   std::optional<SessionFds> session = std::nullopt;
   int opener = -1;  // of a session: questions to the process that opens its files
   // A session of the native protocol: descriptors come and go, so that what is allowed on TAPs and on rtnetlink sockets

@@ -8,13 +8,12 @@
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/request.h"
 #include "libumlnet/core/request_id.h"
-#include "uml_net/priv/execute.h"
+#include "uml_net/channel/message.h"
 
 namespace umlnet::native5 {
 
 // What was made for `request`; `fds` go with it.
-std::string answer_for(const Request& request, const priv::Outcome& outcome, const std::optional<RequestId>& id,
-                       std::size_t fds);
+std::string answer_for(const Request& request, const Made& made, const std::optional<RequestId>& id, std::size_t fds);
 
 // To the record `reload`.
 std::string answer_to_reload(const std::optional<RequestId>& id);

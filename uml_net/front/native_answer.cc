@@ -1,4 +1,4 @@
-#include "uml_net/native_answer.h"
+#include "uml_net/front/native_answer.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -16,25 +16,29 @@ Json begun(std::string_view status, const std::optional<RequestId>& id) {
   return json;
 }
 
-void tell(Json& json, const OpenInterface& open, const priv::Outcome& outcome) {
-  json["device"] = outcome.device.name;
-  json["ifindex"] = outcome.device.ifindex;
-  if (outcome.tap) {
-    json["mac"] = outcome.tap->mac.str();
-    json["mtu"] = outcome.tap->mtu;
+Json lans_of(std::string_view names) {
+  Json lans = Json::array();
+  while (!names.empty()) {
+    const auto end = std::min(names.find('/'), names.size());
+    lans.push_back(names.substr(0, end));
+    names.remove_prefix(std::min(end + 1, names.size()));
+  }
+  return lans;
+}
+
+void tell(Json& json, const OpenInterface& open, const Made& made) {
+  json["device"] = made.device;
+  json["ifindex"] = made.ifindex;
+  if (made.mac) {
+    json["mac"] = made.mac->str();
+    json["mtu"] = made.mtu;
   }
   json["addresses"] = Json::array();
   for (const auto& address : open.addresses) json["addresses"].push_back(address.str());
   json["guests"] = Json::array();
-  for (const auto& guest : open.guests) {
-    Json published = Json::array();
-    for (const auto& change : outcome.changes)
-      if (const auto* publish = std::get_if<priv::Publish>(&change);
-          publish != nullptr && guest.contains(publish->address) &&
-          std::ranges::find(published, Json(publish->lan.name)) == published.end())
-        published.push_back(publish->lan.name);
-    json["guests"].push_back({{"address", guest.compact()}, {"published", std::move(published)}});
-  }
+  for (std::size_t i = 0; i < open.guests.size(); ++i)
+    json["guests"].push_back({{"address", open.guests[i].compact()},
+                              {"published", lans_of(i < made.published.size() ? made.published[i] : "")}});
   if (open.bridge) json["bridge"] = open.bridge->str();
   if (open.isolated) json["isolated"] = true;
   json["queues"] = open.queues;
@@ -47,17 +51,16 @@ void tell(Json& json, const OpenInterface& open, const priv::Outcome& outcome) {
 
 }  // namespace
 
-std::string answer_for(const Request& request, const priv::Outcome& outcome, const std::optional<RequestId>& id,
-                       std::size_t fds) {
+std::string answer_for(const Request& request, const Made& made, const std::optional<RequestId>& id, std::size_t fds) {
   Json json = begun("ok", id);
-  if (const auto* open = std::get_if<OpenInterface>(&request)) tell(json, *open, outcome);
+  if (const auto* open = std::get_if<OpenInterface>(&request)) tell(json, *open, made);
   if (const auto* remove = std::get_if<RemoveInterface>(&request)) {
     json["device"] = remove->device.str();
     json["removed"] = true;
   }
   if (std::holds_alternative<OpenSession>(request)) json["session"] = true;
   json["fds"] = fds;
-  json["notes"] = outcome.notes;
+  json["notes"] = made.notes;
   return line_of(json);
 }
 

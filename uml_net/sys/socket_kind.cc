@@ -1,8 +1,10 @@
-#include "uml_net/socket_kind.h"
+#include "uml_net/sys/socket_kind.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+
+#include "libumlnet/core/look_at_fd.h"
 
 namespace umlnet {
 
@@ -11,7 +13,7 @@ bool FdKind::is_connected_unix(int type) const { return socket_domain == AF_UNIX
 FdKind kind_of(int fd) {
   FdKind kind;
   struct stat status{};
-  if (::fstat(fd, &status) != 0) return kind;
+  if (!look_at_fd(fd, status)) return kind;
   kind.open = true;
   kind.fifo = S_ISFIFO(status.st_mode);
   kind.writable = (::fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;

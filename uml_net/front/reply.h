@@ -1,12 +1,14 @@
 // The caller's answer, in the form and in the place that its protocol wants.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 
 #include "libumlnet/core/call.h"
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/request_id.h"
-#include "uml_net/priv/execute.h"
+#include "uml_net/channel/message.h"
 
 namespace umlnet {
 
@@ -27,9 +29,9 @@ class Reply {
   // From here on the answers of the form `json` name the request by its id in the audit log.
   void set_id(const RequestId& id) { id_ = id; }
 
-  // Hands over what was made for `request`, fds and all. A caller that does not read is given up after some seconds
-  // (Code::reply).
-  Result<void> grant(const Request& request, const priv::Outcome& outcome);
+  // Hands over what was made for `request`, with copies of `fds`. A caller that does not read is given up after some
+  // seconds (Code::reply).
+  Result<void> grant(const Request& request, const Made& made, std::span<const int> fds);
 
   // In the form `json`: answers that the session took the new policy; and, besides all answers, says that the policy
   // changed, at once or not (false: there is no room).
@@ -55,11 +57,5 @@ class Reply {
   std::optional<RequestId> id_;
   std::string remarks_;
 };
-
-// How every refusal begins, wherever it goes: "uml_net: ...".
-std::string told(const Error& error);
-
-// The same, on stderr.
-void complain(const Error& error);
 
 }  // namespace umlnet

@@ -1,4 +1,4 @@
-#include "uml_net/reply.h"
+#include "uml_net/front/reply.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -12,34 +12,18 @@
 
 #include "libumlnet/core/fd_passing.h"
 #include "libumlnet/core/uml4_frames.h"
-#include "uml_net/native_answer.h"
-#include "uml_net/socket_kind.h"
+#include "uml_net/front/native_answer.h"
+#include "uml_net/sys/socket_kind.h"
+#include "uml_net/sys/stderr.h"
 
 namespace umlnet {
 namespace {
-
-constexpr int kPatience = 5000;  // milliseconds
 
 constexpr std::string_view kForManagers =
     "This operation is for VM managers, which set fd 1 up before they start uml_net; see uml_net(8).";
 
 constexpr std::string_view kBridgeHelper =
     "QEMU and libvirt set it up by themselves: -netdev bridge,br=BRIDGE,helper=PATH.";
-
-std::unexpected<Error> not_taken() { return fail(Code::reply, "the caller did not take the reply within 5 seconds"); }
-
-// A pipe that polls as writable takes PIPE_BUF (4096) bytes at once, and no reply is longer.
-Result<void> wait_until_writable(int fd) {
-  pollfd poll{.fd = fd, .events = POLLOUT, .revents = 0};
-  int ready = -1;
-  do {
-    ready = ::poll(&poll, 1, kPatience);
-  } while (ready < 0 && errno == EINTR);
-  if (ready < 0) return fail_errno(Code::reply, errno, "cannot wait for the caller to take the reply");
-  if (ready == 0) return not_taken();
-  if ((poll.revents & POLLOUT) == 0) return fail(Code::reply, "the caller closed its end before the reply");
-  return {};
-}
 
 Result<void> write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -49,14 +33,6 @@ Result<void> write_all(int fd, std::string_view bytes) {
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
   return {};
-}
-
-// Never waits, however the caller fills the descriptor or sets its flags meanwhile: it may hold a duplicate.
-ssize_t write_at_once(int fd, std::string_view bytes) {
-  const iovec data{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
-  const ssize_t written = ::pwritev2(fd, &data, 1, -1, RWF_NOWAIT);
-  // Not known of every kind of file, and of pipes not before Linux 6.4: then what poll() said must do.
-  return written < 0 && errno == EOPNOTSUPP ? ::write(fd, bytes.data(), bytes.size()) : written;
 }
 
 // To a pipe or a stream socket. A caller that takes it byte by byte is given up, too.
@@ -83,12 +59,6 @@ Result<void> deliver(int fd, std::string_view bytes, ReplyForm form, std::span<c
   if (sent || sent.error().errnum != EAGAIN) return sent;
   if (auto ready = wait_until_writable(fd); !ready) return ready;
   return send_with_fds(fd, bytes, passed);
-}
-
-void write_to_stderr(const std::string& text) {
-  // Nothing can be done for a caller without stderr, or one that lets it fill up and does not read.
-  if (write_at_once(STDERR_FILENO, text) >= 0 || errno != EAGAIN || !wait_until_writable(STDERR_FILENO)) return;
-  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) return;
 }
 
 std::string refusal(ReplyForm form, std::string_view text) {
@@ -130,30 +100,23 @@ Result<void> Reply::check() {
   return {};
 }
 
-Result<void> Reply::grant(const Request& request, const priv::Outcome& outcome) {
+Result<void> Reply::grant(const Request& request, const Made& made, std::span<const int> fds) {
+  const bool hands_over = form_ == ReplyForm::datagram || form_ == ReplyForm::bridge;
+  if (hands_over && (!made.has_device || fds.size() != 1)) return fail(Code::bug, "there is no device to hand over");
   switch (form_) {
     case ReplyForm::datagram: {
-      if (!outcome.tap) return fail(Code::bug, "there is no device to hand over");
-      const int fds[] = {outcome.tap->queues.front().get()};
-      return deliver(fd_, uml4::tap_reply(outcome.tap->name, outcome.text), form_, fds);
+      const auto device = IfName::parse(made.device);
+      if (!device) return fail(Code::bug, "the new device has no name");
+      return deliver(fd_, uml4::tap_reply(*device, made.text), form_, fds);
     }
     case ReplyForm::bridge: {
-      if (!outcome.tap) return fail(Code::bug, "there is no device to hand over");
-      const int fds[] = {outcome.tap->queues.front().get()};
       constexpr char kZero = '\0';
       return deliver(fd_, {&kZero, 1}, form_, fds);
     }
-    case ReplyForm::framed: return deliver(fd_, uml4::framed_text(outcome.text), form_);
-    case ReplyForm::control: return deliver(fd_, uml4::control_opening(true, outcome.text), form_);
-    case ReplyForm::json: {
-      std::vector<int> fds;
-      if (outcome.sealed)
-        fds.push_back(outcome.sealed->get());
-      else if (outcome.tap)
-        for (const auto& queue : outcome.tap->queues) fds.push_back(queue.get());
-      return deliver(fd_, native5::answer_for(request, outcome, id_, fds.size()), form_, fds);
-    }
-    case ReplyForm::text: return write_all(fd_, outcome.text);
+    case ReplyForm::framed: return deliver(fd_, uml4::framed_text(made.text), form_);
+    case ReplyForm::control: return deliver(fd_, uml4::control_opening(true, made.text), form_);
+    case ReplyForm::json: return deliver(fd_, native5::answer_for(request, made, id_, fds.size()), form_, fds);
+    case ReplyForm::text: return write_all(fd_, made.text);
   }
   return fail(Code::bug, "no such form of reply");
 }
@@ -185,9 +148,5 @@ void Reply::remark(const Error& error) {
   else
     complain(error);
 }
-
-std::string told(const Error& error) { return "uml_net: " + error.text(); }
-
-void complain(const Error& error) { write_to_stderr(told(error)); }
 
 }  // namespace umlnet

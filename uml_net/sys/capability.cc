@@ -1,4 +1,4 @@
-#include "uml_net/priv/capability.h"
+#include "uml_net/sys/capability.h"
 
 #include <sys/capability.h>
 #include <sys/prctl.h>

@@ -1,0 +1,159 @@
+#include "uml_net/channel/message.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+#include <type_traits>
+#include <utility>
+
+#include "libumlnet/core/fd_passing.h"
+
+namespace umlnet {
+namespace {
+
+constexpr std::size_t kMaxTold = 1 << 17;  // bytes
+
+constexpr std::string_view kOperations[] = {"",    "tuntap", "ethertap", "bridge",  "add",
+                                            "del", "open",   "remove",   "session", "gc"};
+
+// What is told, before its strings: the id, the error's two, the device's name, the text, the notes, the LANs.
+struct ToldHead {
+  Tells what = Tells::over;
+  bool has_error = false, has_device = false, has_mac = false;
+  Code code = Code::bug;
+  std::int32_t errnum = 0;
+  std::int32_t ifindex = 0;
+  std::array<std::uint8_t, 6> mac = {};
+  std::uint32_t mtu = 0;
+  std::uint32_t notes = 0, published = 0;
+};
+
+template <class T>
+  requires std::is_trivially_copyable_v<T>
+std::string_view bytes_of(const T& object) {
+  return {reinterpret_cast<const char*>(&object), sizeof object};
+}
+
+template <class T>
+  requires std::is_trivially_copyable_v<T>
+T object_of(std::string_view bytes) {
+  T object;
+  bytes.copy(reinterpret_cast<char*>(&object), sizeof object);
+  return object;
+}
+
+Error strange(const char* whose) { return {Code::bug, 0, std::string("a strange message of ") + whose, {}}; }
+
+Result<Message> receive(int channel, std::size_t room) {
+  auto message = receive_with_fds(channel, room, Waiting::yes);
+  if (!message)
+    message.error().code = Code::kernel;
+  else if (message->bytes.empty())
+    return fail_errno(Code::kernel, ECONNRESET, "the other process of this call is gone");
+  return message;
+}
+
+// The strings of what is told, each ended by a NUL byte, which none of them has within it.
+class Strings {
+ public:
+  explicit Strings(std::string_view bytes) : rest_(bytes) {}
+  std::string next() {
+    const auto end = std::min(rest_.find('\0'), rest_.size());
+    std::string taken(rest_.substr(0, end));
+    rest_.remove_prefix(std::min(end + 1, rest_.size()));
+    return taken;
+  }
+  std::vector<std::string> next(std::size_t number) {
+    std::vector<std::string> taken;
+    while (taken.size() < number && !rest_.empty()) taken.push_back(next());
+    return taken;
+  }
+
+ private:
+  std::string_view rest_;
+};
+
+}  // namespace
+
+WireError encode(const Error& error) {
+  WireError wire{.code = static_cast<std::uint8_t>(error.code), .errnum = error.errnum};
+  std::copy_n(error.what.begin(), std::min(error.what.size(), wire.what.size() - 1), wire.what.begin());
+  return wire;
+}
+
+Error decode(const WireError& wire) {
+  const bool is_known = wire.code <= static_cast<std::uint8_t>(Code::bug);
+  std::string what(wire.what.begin(), std::ranges::find(wire.what, '\0'));
+  if (what.empty()) what = "the process that talks to the caller gave no reason";
+  return {is_known ? static_cast<Code>(wire.code) : Code::bug, wire.errnum, std::move(what), {}};
+}
+
+std::uint8_t operation_number(std::string_view word) {
+  const auto known = std::ranges::find(kOperations, word);
+  return known == std::end(kOperations) ? 0 : static_cast<std::uint8_t>(known - std::begin(kOperations));
+}
+
+std::string_view operation_word(std::uint8_t number) {
+  return number < std::size(kOperations) ? kOperations[number] : std::string_view();
+}
+
+Result<void> send(int channel, const Said& said, std::string_view tail, std::span<const int> fds) {
+  return send_with_fds(channel, std::string(bytes_of(said)) + std::string(tail.substr(0, kMaxTail)), fds);
+}
+
+Result<void> send(int channel, const Told& told, std::span<const int> fds) {
+  const Made& made = told.made;
+  ToldHead head{.what = told.what,
+                .has_error = told.error.has_value(),
+                .has_device = made.has_device,
+                .has_mac = made.mac.has_value(),
+                .ifindex = made.ifindex,
+                .mtu = made.mtu,
+                .notes = static_cast<std::uint32_t>(made.notes.size()),
+                .published = static_cast<std::uint32_t>(made.published.size())};
+  if (told.error) head.code = told.error->code, head.errnum = told.error->errnum;
+  if (made.mac) head.mac = made.mac->bytes();
+  std::string bytes(bytes_of(head));
+  const auto put = [&](const std::string& text) { bytes += text.substr(0, text.find('\0')) + '\0'; };
+  put(told.id ? told.id->str() : "");
+  put(told.error ? told.error->what : "");
+  put(told.error ? told.error->advice : "");
+  put(made.device);
+  put(made.text);
+  std::ranges::for_each(made.notes, put);
+  std::ranges::for_each(made.published, put);
+  return send_with_fds(channel, bytes, fds);
+}
+
+Result<FrontMessage> receive_said(int channel) {
+  auto message = receive(channel, sizeof(Said) + kMaxTail);
+  if (!message) return std::unexpected(std::move(message.error()));
+  if (message->bytes.size() < sizeof(Said)) return std::unexpected(strange("the process that talks to the caller"));
+  const Said said = object_of<Said>(std::string_view(message->bytes).substr(0, sizeof(Said)));
+  if (said.what > Says::status) return std::unexpected(strange("the process that talks to the caller"));
+  return FrontMessage{said, message->bytes.substr(sizeof(Said)), std::move(message->fds)};
+}
+
+Result<ExecutorMessage> receive_told(int channel) {
+  auto message = receive(channel, kMaxTold);
+  if (!message) return std::unexpected(std::move(message.error()));
+  if (message->bytes.size() < sizeof(ToldHead)) return std::unexpected(strange("the process that grants"));
+  const auto head = object_of<ToldHead>(std::string_view(message->bytes).substr(0, sizeof(ToldHead)));
+  Strings strings(std::string_view(message->bytes).substr(sizeof(ToldHead)));
+  Told told{.what = head.what, .id = RequestId::parse(strings.next())};
+  std::string what = strings.next(), advice = strings.next();
+  if (head.has_error) told.error = Error{head.code, head.errnum, std::move(what), std::move(advice)};
+  Made& made = told.made;
+  made.has_device = head.has_device;
+  made.device = strings.next();
+  made.ifindex = head.ifindex;
+  if (head.has_mac) made.mac = MacAddress(head.mac);
+  made.mtu = head.mtu;
+  made.text = strings.next();
+  made.notes = strings.next(head.notes);
+  made.published = strings.next(head.published);
+  return ExecutorMessage{std::move(told), std::move(message->fds)};
+}
+
+}  // namespace umlnet
