@@ -39,4 +39,10 @@ std::vector<const Link*> lans_for(const HostState& host, const IpRange& guest) {
   return lans;
 }
 
+bool is_lan_of_any(const Policy& policy, std::string_view name) {
+  return std::ranges::any_of(policy.rules, [&](const Rule& rule) {
+    return rule.effect == Effect::allow && rule.lan && match_any(*rule.lan, name);
+  });
+}
+
 }  // namespace umlnet::policy

@@ -1,10 +1,12 @@
 // On which of the host's devices a guest's address belongs to a LAN, so that it may be published there.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "libumlnet/core/ip_address.h"
 #include "policy/host_state.h"
+#include "policy/policy.h"
 
 namespace umlnet::policy {
 
@@ -16,5 +18,8 @@ std::vector<const rtnetlink::Link*> lans_of(const HostState& host, Ipv4 address,
 // The same for a caller who names no netmask: the devices with a route, in the main table and not the default one, to a
 // network that holds the guest's address, or all of its network.
 std::vector<const rtnetlink::Link*> lans_for(const HostState& host, const IpRange& guest);
+
+// Whether a rule that allows something publishes guests on a device of that name.
+bool is_lan_of_any(const Policy& policy, std::string_view name);
 
 }  // namespace umlnet::policy

@@ -12,8 +12,9 @@ Result<std::unique_ptr<Elsewhere>> Elsewhere::reach(unique_fd& netns, uid_t uid,
     return std::unexpected(std::move(checked.error()));
   auto socket = attendant.rtnetlink_in(netns.get());
   if (!socket) return std::unexpected(std::move(socket.error()));
-  return std::unique_ptr<Elsewhere>(
-      new Elsewhere(std::move(netns), priv::RtnetlinkSocket::adopt(*std::move(socket)), std::move(tuns), home));
+  auto reached = priv::RtnetlinkSocket::adopt(*std::move(socket));
+  reached.grammar().set_lans(home.grammar().lans());
+  return std::unique_ptr<Elsewhere>(new Elsewhere(std::move(netns), std::move(reached), std::move(tuns), home));
 }
 
 bool Elsewhere::is(int netns) const {

@@ -14,6 +14,7 @@
 
 #include "libumlnet/core/boot_time.h"
 #include "policy/decide.h"
+#include "policy/lans.h"
 #include "policy/load.h"
 #include "uml_net/attendant.h"
 #include "uml_net/audit_trail.h"
@@ -150,6 +151,8 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
     tuns.erase(tuns.begin());
     return tun;
   };
+  socket->grammar().set_lans(
+      [&](std::string_view name) { return caller.uid == 0 || policy::is_lan_of_any(*policy, name); });
   // A request may name another network namespace, which then is its host.
   std::unique_ptr<Elsewhere> there;
   const auto* open = std::get_if<OpenInterface>(&*call.request);

@@ -120,6 +120,7 @@ Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent 
   // And devices before routes: one that is marked for a guest has the route by then.
   if (auto read = dump(socket, "cannot read the devices", rtnetlink::dump_links, rtnetlink::link_of, host.links); !read)
     return std::unexpected(std::move(read.error()));
+  socket.grammar().look_at(host.links);
   if (extent != policy::Extent::links && (has_own_entries(host) || has_marks(host)))
     extent = policy::Extent::everything;
   const bool only_ipv4 = extent == policy::Extent::ipv4_addresses, addresses = extent >= policy::Extent::addresses,

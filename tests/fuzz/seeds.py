@@ -162,18 +162,43 @@ NATIVE = [line.removeprefix("5 ").replace(" ", "\0").encode() + b"\0" for line i
         '{"status":"error","code":"denied","errno":"EPERM","error":"no","advice":"ask"}',
         '{"status":"error","id":"x","code":"no_answer","error":"\\u001b[31m"}')]
 
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    return struct.pack("=HH", 4 + len(payload), kind) + payload + bytes(-len(payload) % 4)
+
+
+def message(kind: int, body: bytes) -> bytes:
+    return struct.pack("=IHHII", 16 + len(body), kind, 5, 1, 0) + body
+
+
+# Of rtnetlink: a link set up and one moved, an address, a route, a proxy entry, forwarding, a mark, a deletion.
+MESSAGES = [
+    message(19, struct.pack("=BxHiII", 0, 0, 5, 1, 1)), message(19, struct.pack("=BxHiII", 0, 0, 6, 0, 0) + attribute(28, b"\4\0\0\0")),
+    message(20, bytes([2, 24, 0, 0, 5, 0, 0, 0]) + attribute(2, bytes([10, 0, 0, 1]))),
+    message(24, bytes([2, 32, 0, 0, 254, 117, 253, 1, 0, 0, 0, 0]) + attribute(1, bytes([10, 0, 0, 1])) + attribute(4, b"\5\0\0\0")),
+    message(28, bytes([2, 0, 0, 0, 2, 0, 0, 0, 128, 0, 8, 0]) + attribute(1, bytes([10, 0, 0, 1])) + attribute(12, b"\x75")),
+    message(19, struct.pack("=BxHiII", 0, 0, 2, 0, 0) + attribute(26, attribute(2, attribute(1, attribute(1, b"\1\0\0\0"))))),
+    message(108, struct.pack("=BxHiII", 0, 0, 2, 0, 0) + attribute(52, attribute(53, b"umlnet:forwarding:2\0"))),
+    message(17, struct.pack("=BxHiII", 0, 0, 5, 0, 0)),
+]
+# What the front says: nothing of it, and an open with a device's name.
+SAID = [bytes(3000), bytes([0, 2, 6]) + bytes(9) + bytes([5]) + b"tap7" + bytes(2500)]
+
 SEEDS: dict[str, list[bytes]] = {
     "arguments": ARGUMENTS,
     "audit": [line.encode() for line in AUDIT],
     "coalescing": COALESCING,
     "control": CONTROL,
     "offloads": OFFLOADS,
+    "message_grammar": MESSAGES,
     "native": NATIVE,
     "pcapng": [b"umlnet 0.1.0\\\0tap0\\\0the guest\\\0" + bytes(range(80)), b"\\\0\\\0\\\0" + b"frame\\\0" * 20],
     "policy": [line.encode() for line in POLICY_LINES] + [path.read_bytes() for path in sorted((ROOT / "policy/examples").glob("*.json"))],
     "qemu_stream": QEMU_STREAM,
     "replies": REPLIES,
     "setup_strings": [line.encode() for line in SETUPS],
+    "wire_request": SAID,
 }
 
 WORDS: dict[str, list[str]] = {

@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterator
 
 from tests.support import bridge, caller, ethertap, guest_frames, native, world
 from tests.support.case import HELPER, HostCase
+from tests.support.guest import soon
 from tests.support.guest_frames import BROADCAST, LINK_LOCAL, MAC, Guest
 from tests.support.hostile import NOBODY
 
@@ -114,6 +115,7 @@ class GuestFrames(HostCase):
             (fd,) = answer.fds
             with socket.socket(fileno=os.dup(fd)) as wire:
                 yield Wire(answer.name, [wire.send], fd)
+        self.assertTrue(soon(lambda: answer.name not in world.links()), "its relay has ended")
 
     @contextmanager
     def persistent(self) -> Iterator[Wire]:

@@ -39,6 +39,7 @@ Result<NewTap> KernelEffects::make_tap(const TapWanted& wanted) {
   if (!made) return fail(Code::bug, "a TAP device without a queue was asked for");
   const auto link = find_new_tap(queues.front().get(), *made, wanted.owner);
   if (!link) return std::unexpected(link.error());
+  home_.grammar().take_new(link->ifindex);
   NewTap tap{.name = *made, .ifindex = link->ifindex, .mac = *link->mac, .mtu = link->mtu, .queues = std::move(queues)};
   if (!moves) return tap;
   if (auto moved = move(tap, wanted.name); !moved) return std::unexpected(std::move(moved.error()));
@@ -84,6 +85,7 @@ Result<void> KernelEffects::move(NewTap& tap, const std::optional<IfName>& name)
     return fail(Code::kernel, doing, "Somebody in that namespace was at it at the same time.");
   tap.name = *given;
   tap.ifindex = there->ifindex;
+  socket_.grammar().take_new(tap.ifindex);
   tap.mtu = there->mtu;
   return {};
 }

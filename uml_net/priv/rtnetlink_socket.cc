@@ -67,6 +67,7 @@ Result<ByteSpan> RtnetlinkSocket::receive(const std::string& doing) {
 
 Result<void> RtnetlinkSocket::change(const Bytes& request) {
   static const std::string doing = "a request to change the network failed";
+  if (!grammar_.allows(request)) return fail(Code::bug, "a request to the kernel that this program never makes");
   if (auto sent = send(request, doing); !sent) return sent;
   for (;;) {
     const auto datagram = receive(doing);

@@ -8,6 +8,7 @@
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/rtnetlink.h"
 #include "libumlnet/core/unique_fd.h"
+#include "uml_net/priv/message_grammar.h"
 
 namespace umlnet::priv {
 
@@ -25,8 +26,12 @@ class RtnetlinkSocket {
   // A number for the next message.
   std::uint32_t next_sequence() { return ++sequence_; }
 
-  // Sends one request and waits for its acknowledgement. An error bears the kernel's number; what was being done is for
-  // the caller to say. Code::no_answer where it was sent, and what came of it is not known.
+  // What change() holds each request to.
+  MessageGrammar& grammar() { return grammar_; }
+
+  // Sends one request and waits for its acknowledgement. Code::bug for one that grammar() does not allow. An error
+  // bears the kernel's number; what was being done is for the caller to say. Code::no_answer where it was sent, and
+  // what came of it is not known.
   Result<void> change(const rtnetlink::Bytes& request);
 
   // Sends one request that is answered by one record, and hands the record to `take`. `doing` is what an error says.
@@ -45,6 +50,7 @@ class RtnetlinkSocket {
 
   unique_fd fd_;
   std::uint32_t sequence_ = 0;
+  MessageGrammar grammar_;
   std::unique_ptr<std::uint8_t[]> buffer_;
 };
 
