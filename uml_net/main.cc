@@ -12,17 +12,17 @@
 #include <string_view>
 #include <vector>
 
-#include "uml_net/announcer.h"
-#include "uml_net/executor.h"
+#include "uml_net/executor/executor.h"
+#include "uml_net/executor/front_link.h"
 #include "uml_net/front/front.h"
-#include "uml_net/front_link.h"
-#include "uml_net/help.h"
-#include "uml_net/identity.h"
-#include "uml_net/peek.h"
-#include "uml_net/startup.h"
+#include "uml_net/startup/help.h"
+#include "uml_net/startup/identity.h"
+#include "uml_net/startup/peek.h"
+#include "uml_net/startup/startup.h"
+#include "uml_net/startup/trusted_inputs.h"
 #include "uml_net/sys/capability.h"
 #include "uml_net/sys/stderr.h"
-#include "uml_net/trusted_inputs.h"
+#include "uml_net/worker/announcer.h"
 
 namespace umlnet {
 namespace {

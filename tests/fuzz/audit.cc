@@ -12,7 +12,7 @@
 #include "libumlnet/core/plain_text.h"
 #include "require.h"
 #include "tests/unit/fake_host.h"
-#include "uml_net/audit_record.h"
+#include "uml_net/recorder/audit_record.h"
 
 using namespace umlnet;
 

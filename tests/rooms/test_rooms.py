@@ -21,10 +21,10 @@ ONLY_IN = {
     # But for the library's way to start the helper and the pump's program, for the command that `umlnet run` is for, and
     # for the programs that `umlnet doctor` asks; the switches are read by it, and nothing is ever written there.
     r"\bexec(l|v|ve|vp|lp|le|vpe|veat)\(": ["libumlnet/cli/command.cc"],
-    r"\bSYS_(exec\w+|clone\w*|v?fork)\b": ["libumlnet/client/watcher.cc", "uml_net/attendant.cc"],
+    r"\bSYS_(exec\w+|clone\w*|v?fork)\b": ["libumlnet/client/watcher.cc", "uml_net/worker/attendant.cc"],
     r"::v?fork\(|::clone\(": ["libumlnet/client/watcher.cc", "libumlnet/client/watched_process.cc",
-                             "libumlnet/cli/command.cc", "uml_net/assistant.cc", "uml_net/attendant.cc", "uml_net/front/front.cc",
-                             "uml_net/relay_process.cc"],
+                             "libumlnet/cli/command.cc", "uml_net/worker/assistant.cc", "uml_net/worker/attendant.cc", "uml_net/front/front.cc",
+                             "uml_net/worker/relay_process.cc"],
     r"\bsystem\(|\bpopen\(": [],
     r"\bposix_spawn": ["libumlnet/cli/restorer.cc", "libumlnet/cli/this_host.cc"],
     r"\bdlopen\(|\bgetpw(nam|uid)|\bgetgr(nam|gid)|\bgetaddrinfo\(|\bgethostby": ["libumlnet/cli/user_names.cc"],
@@ -47,9 +47,14 @@ MAY_INCLUDE = {
     "policy": ["policy", "libumlnet/core"],
     "uml_net": ["uml_net", "policy", "libumlnet/core"],
     "uml_net/channel": ["uml_net/channel", "libumlnet/core"],
+    "uml_net/executor": ["uml_net/executor", "uml_net/startup", "uml_net/recorder", "uml_net/worker", "uml_net/channel", "uml_net/priv",
+                         "uml_net/sys", "policy", "libumlnet/core"],
     "uml_net/front": ["uml_net/front", "uml_net/channel", "uml_net/sys", "libumlnet/core"],
     "uml_net/priv": ["uml_net/priv", "uml_net/sys", "policy", "libumlnet/core"],
+    "uml_net/recorder": ["uml_net/recorder", "uml_net/worker", "uml_net/priv", "uml_net/sys", "policy", "libumlnet/core"],
+    "uml_net/startup": ["uml_net/startup", "uml_net/recorder", "uml_net/sys", "policy", "libumlnet/core"],
     "uml_net/sys": ["uml_net/sys", "libumlnet/core"],
+    "uml_net/worker": ["uml_net/worker", "uml_net/priv", "uml_net/sys", "libumlnet/core"],
 }
 
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "uml_net/announcement_frame.h"
+#include "uml_net/worker/announcement_frame.h"
 
 using namespace umlnet;
 

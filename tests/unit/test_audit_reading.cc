@@ -24,7 +24,7 @@
 #include "libumlnet/cli/text_table.h"
 #include "libumlnet/cli/unfinished_requests.h"
 #include "libumlnet/cli/wall_clock.h"
-#include "uml_net/audit_record.h"
+#include "uml_net/recorder/audit_record.h"
 
 using namespace umlnet;
 using namespace umlnet::cli;

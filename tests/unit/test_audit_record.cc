@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fake_host.h"
-#include "uml_net/audit_record.h"
+#include "uml_net/recorder/audit_record.h"
 
 using namespace umlnet;
 using namespace umlnet::test;

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "fake_host.h"
-#include "uml_net/journal.h"
+#include "uml_net/recorder/journal.h"
 
 using namespace umlnet;
 using namespace umlnet::test;

@@ -15,9 +15,9 @@
 #include "policy/location.h"
 #include "tests/unit/in_a_child.h"
 #include "tests/unit/qemu_user.h"
-#include "uml_net/policy_reader.h"
 #include "uml_net/priv/stage_filter.h"
-#include "uml_net/trusted_opener.h"
+#include "uml_net/recorder/policy_reader.h"
+#include "uml_net/recorder/trusted_opener.h"
 
 using namespace umlnet;
 

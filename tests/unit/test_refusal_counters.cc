@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "uml_net/refusal_counters.h"
+#include "uml_net/recorder/refusal_counters.h"
 
 using umlnet::audit::RefusalCounters;
 

@@ -20,12 +20,12 @@
 #include "libumlnet/client/sandbox.h"
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/system_calls.h"
-#include "uml_net/announcer.h"
-#include "uml_net/attendant.h"
-#include "uml_net/frame_relay.h"
 #include "uml_net/front/front.h"
 #include "uml_net/priv/stage_filter.h"
-#include "uml_net/trusted_opener.h"
+#include "uml_net/recorder/trusted_opener.h"
+#include "uml_net/worker/announcer.h"
+#include "uml_net/worker/attendant.h"
+#include "uml_net/worker/frame_relay.h"
 
 using umlnet::SeccompFilter;
 using Where = SeccompFilter::Where;

@@ -7,7 +7,7 @@
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/seccomp_filter.h"
-#include "libumlnet/core/unique_fd.h"
+#include "uml_net/channel/front_process.h"
 
 namespace umlnet {
 
@@ -15,11 +15,6 @@ namespace umlnet {
 // ask what kind of descriptors these are; memory, time, waiting, its end. Nothing else: no open, no ioctl, no socket,
 // no capset, no process.
 SeccompFilter front_filter(int channel, int named);
-
-struct FrontProcess {
-  pid_t pid;
-  unique_fd channel;
-};
 
 // Makes the front, which takes over the caller's descriptors 0, 1, 2 and `named` (copies; -1: none), drops privileges
 // for good and then reads `argv`. To be called before any of the installation's files is open. Code::kernel where there

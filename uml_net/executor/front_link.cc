@@ -1,0 +1,96 @@
+#include "uml_net/executor/front_link.h"
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <variant>
+#include <vector>
+
+namespace umlnet {
+namespace {
+
+// For each guest of the request on which LANs it is published, with '/' between their names.
+std::vector<std::string> published_of(const Request& request, const priv::Outcome& outcome) {
+  std::vector<std::string> published;
+  const auto* open = std::get_if<OpenInterface>(&request);
+  if (open == nullptr) return published;
+  for (const auto& guest : open->guests) {
+    std::vector<std::string> lans;
+    for (const auto& change : outcome.changes)
+      if (const auto* publish = std::get_if<priv::Publish>(&change);
+          publish != nullptr && guest.contains(publish->address) &&
+          std::ranges::find(lans, publish->lan.name) == lans.end())
+        lans.push_back(publish->lan.name);
+    std::string names;
+    for (const auto& lan : lans) names += (names.empty() ? "" : "/") + lan;
+    published.push_back(std::move(names));
+  }
+  return published;
+}
+
+Made made_of(const Request& request, const priv::Outcome& outcome) {
+  Made made{.has_device = outcome.tap.has_value(),
+            .device = outcome.device.name,
+            .ifindex = outcome.device.ifindex,
+            .text = outcome.text,
+            .notes = outcome.notes,
+            .published = published_of(request, outcome)};
+  if (outcome.tap) made.mac = outcome.tap->mac, made.mtu = outcome.tap->mtu;
+  return made;
+}
+
+}  // namespace
+
+// A front that takes no message is gone, or its caller has stopped it: the next wait shows which.
+void FrontLink::tell(Told told) const {
+  told.id = id_;
+  [[maybe_unused]] const auto sent = send(channel(), told);
+}
+
+Result<void> FrontLink::hear_of_delivery() const {
+  const auto message = next();
+  if (!message) return std::unexpected(message.error());
+  const Said& said = message->said;
+  if (said.what == Says::delivered) return {};
+  if (said.what == Says::undelivered && said.has_error) return std::unexpected(decode(said.error));
+  return fail(Code::bug, "a strange message of the process that talks to the caller");
+}
+
+Result<void> FrontLink::grant(const Request& request, const priv::Outcome& outcome) const {
+  std::vector<int> fds;
+  if (outcome.sealed)
+    fds.push_back(outcome.sealed->get());
+  else if (outcome.tap && !std::holds_alternative<OpenEthertap>(request))
+    for (const auto& queue : outcome.tap->queues) fds.push_back(queue.get());
+  auto sent = send(channel(), {.what = Tells::granted, .id = id_, .made = made_of(request, outcome)}, fds);
+  return sent ? hear_of_delivery() : sent;
+}
+
+void FrontLink::grant_record(const std::string& text) const {
+  Told told{.what = Tells::granted};
+  told.made.text = text;
+  tell(std::move(told));
+}
+
+Result<void> FrontLink::confirm_reload() const {
+  auto sent = send(channel(), Told{.what = Tells::reloaded, .id = id_});
+  return sent ? hear_of_delivery() : sent;
+}
+
+int FrontLink::end() {
+  int status = exit_status_of(Code::bug);
+  while (const auto message = next()) {
+    if (message->said.what != Says::status) continue;
+    status = message->said.status;
+    break;
+  }
+  front_.channel.reset();
+  ::kill(front_.pid, SIGKILL);  // it has nothing left to do, and its caller may have stopped it
+  while (::waitpid(front_.pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  return status;
+}
+
+}  // namespace umlnet

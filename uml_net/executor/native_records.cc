@@ -1,0 +1,220 @@
+#include "uml_net/executor/native_records.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "policy/extent.h"
+#include "uml_net/executor/elsewhere.h"
+#include "uml_net/executor/read_host_state.h"
+#include "uml_net/priv/execute.h"
+#include "uml_net/priv/plan.h"
+#include "uml_net/sys/capability.h"
+
+namespace umlnet {
+namespace {
+
+constexpr int kEventInterval = 1000;  // milliseconds between two looks for what the caller is to hear of
+
+// What a session of the native protocol works with besides.
+struct Records {
+  NativeSession& session;
+  SessionFiles files;
+  std::vector<unique_fd>& tuns;  // those that are open for this request, and for the next
+  std::vector<std::unique_ptr<Elsewhere>> elsewhere = {};
+  audit::NativeSessionSummary summary = {};
+  bool is_change_announced = false;  // of the policy
+};
+
+// Lets go of the namespaces in which nothing of the session's is left: as long as it has a way into one, that one
+// lives.
+void forget_empty(Records& session, const RequestContext& context) {
+  std::erase_if(session.elsewhere, [&](const auto& there) {
+    const auto host = read_host_state(there->socket(), policy::Extent::links);
+    return host && std::ranges::find(host->links, context.group, &rtnetlink::Link::group) == host->links.end();
+  });
+}
+
+// So that its own descriptors have numbers below kFirstForeignFd.
+constexpr std::size_t kMostNamespaces = 128;
+
+// Of the descriptors on /dev/net/tun, so many stay.
+void keep_tuns(Records& session, std::size_t most) {
+  while (session.tuns.size() > most) session.tuns.pop_back();
+}
+
+// Where descriptors are short.
+void make_room(Records& session, const RequestContext& context) {
+  keep_tuns(session, 0);
+  forget_empty(session, context);
+}
+
+// The namespace that the request names by the place of its descriptor among those of the record.
+Result<Elsewhere*> reach(int place, std::vector<unique_fd>& fds, Records& session, const RequestContext& context,
+                         const priv::TunSource& tuns) {
+  if (static_cast<std::size_t>(place) >= fds.size())
+    return fail(Code::bad_value, "netns=" + std::to_string(place) + " names none of the " + std::to_string(fds.size()) +
+                                     " descriptors that came with the request");
+  unique_fd& netns = fds[static_cast<std::size_t>(place)];
+  const auto known = std::ranges::find_if(session.elsewhere, [&](const auto& one) { return one->is(netns.get()); });
+  if (known != session.elsewhere.end()) return known->get();
+  forget_empty(session, context);
+  if (session.elsewhere.size() >= kMostNamespaces)
+    return fail(Code::conflict,
+                "this session has devices in " + std::to_string(kMostNamespaces) + " network namespaces already",
+                "Remove those of one of them, or begin another session.");
+  auto reached = Elsewhere::reach(netns, context.caller.uid, *context.attendant, tuns, context.socket);
+  if (!reached) return std::unexpected(std::move(reached.error()));
+  session.elsewhere.push_back(*std::move(reached));
+  return session.elsewhere.back().get();
+}
+
+// What a record that was refused leaves to be said.
+void refuse(const Error& error, Records& session, const RequestContext& context) {
+  ++session.summary.refused;
+  context.front.refuse(error);
+}
+
+void note(const Result<void>& recorded, const RequestContext& context) {
+  if (!recorded) context.front.remark(recorded.error());
+}
+
+// Takes the new policy, because the caller asks for it. An error where it does not take answers.
+Result<void> reload_policy(Records& session, const RequestContext& context) {
+  const auto reloaded = session.files.reload();
+  note(context.trail.reloaded(reloaded), context);
+  if (!reloaded) {
+    refuse(reloaded.error(), session, context);
+    return {};
+  }
+  auto taken = context.front.confirm_reload();
+  context.front.done();
+  return taken;
+}
+
+// Once for each time that the policy is another one than the session's: for a caller that asked for events.
+void announce_policy_change(Records& session, const RequestContext& context) {
+  const bool has_changed = !session.files.roots.check_policy();
+  session.is_change_announced = has_changed && (session.is_change_announced || context.front.announce_policy_change());
+}
+
+void refuse_not_understood(const FrontMessage& message, Records& session, const RequestContext& context) {
+  session.files.follow_log();
+  const Error error = decode(message.said.error);
+  note(context.trail.not_understood(error, message.tail), context);
+  ++session.summary.refused;
+  context.front.refuse_as_said();
+  if (error.errnum == EMFILE) make_room(session, context);
+}
+
+// One record of a session: it takes the way of a request of its own. An error where the caller does not take answers.
+Result<void> answer_record(FrontMessage& record, Records& session, const RequestContext& context,
+                           const priv::TunSource& tuns) {
+  context.trail.begin_request();
+  context.trail.add_summaries(nullptr);
+  if (record.said.what == Says::reload) return reload_policy(session, context);
+  const auto request = record.said.what == Says::request ? decode(record.said.request) : std::nullopt;
+  if (!request) {
+    refuse_not_understood(record, session, context);
+    return {};
+  }
+  const auto* open = std::get_if<OpenInterface>(&*request);
+  const unsigned queues = open != nullptr ? open->queues : 0;
+  SessionRoots& roots = session.files.roots;
+  auto prepared = roots.prepare(session.files.log, session.tuns, queues);
+  if (!prepared && prepared.error().errnum == EMFILE) {
+    make_room(session, context);
+    prepared = roots.prepare(session.files.log, session.tuns, queues);
+  }
+  if (prepared) prepared = roots.check_policy();
+  Elsewhere* there = nullptr;
+  if (prepared && open != nullptr && open->netns) {
+    auto reached = reach(*open->netns, record.fds, session, context, tuns);
+    prepared = reached ? Result<void>() : std::unexpected(std::move(reached.error()));
+    if (reached) there = *reached;
+  }
+  if (!prepared) {
+    note(context.trail.refused(prepared.error(), {}, *request), context);
+    refuse(prepared.error(), session, context);
+    return {};
+  }
+  const RequestContext here =
+      there == nullptr
+          ? context
+          : RequestContext{context.policy, context.caller, context.lock_files, there->socket(), there->effects(),
+                           context.front,  context.trail,  context.attendant,  context.group,   context.check_files};
+  auto done = run_request(*request, here);
+  if (!done) {
+    refuse(done.error(), session, context);
+    return {};
+  }
+  auto taken = deliver_reply(*request, *done, here);
+  note(taken ? record_done(*done, here) : Result<void>(), here);
+  context.front.done();
+  if (taken) ++(open != nullptr ? session.summary.opened : session.summary.removed);
+  return taken;
+}
+
+// All that the session made, deleted at once, but for what is to persist.
+std::vector<std::string> end_session(const policy::Grant& opened, const Records& session,
+                                     const RequestContext& context) {
+  if (session.summary.opened == 0) return {};
+  const auto plan = priv::plan_session_end(opened, context.trail.id());
+  if (!plan) return {"failed: " + plan.error().line()};
+  std::vector<std::string> words;
+  const auto end_in = [&](priv::HostEffects& effects) {
+    const auto raised = priv::NetAdminInEffect::raise();
+    const auto deleted = priv::execute(*plan, effects);
+    if (!deleted) words.push_back("failed: " + deleted.error().error.line());
+  };
+  end_in(context.effects);
+  for (const auto& there : session.elsewhere) end_in(there->effects());
+  if (words.empty()) words.emplace_back("the session's devices gone");
+  const auto left = collect_leavings(context);
+  words.insert(words.end(), left.begin(), left.end());
+  return words;
+}
+
+}  // namespace
+
+int hold_native_session(const policy::Grant& opened, NativeSession& session, SessionFiles files,
+                        std::vector<unique_fd>& tuns, const priv::TunSource& tun_source,
+                        const RequestContext& context) {
+  Records records{.session = session, .files = files, .tuns = tuns};
+  std::optional<Error> error;
+  const bool has_events = std::get<OpenSession>(opened.request()).events;
+  while (records.summary.ended.empty()) {
+    auto next = session.next(context.front.channel(), has_events ? kEventInterval : -1);
+    if (auto* end = std::get_if<NativeSession::End>(&next)) {
+      records.summary.ended = end->why;
+      error = end->error;
+    } else if (const auto* strange = std::get_if<Error>(&next)) {
+      records.files.follow_log();
+      note(context.trail.not_understood(*strange, {}), context);
+      context.front.refuse(*strange);
+      if (strange->errnum == EMFILE) make_room(records, context);
+    } else if (std::holds_alternative<NativeSession::NetworkChanged>(next)) {
+      records.files.follow_log();
+      if (!restore_lost(context)) session.want_another_look();
+    } else if (std::holds_alternative<NativeSession::Idle>(next)) {
+      records.files.follow_log();
+    } else if (auto taken = answer_record(std::get<FrontMessage>(next), records, context, tun_source); !taken) {
+      records.summary.ended = "the caller did not take an answer";
+      error = taken.error();
+    }
+    keep_tuns(records, TrustedOpener::kAhead);  // a request that was refused took none
+    if (has_events) announce_policy_change(records, context);
+  }
+  const auto undone = end_session(opened, records, context);
+  files.follow_log();
+  priv::drop_net_admin();
+  const auto recorded = context.trail.ended(opened, records.summary, undone, error);
+  context.front.over(recorded ? error : recorded.error());
+  return context.front.end();
+}
+
+}  // namespace umlnet

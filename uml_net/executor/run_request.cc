@@ -1,0 +1,220 @@
+#include "uml_net/executor/run_request.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libumlnet/core/boot_time.h"
+#include "policy/extent.h"
+#include "policy/without.h"
+#include "uml_net/executor/read_host_state.h"
+#include "uml_net/priv/plan.h"
+#include "uml_net/sys/capability.h"
+
+namespace umlnet {
+namespace {
+
+using priv::Plan;
+
+constexpr const char* kNotAnnounced =
+    "a machine on the LAN may need a minute to find a guest that moved: uml_net has no CAP_NET_RAW to announce it";
+constexpr int kMostDecisions = 5;  // of one request that is held up time and again
+
+void warn(const Result<void>& recorded, const RequestContext& context) {
+  if (!recorded) context.front.remark(recorded.error());
+}
+
+// Takes back what was done, by the host's state as it is now, and puts on record why.
+void roll_back(const policy::Grant& grant, priv::Outcome outcome, Error& why, const RequestContext& context) {
+  const auto now = read_host_state(context.socket, policy::Extent::everything);
+  const auto taken = [&] {
+    const auto raised = priv::NetAdminInEffect::raise();
+    return priv::take_back(std::move(outcome), now ? &*now : nullptr, context.effects);
+  }();
+  for (const auto& failure : taken.failures) why.what += " (and taking back what was done: " + failure + ")";
+  warn(context.trail.failed(grant, why, taken.words()), context);
+}
+
+// Carries a plan out: no change without a line in the log before it, no privilege in effect but during the change. A
+// failure is on record, and what was done before it is taken back.
+std::expected<priv::Outcome, priv::Failure> apply(const Plan& plan, const RequestContext& context) {
+  if (auto recorded = context.trail.intend(plan.grant()); !recorded)
+    return std::unexpected(priv::Failure{std::move(recorded.error())});
+  auto outcome = [&]() -> std::expected<priv::Outcome, priv::Failure> {
+    const auto raised = priv::NetAdminInEffect::raise();
+    if (!raised) return std::unexpected(priv::Failure{raised.error()});
+    return priv::execute(plan, context.effects);
+  }();
+  if (!outcome) roll_back(plan.grant(), std::exchange(outcome.error().done, {}), outcome.error().error, context);
+  return outcome;
+}
+
+// Announces what was published. False where that was not done for each address.
+bool announce(const priv::Outcome& outcome, const policy::HostState& host, const RequestContext& context) {
+  bool are_announced = true;
+  for (const auto& change : outcome.changes) {
+    const auto* published = std::get_if<priv::Publish>(&change);
+    const auto* lan = published != nullptr ? host.link(published->lan.ifindex) : nullptr;
+    if (lan == nullptr || !lan->mac) continue;
+    are_announced &=
+        context.announcer != nullptr && context.announcer->announce(lan->ifindex, *lan->mac, published->address);
+  }
+  return are_announced;
+}
+
+// The host's state, after what is amiss on it was put right: what guests that are gone left behind is removed, and what
+// a guest that is there lost is restored. Each caller does it in each request: what is removed is nobody's, and what is
+// restored was granted before.
+Result<policy::HostState> read_tidy_host(const Request& request, const RequestContext& context) {
+  auto host = read_host_state(context.socket, request);
+  if (!host || !policy::has_garbage(*host)) return host;
+  const auto grant = policy::decide(context.policy, context.caller, CollectGarbage{}, *host);
+  if (!grant) return host;
+  const auto plan = priv::make_plan(*grant, context.trail.id(), *host);
+  if (!plan) return std::unexpected(plan.error());
+  const auto outcome = apply(*plan, context);
+  if (!outcome) return std::unexpected(outcome.error().error);
+  announce(*outcome, *host, context);
+  if (const auto recorded = context.trail.done(*grant, *outcome); !recorded) return std::unexpected(recorded.error());
+  return read_host_state(context.socket, request);
+}
+
+// Looks at the host again after a change. The request must be one that is granted still, by the same policy, on a host
+// that has all that others made meanwhile; else this is why not. And what the change took from others comes back.
+Result<void> look_again(const Request& request, const priv::Outcome& outcome, const RequestContext& context) {
+  auto host = read_tidy_host(request, context);
+  if (!host) return std::unexpected(std::move(host.error()));
+  if (!is_taken_back_unheard(request)) return {};
+  if (auto checked = context.check_files(); !checked) return checked;
+  if (outcome.tap)
+    policy::forget_device(*host, outcome.tap->ifindex);
+  else if (const auto* add = std::get_if<AddAddress>(&request))
+    policy::forget_guest(*host, add->address, outcome.device.ifindex);
+  const auto granted = policy::decide(context.policy, context.caller, request, *host);
+  if (granted) return {};
+  Error why = granted.error().error;
+  why.advice = "Another request was quicker, and what was done is taken back.";
+  return std::unexpected(std::move(why));
+}
+
+// Where the caller is not to have an fd of the device: the other end of its relay's socket.
+Result<void> seal(const Request& request, priv::Outcome& outcome, const RequestContext& context) {
+  const auto* open = std::get_if<OpenInterface>(&request);
+  if (open == nullptr || !open->sealed) return {};
+  if (!context.attendant || !outcome.tap) return fail(Code::bug, "there is nothing to seal, or nobody to do it");
+  auto socket = context.attendant->seal(outcome.tap->queues.front().get());
+  if (!socket) return std::unexpected(std::move(socket.error()));
+  outcome.sealed = *std::move(socket);
+  return {};
+}
+
+// Nothing where the decision expired before it was carried out.
+Result<std::optional<GrantedRequest>> decide_and_apply(const Request& request, const RequestContext& context) {
+  const auto refused = [&](const Error& error, const std::string& rule) {
+    warn(context.trail.refused(error, rule, request), context);
+    return std::unexpected(error);
+  };
+  const auto since = boot_time();
+  if (auto checked = context.check_files(); !checked) return refused(checked.error(), {});
+  const bool is_gc = std::holds_alternative<CollectGarbage>(request);
+  auto host = is_gc ? read_host_state(context.socket, request) : read_tidy_host(request, context);
+  if (!host) return refused(host.error(), {});
+  host->read_at = std::min(host->read_at, since);
+  auto grant = policy::decide(context.policy, context.caller, request, *host);
+  if (!grant) return refused(grant.error().error, grant.error().rule);
+  const auto plan = priv::make_plan(*grant, context.trail.id(), *host, context.group);
+  if (!plan) return refused(plan.error(), grant->rule());
+
+  if (plan->changes().empty()) {
+    auto outcome = priv::execute(*plan, context.effects);
+    if (!outcome) return refused(outcome.error().error, grant->rule());
+    if (auto recorded = context.trail.unchanged(*grant, *outcome); !recorded)
+      return std::unexpected(std::move(recorded.error()));
+    return GrantedRequest{*std::move(grant), *std::move(outcome), true};
+  }
+  if (auto checked = context.check_files(); !checked) return refused(checked.error(), grant->rule());
+  auto outcome = apply(*plan, context);
+  if (!outcome && outcome.error().has_expired) return std::nullopt;
+  if (!outcome) return std::unexpected(std::move(outcome.error().error));
+  auto settled = look_again(request, *outcome, context);
+  if (settled) settled = seal(request, *outcome, context);
+  if (!settled) {
+    roll_back(*grant, *std::move(outcome), settled.error(), context);
+    return std::unexpected(std::move(settled.error()));
+  }
+  if (!announce(*outcome, *host, context)) {
+    outcome->notes.emplace_back(kNotAnnounced);
+    outcome->text += std::string(kNotAnnounced) + "\n";
+  }
+  return GrantedRequest{*std::move(grant), *std::move(outcome), false};
+}
+
+}  // namespace
+
+Result<GrantedRequest> run_request(const Request& request, const RequestContext& context) {
+  // From counting to changing, one request of the caller's at a time. Root has no limits.
+  std::optional<CallerLock> lock;
+  if (policy::counts_against_limits(request) && context.caller.uid != 0) {
+    auto taken = CallerLock::take(context.lock_files, context.caller.uid);
+    if (!taken) {
+      warn(context.trail.refused(taken.error(), {}, request), context);
+      return std::unexpected(std::move(taken.error()));
+    }
+    lock.emplace(*std::move(taken));
+  }
+  for (int decisions = 0; decisions < kMostDecisions; ++decisions) {
+    auto done = decide_and_apply(request, context);
+    if (!done) return std::unexpected(std::move(done.error()));
+    if (*done) return **std::move(done);
+  }
+  const Error held_up{Code::busy, 0, "the request was held up, and each decision on it expired", "Try again."};
+  warn(context.trail.refused(held_up, {}, request), context);
+  return std::unexpected(held_up);
+}
+
+Result<void> record_done(const GrantedRequest& done, const RequestContext& context) {
+  return done.is_recorded ? Result<void>() : context.trail.done(done.grant, done.outcome);
+}
+
+bool is_taken_back_unheard(const Request& request) {
+  return !std::holds_alternative<DeleteAddress>(request) && !std::holds_alternative<RemoveInterface>(request) &&
+         !std::holds_alternative<CollectGarbage>(request);
+}
+
+Result<void> deliver_reply(const Request& request, GrantedRequest& done, const RequestContext& context) {
+  auto taken = context.front.grant(request, done.outcome);
+  if (taken && !done.outcome.remaining.empty()) {
+    const auto raised = priv::NetAdminInEffect::raise();
+    taken = raised ? priv::complete(done.outcome, context.effects) : std::unexpected(raised.error());
+  }
+  if (taken || done.is_recorded || !is_taken_back_unheard(request)) return taken;
+  const auto now = read_host_state(context.socket, policy::Extent::everything);
+  const auto raised = priv::NetAdminInEffect::raise();
+  const auto back = priv::take_back(std::move(done.outcome), now ? &*now : nullptr, context.effects);
+  warn(context.trail.taken_back(done.grant, taken.error(), back.words()), context);
+  done.is_recorded = true;
+  return taken;
+}
+
+bool restore_lost(const RequestContext& context) {
+  // There may be no other event, nor a request, to do what expired here.
+  for (int decisions = 0; decisions < kMostDecisions; ++decisions) {
+    const auto host = read_tidy_host(CollectGarbage{}, context);
+    const bool is_settled = host ? !policy::has_garbage(*host) || decisions > 0 : host.error().code != Code::busy;
+    if (is_settled) return true;
+  }
+  return false;
+}
+
+std::vector<std::string> collect_leavings(const RequestContext& context) {
+  const auto host = read_host_state(context.socket, CollectGarbage{});
+  if (!host) return {"failed: " + host.error().line()};
+  const auto grant = policy::decide(context.policy, context.caller, CollectGarbage{}, *host);
+  const auto plan = grant ? priv::make_plan(*grant, context.trail.id(), *host) : fail(Code::bug, "gc is not granted");
+  const auto raised = priv::NetAdminInEffect::raise();
+  if (!plan || !raised) return {"failed: what is left is removed by the next request"};
+  const auto outcome = priv::execute(*plan, context.effects);
+  if (!outcome) return {"failed: " + outcome.error().error.line()};
+  return outcome->words;
+}
+
+}  // namespace umlnet

@@ -1,0 +1,71 @@
+// One request, from the state of the host to the change, its answer and its record:
+//
+//   decide(policy, caller, request, host) -> Grant -> Plan -> execute -> Outcome -> look again -> reply, audit log
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/request.h"
+#include "policy/decide.h"
+#include "uml_net/executor/caller_lock.h"
+#include "uml_net/executor/front_link.h"
+#include "uml_net/priv/execute.h"
+#include "uml_net/priv/rtnetlink_socket.h"
+#include "uml_net/recorder/audit_trail.h"
+#include "uml_net/worker/announcer.h"
+#include "uml_net/worker/attendant.h"
+
+namespace umlnet {
+
+// What every request of this process shares. All is borrowed.
+struct RequestContext {
+  const policy::Policy& policy;
+  const policy::Caller& caller;
+  CallerLock::Files lock_files;
+  priv::RtnetlinkSocket& socket;
+  priv::HostEffects& effects;
+  FrontLink& front;
+  audit::Trail& trail;
+  std::optional<Attendant>& attendant;
+  std::uint32_t group = 0;  // the link group of the session's devices
+  // Whether the policy is still the one in `policy`, and the audit log still the one that lines go to. Asked before
+  // each decision and after each change.
+  std::function<Result<void>()> check_files;
+  const Announcer* announcer = nullptr;  // nullptr where nothing can be announced on the LANs of `socket`
+};
+
+struct GrantedRequest {
+  policy::Grant grant;
+  priv::Outcome outcome;
+  bool is_recorded;  // nothing was to be done, and that is on record
+};
+
+// Decides and carries out `request`. What guests that are gone left behind is removed first. A refusal is on record
+// when this returns; what came of a grant is for the caller of this function to record, who knows whether the reply was
+// taken.
+Result<GrantedRequest> run_request(const Request& request, const RequestContext& context);
+
+// Puts on record that the request was carried out, unless that is so already.
+Result<void> record_done(const GrantedRequest& done, const RequestContext& context);
+
+// Answers a request that was carried out. Where the caller does not take the answer, what was added or made is taken
+// back, and that is on record; what was removed stays removed.
+Result<void> deliver_reply(const Request& request, GrantedRequest& done, const RequestContext& context);
+
+// Whether deliver_reply() takes the request back where its answer is not taken.
+bool is_taken_back_unheard(const Request& request);
+
+// Restores what guests lost by a change of the network, and removes what is left of those that are gone: as each
+// request does before it is decided. False where it is to be tried again in a moment; other errors are for the next
+// request.
+bool restore_lost(const RequestContext& context);
+
+// Removes what devices that are gone left on others. In words, for the record of the session that ends.
+std::vector<std::string> collect_leavings(const RequestContext& context);
+
+}  // namespace umlnet

@@ -1,0 +1,36 @@
+// The process that announces on a LAN that a guest's address is reached by way of the host. That takes a raw frame, and
+// so a packet socket, which this process alone has; the kernel also takes some 15 ms to close one, for which nobody
+// waits here.
+#pragma once
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/ip_address.h"
+#include "libumlnet/core/mac_address.h"
+#include "libumlnet/core/seccomp_filter.h"
+#include "uml_net/worker/assistant.h"
+
+namespace umlnet {
+
+// What that process may do: wait for messages on `channel`, send frames on `packets`, exit. Nothing else.
+SeccompFilter announcer_filter(int channel, int packets);
+
+class Announcer {
+ public:
+  // Starts the process, which becomes its caller. To be called before the caller's identity is taken, with what
+  // open_packet_socket() gave (borrowed; no other copy may outlive the process). Code::kernel where there is no process
+  // to be had.
+  static Result<Announcer> start(int packets);
+
+  int channel() const { return process_.channel(); }
+
+  // Sends one frame (announcement_frame.h) on the Ethernet device `ifindex`, whose MAC address is `mac`, in a moment.
+  // Code::kernel where the process is gone or stopped. Whether the frame was sent is not known.
+  Result<void> announce(int ifindex, const MacAddress& mac, const IpAddress& address) const;
+
+ private:
+  explicit Announcer(Assistant process) : process_(std::move(process)) {}
+
+  Assistant process_;
+};
+
+}  // namespace umlnet
