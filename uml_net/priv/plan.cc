@@ -11,13 +11,13 @@
 #include "policy/guest_sources.h"
 #include "policy/lans.h"
 #include "policy/upkeep.h"
+#include "uml_net/priv/publication.h"
 
 namespace umlnet::priv {
 
 // The one maker of plans.
 class Planner {
  public:
-  using Steps = Plan::Steps;
   static Plan plan(const policy::Grant& grant, Steps steps, Device device, std::chrono::nanoseconds expires) {
     return {grant, std::move(steps), std::move(device), expires};
   }
@@ -31,34 +31,13 @@ using rtnetlink::Link;
 using rtnetlink::ProxyEntry;
 using rtnetlink::Route;
 
-using Steps = Planner::Steps;
-
-Device device_of(const Link& link) { return {link.ifindex, link.name}; }
-
 bool is_ours(const ProxyEntry& entry) { return rtnetlink::is_our_protocol(entry.protocol); }
 bool is_ours(const Route& route) { return route.protocol == rtnetlink::kProtocol; }
-
-const ProxyEntry* entry_for(const HostState& host, Ipv4 address, int ifindex) {
-  const auto it = std::ranges::find_if(host.proxy_entries, [&](const ProxyEntry& entry) {
-    return entry.ifindex == ifindex && entry.address == address;
-  });
-  return it != host.proxy_entries.end() ? &*it : nullptr;
-}
 
 bool is_published(const HostState& host, const Route& route) {
   const auto network = policy::network_of(route);
   return std::ranges::any_of(
       host.proxy_entries, [&](const ProxyEntry& entry) { return is_ours(entry) && network.contains(entry.address); });
-}
-
-bool has_forwarding_mark(const Link& lan) { return marks_of(lan.ifindex, lan.alternative_names).forwarding; }
-
-// Forwarding on a LAN device is the toolkit's if it is off now, or was off before the toolkit came.
-bool forwarding_is_ours(const HostState& host, const Link& lan) {
-  return !lan.ipv4.forwarding || has_forwarding_mark(lan) ||
-         std::ranges::any_of(host.proxy_entries, [&](const ProxyEntry& entry) {
-           return entry.ifindex == lan.ifindex && entry.protocol == rtnetlink::kProtocolForwarding;
-         });
 }
 
 Result<Steps> plan_tap(const std::optional<IfName>& name, const std::optional<Ipv4>& gateway, const Grant& grant,
@@ -89,156 +68,6 @@ Result<Steps> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant
   plan.changes.push_back(BringUp{Device{}});
   return plan;
 }
-
-// Turns forwarding of the LAN devices on, and marks it as the toolkit's. Each is off.
-void start_forwarding(const std::vector<const Link*>& lans, Steps& plan) {
-  for (const Link* lan : lans) {
-    if (!has_forwarding_mark(*lan))
-      plan.changes.push_back(SetMark{device_of(*lan), name_of_forwarding(lan->ifindex), true});
-    plan.changes.push_back(SetForwarding{device_of(*lan), true});
-  }
-}
-
-// Turns a LAN device's forwarding off if it is the toolkit's, and no guest needs it but those of the device `besides`
-// and of the networks `without`.
-void stop_forwarding(const HostState& host, const Link& lan, int besides, const std::vector<IpRange>& without,
-                     Steps& plan) {
-  const bool is_marked = has_forwarding_mark(lan);
-  const bool is_planned = std::ranges::any_of(plan.changes, [&](const Change& change) {
-    const auto* set = std::get_if<SetForwarding>(&change);
-    const auto* mark = std::get_if<SetMark>(&change);
-    return (set != nullptr && set->device.ifindex == lan.ifindex) ||
-           (mark != nullptr && mark->device.ifindex == lan.ifindex);
-  });
-  if (is_planned || !forwarding_is_ours(host, lan) || policy::is_forwarding_needed(host, lan, besides, without)) return;
-  // Turned on for all devices meanwhile, it is the administrator's.
-  if (lan.ipv4.forwarding && !host.all.forwarding) plan.changes.push_back(SetForwarding{device_of(lan), false});
-  if (is_marked) plan.changes.push_back(SetMark{device_of(lan), name_of_forwarding(lan.ifindex), false});
-}
-
-// Of a device: every request reads them all.
-constexpr std::size_t kMostMarks = 128;
-
-// Guests on their way out: the proxy entries on LANs, the forwarding that they need, and the marks that tell of both.
-class Publication {
- public:
-  Publication(const Grant& grant, const HostState& host, Steps& plan) : grant_(grant), host_(host), plan_(plan) {}
-
-  // The kernel has no proxy for a network: a small one is published address by address. `via` is for the mark.
-  void on(const std::vector<const Link*>& lans, const IpRange& guest, const std::optional<IpAddress>& via = {}) {
-    GuestMark mark{guest, {}, {}, via};
-    if (lans.empty()) unseen_ += (unseen_.empty() ? "" : ", ") + guest.compact();
-    is_seen_ |= !lans.empty();
-    for (const Link* lan : lans)
-      if (publish(*lan, guest)) mark.published_on.push_back(lan->name);
-    if (guest.is_ipv4())
-      for (const auto& link : host_.links)
-        if (lets_out(link) && std::ranges::find(mark.published_on, link.name) == mark.published_on.end()) {
-          mark.forwarded_from.push_back(link.name);
-          need_forwarding(link);
-        }
-    marks_.push_back(std::move(mark));
-  }
-
-  // Behind everything else: traffic flows from here on. `device` is the guest's, with `forwarding` as it is, and with
-  // `names`, its alternative names. A mark comes after what it tells of: who finds the mark alone would do it, too.
-  void finish(const Device& device, bool forwarding, const std::vector<std::string>& names) {
-    auto number = static_cast<std::size_t>(std::ranges::count_if(names, is_mark));
-    for (const auto& mark : marks_) {
-      const auto wanted = names_of(mark);
-      const auto is_in = [](const auto& all, const std::string& name) {
-        return std::ranges::find(all, name) != all.end();
-      };
-      for (const auto& name : names)
-        if (guest_of_mark(name) == mark.guest && !is_in(wanted, name))
-          plan_.changes.push_back(SetMark{device, name, false});
-      number += wanted.size();
-      if (number > kMostMarks) {
-        plan_.notes.push_back(
-            mark.guest.compact() +
-            " is not restored after events of the network: its device has as many marks as it can have");
-        continue;
-      }
-      for (const auto& name : wanted)
-        if (!is_in(names, name)) plan_.changes.push_back(SetMark{device, name, true});
-    }
-    if (is_let_out_ && !forwarding) plan_.changes.push_back(SetForwarding{device, true});
-    start_forwarding(to_forward_, plan_);
-    if (const auto listed = grant_.lan_list(); !is_seen_ && !listed.empty())
-      plan_.notes.push_back(unseen_ + " published on no LAN: in the main routing table no device that rule " +
-                            grant_.rule() + " lists (" + listed + ") has a route to that network");
-  }
-
- private:
-  // Whether the rule lists the device, and guests could go out there.
-  bool lets_out(const Link& link) const {
-    return !grant_.lan_list().empty() && grant_.may_publish_on(link) && link.up && !link.loopback && link.master == 0 &&
-           !policy::made_for(link) &&
-           std::ranges::any_of(host_.addresses, [&](const auto& own) { return own.ifindex == link.ifindex; });
-  }
-
-  void need_forwarding(const Link& lan) {
-    is_let_out_ = true;
-    if (!lan.ipv4.forwarding && std::ranges::find(to_forward_, &lan) == to_forward_.end()) to_forward_.push_back(&lan);
-  }
-
-  // Whether at least one address of the guest is published there then.
-  bool publish(const Link& lan, const IpRange& guest) {
-    const auto not_published = [&](const std::string& why) {
-      plan_.notes.push_back(guest.compact() + " not published on " + lan.name + ": " + why);
-      return false;
-    };
-    if (!grant_.may_publish_on(lan)) return not_published("rule " + grant_.rule() + " does not list it under \"lan\"");
-    const auto addresses = policy::published_addresses(guest);
-    if (addresses.empty())
-      return not_published("it is more than 32 IPv4 addresses; let the router of that LAN route it to this host");
-    bool published = false;
-    for (const auto& address : addresses) {
-      const auto* v4 = std::get_if<Ipv4>(&address);
-      published |= v4 != nullptr ? publish(lan, *v4) : publish(lan, std::get<Ipv6>(address));
-    }
-    return published;
-  }
-
-  bool left_alone(const Link& lan, const IpAddress& address) {
-    plan_.notes.push_back(to_string(address) + " published on " + lan.name + " by somebody else already, and left so");
-    return false;
-  }
-
-  bool publish(const Link& lan, Ipv4 address) {
-    const ProxyEntry* entry = entry_for(host_, address, lan.ifindex);
-    if (entry != nullptr && !is_ours(*entry)) return left_alone(lan, address);
-    if (entry == nullptr) plan_.changes.push_back(Publish{device_of(lan), address, forwarding_is_ours(host_, lan)});
-    need_forwarding(lan);
-    return true;
-  }
-
-  // The kernel lets nobody turn these two on by rtnetlink.
-  bool publish(const Link& lan, const Ipv6& address) {
-    const auto entry = std::ranges::find_if(host_.ipv6_proxy_entries, [&](const rtnetlink::Ipv6ProxyEntry& other) {
-      return other.ifindex == lan.ifindex && other.address == address;
-    });
-    const bool is_there = entry != host_.ipv6_proxy_entries.end();
-    if (is_there && !rtnetlink::is_our_protocol(entry->protocol)) return left_alone(lan, address);
-    if (!is_there) plan_.changes.push_back(Publish{device_of(lan), address, false});
-    std::string off;
-    if (!lan.ipv6.proxy_ndp && !host_.ipv6_all.proxy_ndp) off = "net.ipv6.conf." + lan.name + ".proxy_ndp=1";
-    if (!host_.ipv6_all.forwarding) off += (off.empty() ? "" : " ") + std::string("net.ipv6.conf.all.forwarding=1");
-    if (!off.empty())
-      plan_.notes.push_back(address.str() + " is not reached from " + lan.name +
-                            " until the administrator turns that on: sysctl -w " + off);
-    return true;
-  }
-
-  const Grant& grant_;
-  const HostState& host_;
-  Steps& plan_;
-  bool is_let_out_ = false;  // an IPv4 guest is published, or goes out where the rule lets it
-  bool is_seen_ = false;     // an address has a LAN, listed or not
-  std::string unseen_;       // those that have none
-  std::vector<GuestMark> marks_;
-  std::vector<const Link*> to_forward_;
-};
 
 // The route comes first and goes last: whoever sees a proxy entry without a route may take it for garbage.
 Result<Steps> plan_add(const AddAddress& request, const Grant& grant, const HostState& host) {

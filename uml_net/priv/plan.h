@@ -18,6 +18,13 @@ namespace umlnet::priv {
 // between decides anew.
 inline constexpr std::chrono::milliseconds kDecisionLasts{900};
 
+// What a plan is put together from. By itself it is worth nothing: only a Plan is carried out.
+struct Steps {
+  std::vector<Change> changes;
+  bool all_or_nothing = true;
+  std::vector<std::string> notes;
+};
+
 // The changes that carry out one grant, and that grant: execute() takes nothing else, and only the functions below make
 // one.
 class Plan {
@@ -36,11 +43,6 @@ class Plan {
   bool has_expired() const;
 
  private:
-  struct Steps {
-    std::vector<Change> changes;
-    bool all_or_nothing = true;
-    std::vector<std::string> notes;
-  };
   friend class Planner;
   Plan(policy::Grant grant, Steps steps, Device device, std::chrono::nanoseconds expires)
       : grant_(std::move(grant)), steps_(std::move(steps)), device_(std::move(device)), expires_(expires) {}
