@@ -46,6 +46,13 @@ Result<void> send_with_fds(int socket, std::string_view bytes, std::span<const i
   return {};
 }
 
+std::vector<int> numbers_of(std::span<const unique_fd> fds) {
+  std::vector<int> numbers;
+  numbers.reserve(fds.size());
+  for (const auto& fd : fds) numbers.push_back(fd.get());
+  return numbers;
+}
+
 Result<Message> receive_with_fds(int socket, std::size_t room, Waiting waiting) {
   Message received;
   received.bytes.resize(room);

@@ -24,6 +24,9 @@ struct Message {
   std::vector<unique_fd> fds;  // close-on-exec
 };
 
+// The numbers of the fds, which stay their owner's.
+std::vector<int> numbers_of(std::span<const unique_fd> fds);
+
 enum class Waiting : bool { no, yes };
 
 // The next message of a datagram or sequenced-packet socket, waited for or not (EAGAIN where there is none): up to

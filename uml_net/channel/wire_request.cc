@@ -135,8 +135,10 @@ std::optional<Request> open(const WireRequest& wire) {
                      .persistent = wire.persistent != 0,
                      .sealed = wire.sealed != 0,
                      .anti_spoof = wire.anti_spoof != 0};
-  if (wire.device[0] != '\0' && !(open.device = name_of(wire.device, IfName::parse))) return std::nullopt;
-  if (wire.bridge[0] != '\0' && !(open.bridge = name_of(wire.bridge, IfName::parse_existing))) return std::nullopt;
+  if (wire.device[0] != '\0') open.device = name_of(wire.device, IfName::parse);
+  if (wire.bridge[0] != '\0') open.bridge = name_of(wire.bridge, IfName::parse_existing);
+  if (open.device.has_value() != (wire.device[0] != '\0') || open.bridge.has_value() != (wire.bridge[0] != '\0'))
+    return std::nullopt;
   if (wire.address_count > wire.addresses.size() || wire.guest_count > wire.guests.size() ||
       wire.guest_mac_count > wire.guest_macs.size())
     return std::nullopt;
@@ -157,7 +159,8 @@ std::optional<Request> open(const WireRequest& wire) {
     open.guest_macs.push_back(*mac);
   }
   if (wire.has_mtu) open.mtu = wire.mtu;
-  if (wire.has_mac && !(open.mac = mac_of(wire.mac))) return std::nullopt;
+  if (wire.has_mac) open.mac = mac_of(wire.mac);
+  if (wire.has_mac && !open.mac) return std::nullopt;
   if (wire.has_netns) open.netns = wire.netns;
   if (wire.has_owner)
     open.owner = DeviceOwner{wire.owner_is_group ? DeviceOwner::Kind::group : DeviceOwner::Kind::user, wire.owner};

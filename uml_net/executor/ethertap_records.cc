@@ -57,7 +57,7 @@ void answer_record(const Said& said, const std::string& device, SessionFiles& fi
   if (!request || !is_of_session(*request, device))
     return context.front.refuse({Code::bug, 0, "a strange request of the process that talks to the caller", {}});
   if (!prepared) {
-    note(context.trail.refused(prepared.error(), {}, *request));
+    note(context.trail.refused(prepared.error(), {}, request));
     return context.front.refuse(prepared.error());
   }
   const auto done = run_request(*request, context);

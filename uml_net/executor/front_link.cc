@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "libumlnet/core/fd_passing.h"
+
 namespace umlnet {
 namespace {
 
@@ -61,9 +63,9 @@ Result<void> FrontLink::hear_of_delivery() const {
 Result<void> FrontLink::grant(const Request& request, const priv::Outcome& outcome) const {
   std::vector<int> fds;
   if (outcome.sealed)
-    fds.push_back(outcome.sealed->get());
+    fds = {outcome.sealed->get()};
   else if (outcome.tap && !std::holds_alternative<OpenEthertap>(request))
-    for (const auto& queue : outcome.tap->queues) fds.push_back(queue.get());
+    fds = numbers_of(outcome.tap->queues);
   auto sent = send(channel(), {.what = Tells::granted, .id = id_, .made = made_of(request, outcome)}, fds);
   return sent ? hear_of_delivery() : sent;
 }

@@ -138,7 +138,7 @@ Result<void> answer_record(FrontMessage& record, Records& session, const Request
     if (reached) there = *reached;
   }
   if (!prepared) {
-    note(context.trail.refused(prepared.error(), {}, *request), context);
+    note(context.trail.refused(prepared.error(), {}, request), context);
     refuse(prepared.error(), session, context);
     return {};
   }

@@ -52,9 +52,8 @@ Answered answer_record(Conversation& conversation, const Message& record) {
   if (record.bytes == native5::kReload) return conversation.ask({.what = Says::reload}, CollectGarbage{});
   const auto request = native5::parse_record(record.bytes);
   if (!request) return refuse(conversation, request.error(), record.bytes);
-  std::vector<int> fds;
-  for (const auto& fd : record.fds) fds.push_back(fd.get());
-  return conversation.ask({.what = Says::request, .request = encode(*request)}, *request, nullptr, {}, fds);
+  return conversation.ask({.what = Says::request, .request = encode(*request)}, *request, nullptr, {},
+                          numbers_of(record.fds));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libumlnet/core/call.h"
+#include "libumlnet/core/fd_passing.h"
 #include "uml_net/sys/socket_kind.h"
 
 namespace umlnet {
@@ -74,9 +75,7 @@ Answered Conversation::ask(const Said& said, const Request& request, const Error
       if (!error && own == nullptr) return {Served::over, 1};
       return {Served::refused, reply_.refuse(error ? *error : *own)};
     case Tells::granted: {
-      std::vector<int> handed;
-      for (const auto& fd : answer->fds) handed.push_back(fd.get());
-      const auto taken = reply_.grant(request, answer->told.made, handed);
+      const auto taken = reply_.grant(request, answer->told.made, numbers_of(answer->fds));
       answer->fds.clear();
       return settle(taken);
     }
