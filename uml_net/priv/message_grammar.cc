@@ -168,7 +168,7 @@ bool MessageGrammar::allows_settings(ByteSpan families, const Known& device) con
 bool MessageGrammar::allows_property(ByteSpan bytes, bool on) const {
   ifinfomsg body{};
   ByteSpan attributes;
-  if (!split(bytes, body, attributes)) return false;
+  if (!split(bytes, body, attributes) || body.ifi_flags != 0 || body.ifi_change != 0) return false;
   const Known* device = known(body.ifi_index);
   if (device == nullptr || (on && !device->is_own && !device->is_lan)) return false;
   return all_of(attributes, [](int type, ByteSpan list) {
@@ -181,7 +181,7 @@ bool MessageGrammar::allows_property(ByteSpan bytes, bool on) const {
 bool MessageGrammar::allows_deletion(ByteSpan bytes) const {
   ifinfomsg body{};
   ByteSpan attributes;
-  if (!split(bytes, body, attributes)) return false;
+  if (!split(bytes, body, attributes) || body.ifi_flags != 0 || body.ifi_change != 0) return false;
   if (body.ifi_index != 0) return is_own(body.ifi_index) && attributes.empty();
   return !attributes.empty() && all_of(attributes, [](int type, ByteSpan payload) {
     return type == IFLA_GROUP && number_in(payload) >= kSessionGroups;
