@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "policy/demand.h"
 #include "policy/host_refusal.h"
 #include "policy/location.h"
+#include "policy/quota_usage.h"
 
 namespace umlnet::policy {
 namespace {
@@ -48,16 +48,16 @@ std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, 
 
   const auto answers = answers_of(policy, caller, request, host);
   // The first rule that says so, and why.
-  const auto first_that = [&](RuleSays says) -> std::optional<std::pair<const Rule&, const std::string&>> {
-    const auto found = std::ranges::find(answers, says, &RuleAnswer::says);
+  const auto first_that = [&](RuleVerdict says) -> std::optional<std::pair<const Rule&, const std::string&>> {
+    const auto found = std::ranges::find(answers, says, &RuleEvaluation::says);
     if (found == answers.end()) return std::nullopt;
     return {{policy.rules[static_cast<std::size_t>(found - answers.begin())], found->why}};
   };
-  if (const auto deny = first_that(RuleSays::denies))
+  if (const auto deny = first_that(RuleVerdict::denies))
     return refused(denied(deny->first.name, "rule " + deny->first.name + " denies this"));
 
   const std::string operation(operation_name(operation_of(request)));
-  if (const auto allow = first_that(RuleSays::grants)) {
+  if (const auto allow = first_that(RuleVerdict::grants)) {
     const Rule& rule = allow->first;
     if (auto error = host_refusal(caller, request, host)) return refused({rule.name, *std::move(error)});
     return Grant(request, caller.uid, rule.name, "rule " + rule.name + " allows " + operation,
@@ -73,10 +73,10 @@ std::expected<Grant, Denial> decide(const Policy& policy, const Caller& caller, 
                           std::string("The administrator can write one: ") + kPolicyFile + " (umlnet-policy(5))."));
 
   // The nearest is the one that lacks least.
-  for (const auto says : {RuleSays::lacks_room, RuleSays::lacks_value})
+  for (const auto says : {RuleVerdict::lacks_room, RuleVerdict::lacks_value})
     if (const auto near = first_that(says))
       return refused(denied(near->first.name, "rule " + near->first.name + " allows this but for " + near->second));
-  if (const auto far = first_that(RuleSays::lacks_operation))
+  if (const auto far = first_that(RuleVerdict::lacks_operation))
     return refused(denied(far->first.name, "rule " + far->first.name + " does not allow the operation " + operation));
   return refused(denied({}, "no rule of the policy speaks of uid " + std::to_string(caller.uid) +
                                 (caller.user ? " (" + *caller.user + ")" : "") + " or of one of its groups"));

@@ -10,9 +10,9 @@
 #include "libumlnet/core/request.h"
 #include "policy/caller.h"
 #include "policy/host_state.h"
-#include "policy/lans.h"
+#include "policy/lan_devices.h"
 #include "policy/policy.h"
-#include "policy/rule_answer.h"
+#include "policy/rule_evaluation.h"
 
 namespace umlnet::policy {
 

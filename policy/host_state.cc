@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <ranges>
 
-#include "policy/demand.h"
+#include "policy/quota_usage.h"
 #include "policy/upkeep.h"
 
 namespace umlnet::policy {

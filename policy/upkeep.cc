@@ -5,7 +5,7 @@
 #include <set>
 #include <utility>
 
-#include "policy/demand.h"
+#include "policy/quota_usage.h"
 
 namespace umlnet::policy {
 namespace {

@@ -33,7 +33,7 @@ int give_up(const Error& error, const Peek& peeked = {}) {
     write_to_stderr("uml_net: " + error.one_line() + "\n");
     return 1;
   }
-  complain(error);
+  write_error(error);
   return exit_status_of(error.code);
 }
 
@@ -46,7 +46,7 @@ std::optional<Announcer> start_announcer() {
 }
 
 int help(const Peek& peeked, std::string_view word) {
-  const auto caller = become_caller();
+  const auto caller = drop_privileges();
   if (caller || caller.error().code == Code::not_privileged) return print_help(word);
   return give_up(caller.error(), peeked);
 }
@@ -56,8 +56,8 @@ int serve(int argc, const char* const* argv) {
 
   // 1. Nothing of the caller's arrangements stays in force but what the request names, and no capability is in effect.
   const Peek peeked = peek(argc, argv);
-  if (auto lowered = priv::lower_everything(peeked.may_publish); !lowered) return give_up(lowered.error(), peeked);
-  auto named = leave_callers_world(peeked.descriptor);
+  if (auto lowered = priv::clear_effective_caps(peeked.may_publish); !lowered) return give_up(lowered.error(), peeked);
+  auto named = sanitize_environment(peeked.descriptor);
   if (!named) return give_up(named.error(), peeked);
   if (peeked.is_help) return help(peeked, argv[1]);
 
@@ -70,13 +70,13 @@ int serve(int argc, const char* const* argv) {
 
   // 3. What needs the identity of the installation is opened with it, and is the same for all requests of a kind.
   // Processes first: until one has had its turn it has copies of what was open when it was made.
-  std::optional<Result<SessionRoots>> roots;
-  if (peeked.needs_opener()) roots = SessionRoots::begin(!peeked.is_ethertap);
+  std::optional<Result<SessionFiles>> roots;
+  if (peeked.needs_opener()) roots = SessionFiles::begin(!peeked.is_ethertap);
   auto announcer = peeked.may_publish ? start_announcer() : std::nullopt;
   auto inputs = open_trusted_inputs();
 
   // 4. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect.
-  auto caller = become_caller();
+  auto caller = drop_privileges();
   if (!silent && caller) caller = std::unexpected(silent.error());
   const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   Startup startup{peeked,

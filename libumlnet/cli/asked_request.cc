@@ -8,7 +8,7 @@
 #include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/native5_arguments.h"
 #include "libumlnet/core/plain_text.h"
-#include "policy/lans.h"
+#include "policy/lan_devices.h"
 
 namespace umlnet::cli {
 namespace {

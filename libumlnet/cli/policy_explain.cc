@@ -69,7 +69,7 @@ namespace {
 using policy::Caller;
 using policy::HostState;
 using policy::Rule;
-using policy::RuleSays;
+using policy::RuleVerdict;
 
 constexpr gid_t kNoGroup = static_cast<gid_t>(-1);  // no rule can name it
 
@@ -220,20 +220,20 @@ std::string operations_of(const Rule& rule) {
   return text.empty() ? "none" : text;
 }
 
-Line line_of(const Rule& rule, const policy::RuleAnswer& answer, const Explanation& decided, const Rule* denier) {
+Line line_of(const Rule& rule, const policy::RuleEvaluation& answer, const Explanation& decided, const Rule* denier) {
   const bool deciding = rule.name == decided.rule;
   switch (answer.says) {
-    case RuleSays::nothing:
+    case RuleVerdict::nothing:
       if (std::holds_alternative<RemoveInterface>(decided.request))
         return {&rule, "not-asked", "is not asked: one's own device needs no rule"};
       return {&rule, "other-callers", speaks_of(rule)};
-    case RuleSays::does_not_match: return {&rule, "does-not-match", "lets it pass: " + answer.why};
-    case RuleSays::lacks_operation:
+    case RuleVerdict::does_not_match: return {&rule, "does-not-match", "lets it pass: " + answer.why};
+    case RuleVerdict::lacks_operation:
       return {&rule, "lacks-operation", "does not allow this operation: it lists " + operations_of(rule)};
-    case RuleSays::lacks_value: return {&rule, "lacks-value", "allows it but for " + answer.why};
-    case RuleSays::lacks_room: return {&rule, "lacks-room", "allows it but for " + answer.why};
-    case RuleSays::denies: return {&rule, "denies", deciding ? "denies it, and decides" : "denies it, too"};
-    case RuleSays::grants: break;
+    case RuleVerdict::lacks_value: return {&rule, "lacks-value", "allows it but for " + answer.why};
+    case RuleVerdict::lacks_room: return {&rule, "lacks-room", "allows it but for " + answer.why};
+    case RuleVerdict::denies: return {&rule, "denies", deciding ? "denies it, and decides" : "denies it, too"};
+    case RuleVerdict::grants: break;
   }
   if (denier != nullptr) return {&rule, "grants", "allows it, but rule " + denier->name + " denies it"};
   if (!deciding) return {&rule, "grants", "allows it, too, but rule " + decided.rule + " comes first"};
@@ -257,7 +257,7 @@ Explanation explain(const policy::Policy& policy, const Caller& caller, const Re
     explanation.helper_status = exit_status_of(form, decision.error().error);
   }
   const auto answers = policy::answers_of(policy, caller, request, host);
-  const auto denies = std::ranges::find(answers, RuleSays::denies, &policy::RuleAnswer::says);
+  const auto denies = std::ranges::find(answers, RuleVerdict::denies, &policy::RuleEvaluation::says);
   const Rule* denier =
       denies != answers.end() ? &policy.rules[static_cast<std::size_t>(denies - answers.begin())] : nullptr;
   for (std::size_t i = 0; i < answers.size(); ++i)

@@ -60,7 +60,7 @@ std::optional<Finding> examine_directory(const Examination& examination, const s
     return problem("the directory " + path + ", on the way to the audit log, belongs to uid " +
                        std::to_string(file->uid) + " and not to root",
                    "chown root " + path);
-  // As uml_net/recorder/roots_file.cc: a group of the system's may write to a directory above.
+  // As uml_net/recorder/root_owned_file.cc: a group of the system's may write to a directory above.
   const bool is_own =
       path == std::string_view(policy::kAuditLog).substr(0, std::string_view(policy::kAuditLog).rfind('/'));
   if ((file->mode & S_IWOTH) != 0 || ((file->mode & S_IWGRP) != 0 && (is_own || file->gid >= 1000)))

@@ -31,7 +31,7 @@ namespace umlnet::client {
   asm volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory", "cc");
   return x0;
 #else
-  // Elsewhere a failure is also written to the errno of the thread that started the process.
+  // TargetNamespace a failure is also written to the errno of the thread that started the process.
   const long result = ::syscall(number, a, b, c, d, e);
   return result == -1 ? -errno : result;
 #endif

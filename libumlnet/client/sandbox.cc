@@ -20,7 +20,7 @@
 namespace umlnet::client {
 namespace {
 
-using Where = SeccompFilter::Where;
+using ArgMatch = SeccompFilter::ArgMatch;
 
 // The system call that dies_of_a_system_call() ends with: the filter kills on it.
 constexpr int kDeath = SYS_rt_sigreturn;
@@ -31,18 +31,18 @@ constexpr int kSanitizer[] = {SYS_sigaltstack, SYS_mmap, SYS_munmap, SYS_madvise
 #endif
 
 void allow_end(SeccompFilter& filter, const EndConfig& end) {
-  const Where fd = Where::equals(0, static_cast<std::uint64_t>(end.fd));
-  const Where no_address = Where::equals(4, 0);
+  const ArgMatch fd = ArgMatch::equals(0, static_cast<std::uint64_t>(end.fd));
+  const ArgMatch no_address = ArgMatch::equals(4, 0);
   switch (end.framing) {
     case UMLNET_TAP:
       filter.allow(end.vnet_hdr != 0 ? SYS_readv : SYS_read, {fd});
       filter.allow(SYS_write, {fd});
       if (end.vnet_hdr != 0) filter.allow(SYS_writev, {fd});
       return;
-    case UMLNET_STREAM: filter.allow(SYS_recvfrom, {fd, Where::equals(3, MSG_DONTWAIT), no_address}); break;
-    default: filter.allow(SYS_recvmmsg, {fd, Where::equals(3, MSG_DONTWAIT), no_address}); break;  // 4: the timeout
+    case UMLNET_STREAM: filter.allow(SYS_recvfrom, {fd, ArgMatch::equals(3, MSG_DONTWAIT), no_address}); break;
+    default: filter.allow(SYS_recvmmsg, {fd, ArgMatch::equals(3, MSG_DONTWAIT), no_address}); break;  // 4: the timeout
   }
-  filter.allow(SYS_sendto, {fd, Where::equals(3, MSG_DONTWAIT | MSG_NOSIGNAL), no_address});
+  filter.allow(SYS_sendto, {fd, ArgMatch::equals(3, MSG_DONTWAIT | MSG_NOSIGNAL), no_address});
 }
 
 std::atomic<Violation*> where_violations_go = nullptr;
@@ -151,9 +151,9 @@ Outcome<void> lower_limits(const SandboxFds& fds) {
 }  // namespace
 
 SeccompFilter pump_filter(const SandboxFds& fds) {
-  SeccompFilter filter(SeccompFilter::Otherwise::trap);
+  SeccompFilter filter(SeccompFilter::DefaultAction::trap);
   filter.kill_on(kDeath);
-  filter.allow_poll({Where::equals(1, fds.count())});
+  filter.allow_poll({ArgMatch::equals(1, fds.count())});
   allow_end(filter, fds.a);
   allow_end(filter, fds.b);
   filter.allow_on_fd(SYS_read, fds.stop);
@@ -165,7 +165,7 @@ SeccompFilter pump_filter(const SandboxFds& fds) {
     case CaptureKind::socket: filter.allow_on_fd(SYS_sendto, fds.capture); break;
   }
   if (fds.capture_kind == CaptureKind::pipe || fds.capture_kind == CaptureKind::socket)
-    filter.allow_poll({Where::equals(1, 1)});
+    filter.allow_poll({ArgMatch::equals(1, 1)});
   filter.allow(SYS_clock_gettime).allow(SYS_sched_yield);
   filter.allow(SYS_exit_group).allow(SYS_restart_syscall);
 #ifdef UMLNET_SANITIZED

@@ -183,7 +183,7 @@ std::vector<Case> cases_of(std::span<const SeccompFilter::Rule* const> ways, con
 
 }  // namespace
 
-SeccompFilter& SeccompFilter::allow(int syscall, std::initializer_list<Where> conditions) {
+SeccompFilter& SeccompFilter::allow(int syscall, std::initializer_list<ArgMatch> conditions) {
   if (conditions.size() > kMostConditions) throw std::length_error("too many conditions for a seccomp filter");
   Rule& rule = rules_.emplace_back();
   rule.syscall = syscall;
@@ -198,18 +198,18 @@ SeccompFilter& SeccompFilter::allow_each(std::span<const int> syscalls) {
 }
 
 SeccompFilter& SeccompFilter::allow_on_fd(int syscall, int fd) {
-  if (fd >= 0) allow(syscall, {Where::equals_int(0, static_cast<std::uint32_t>(fd))});
+  if (fd >= 0) allow(syscall, {ArgMatch::equals_int(0, static_cast<std::uint32_t>(fd))});
   return *this;
 }
 
-SeccompFilter& SeccompFilter::allow_poll(std::initializer_list<Where> conditions) {
+SeccompFilter& SeccompFilter::allow_poll(std::initializer_list<ArgMatch> conditions) {
   if (conditions.size() >= kMostConditions) throw std::length_error("too many conditions for poll()");
-  if (std::ranges::any_of(conditions, [](const Where& where) { return where.argument > 1; }))
+  if (std::ranges::any_of(conditions, [](const ArgMatch& where) { return where.argument > 1; }))
     throw std::invalid_argument("a condition on an argument that poll(2) and ppoll(2) do not share");
   allow(kSysPoll, conditions);
   if (kPollIsPpoll) {
     Rule& rule = rules_.back();
-    rule.places[rule.number++] = Where::equals(3, 0);  // the signal mask stays
+    rule.places[rule.number++] = ArgMatch::equals(3, 0);  // the signal mask stays
   }
   return *this;
 }
@@ -220,7 +220,7 @@ SeccompFilter& SeccompFilter::kill_on(int syscall) {
 }
 
 Program SeccompFilter::program() const {
-  const std::uint32_t otherwise = otherwise_ == Otherwise::trap ? SECCOMP_RET_TRAP : SECCOMP_RET_KILL_PROCESS;
+  const std::uint32_t otherwise = otherwise_ == DefaultAction::trap ? SECCOMP_RET_TRAP : SECCOMP_RET_KILL_PROCESS;
   const auto ways = sorted(rules_);
   const auto cases = cases_of(ways, killing_);
   Assembler assembler;

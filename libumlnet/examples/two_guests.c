@@ -31,7 +31,7 @@ static void note(void* user, const char* text) {
   fprintf(stderr, "%s: %s", vm->address, text);
 }
 
-static void complain(const struct vm* vm, const umlnet_error* error) {
+static void write_error(const struct vm* vm, const umlnet_error* error) {
   fprintf(stderr, "%s: %s\n%s", vm->address, error->message, error->helper);
 }
 
@@ -53,7 +53,7 @@ static int vm_start(struct vm* vm, const char* setup, const char* address, const
     umlnet_nic_free(vm->nic);
     vm->nic = NULL;
   }
-  complain(vm, &error);
+  write_error(vm, &error);
   return 0;
 }
 
@@ -62,7 +62,7 @@ static int vm_stop(struct vm* vm) {
   if (vm->nic == NULL) return 1;
   umlnet_error error;
   const int good = umlnet_nic_close(vm->nic, &error) == UMLNET_OK;
-  if (!good) complain(vm, &error);
+  if (!good) write_error(vm, &error);
   umlnet_nic_free(vm->nic);
   vm->nic = NULL;
   return good;

@@ -32,8 +32,8 @@ void require_decisions_hold(const policy::Policy& policy) {
       REQUIRE_THAT(answers.size() == policy.rules.size());
       bool denied = false, granted = false;
       for (const auto& answer : answers) {
-        denied |= answer.says == policy::RuleSays::denies;
-        granted |= answer.says == policy::RuleSays::grants;
+        denied |= answer.says == policy::RuleVerdict::denies;
+        granted |= answer.says == policy::RuleVerdict::grants;
       }
       const auto grant = policy::decide(policy, caller, request, host);
       if (denied) REQUIRE_THAT(!grant);

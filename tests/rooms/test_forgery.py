@@ -28,7 +28,7 @@ HONEST = """
   auto outcome = priv::execute(*plan, effects);
   const auto end = priv::plan_session_end(*grant, id);
   if (end) outcome = priv::execute(*end, kernel);
-  if (outcome) priv::take_back(*std::move(outcome), &host, effects);
+  if (outcome) priv::rollback(*std::move(outcome), &host, effects);
 """
 ATTEMPTS = """
   const policy::Grant grant2(request, 0, {}, {}, {});

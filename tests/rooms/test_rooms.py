@@ -21,9 +21,9 @@ ONLY_IN = {
     # But for the library's way to start the helper and the pump's program, for the command that `umlnet run` is for, and
     # for the programs that `umlnet doctor` asks; the switches are read by it, and nothing is ever written there.
     r"\bexec(l|v|ve|vp|lp|le|vpe|veat)\(": ["libumlnet/cli/command.cc"],
-    r"\bSYS_(exec\w+|clone\w*|v?fork)\b": ["libumlnet/client/watcher.cc", "uml_net/worker/attendant.cc"],
+    r"\bSYS_(exec\w+|clone\w*|v?fork)\b": ["libumlnet/client/watcher.cc", "uml_net/worker/caller_worker.cc"],
     r"::v?fork\(|::clone\(": ["libumlnet/client/watcher.cc", "libumlnet/client/watched_process.cc",
-                             "libumlnet/cli/command.cc", "uml_net/worker/assistant.cc", "uml_net/worker/attendant.cc", "uml_net/front/front.cc",
+                             "libumlnet/cli/command.cc", "uml_net/worker/worker.cc", "uml_net/worker/caller_worker.cc", "uml_net/front/front.cc",
                              "uml_net/worker/relay_process.cc"],
     r"\bsystem\(|\bpopen\(": [],
     r"\bposix_spawn": ["libumlnet/cli/restorer.cc", "libumlnet/cli/this_host.cc"],

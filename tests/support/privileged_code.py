@@ -45,7 +45,7 @@ def text_bytes(path: Path) -> int:
 
 # What opens, looks at or reads before the program has become its caller; main() itself is counted apart.
 BEFORE_THE_DROP = tuple(f"uml_net/{name}.cc" for name in ("worker/announcer", "startup/identity", "startup/peek",
-                                                           "recorder/session_roots", "startup/startup", "startup/trusted_inputs"))
+                                                           "recorder/session_files", "startup/startup", "startup/trusted_inputs"))
 
 
 EXECUTOR = "uml_net/executor/executor.cc"
@@ -70,7 +70,7 @@ def reached_from(start: set[Path], known: dict[Path, tuple[set[str], set[str]]])
 def lines_of_serve() -> int:
     """Of main(), up to the change of identity, and the front up to its own."""
     text = (ROOT / "uml_net/main.cc").read_text()
-    serve = text[text.index("int serve("):text.index("auto caller = become_caller()")].count("\n") + 1
+    serve = text[text.index("int serve("):text.index("auto caller = drop_privileges()")].count("\n") + 1
     return serve + len((ROOT / "uml_net/front/front.cc").read_text().splitlines())
 
 

@@ -375,46 +375,47 @@ TEST_CASE("decide: deny rules narrowed by guests, devices and lan") {
 }
 
 TEST_CASE("answers_of: what each rule makes of a request, whichever of them decides") {
-  using policy::RuleSays;
+  using policy::RuleVerdict;
   struct Case {
     const char* rule;  // without its name and its callers
     Request request;
-    RuleSays says;
+    RuleVerdict says;
     const char* why;
   };
   const Request tap = MakeTap{ip("10.99.0.1")}, bare = MakeTap{}, address = add("tap0", "10.50.0.7");
   const Request port = bridged("br0");
   const Request ether = OpenEthertap{*IfName::parse("uml0"), std::nullopt};
   const Case cases[] = {
-      {R"("operations": ["address"])", tap, RuleSays::lacks_operation, ""},
-      {R"("operations": ["tuntap"])", tap, RuleSays::lacks_value, "gateway 10.99.0.1: the rule lists no gateways"},
-      {R"("operations": ["tuntap"], "max_devices": 1)", bare, RuleSays::lacks_room, "max_devices 1: 1 in use"},
-      {R"("operations": ["tuntap"])", bare, RuleSays::grants, ""},
-      {R"("operations": ["ethertap"], "devices": ["tap*"])", ether, RuleSays::lacks_value, "device uml0: not in tap*"},
-      {R"("effect": "deny")", tap, RuleSays::denies, ""},
-      {R"("effect": "deny", "operations": ["open"])", tap, RuleSays::does_not_match,
+      {R"("operations": ["address"])", tap, RuleVerdict::lacks_operation, ""},
+      {R"("operations": ["tuntap"])", tap, RuleVerdict::lacks_value, "gateway 10.99.0.1: the rule lists no gateways"},
+      {R"("operations": ["tuntap"], "max_devices": 1)", bare, RuleVerdict::lacks_room, "max_devices 1: 1 in use"},
+      {R"("operations": ["tuntap"])", bare, RuleVerdict::grants, ""},
+      {R"("operations": ["ethertap"], "devices": ["tap*"])", ether, RuleVerdict::lacks_value,
+       "device uml0: not in tap*"},
+      {R"("effect": "deny")", tap, RuleVerdict::denies, ""},
+      {R"("effect": "deny", "operations": ["open"])", tap, RuleVerdict::does_not_match,
        "it denies other operations than tuntap"},
-      {R"("effect": "deny", "bridges": ["br0"])", tap, RuleSays::does_not_match, "the request names none"},
-      {R"("effect": "deny", "guests": ["10.0.0.0/8"])", tap, RuleSays::does_not_match, "it denies guest addresses"},
-      {R"("effect": "deny", "devices": ["tap*"])", tap, RuleSays::does_not_match, "the kernel chooses"},
-      {R"("effect": "deny", "devices": ["tap*"])", ether, RuleSays::does_not_match, "device uml0 is not in tap*"},
-      {R"("effect": "deny", "gateways": ["10.98.0.0/16"])", tap, RuleSays::does_not_match,
+      {R"("effect": "deny", "bridges": ["br0"])", tap, RuleVerdict::does_not_match, "the request names none"},
+      {R"("effect": "deny", "guests": ["10.0.0.0/8"])", tap, RuleVerdict::does_not_match, "it denies guest addresses"},
+      {R"("effect": "deny", "devices": ["tap*"])", tap, RuleVerdict::does_not_match, "the kernel chooses"},
+      {R"("effect": "deny", "devices": ["tap*"])", ether, RuleVerdict::does_not_match, "device uml0 is not in tap*"},
+      {R"("effect": "deny", "gateways": ["10.98.0.0/16"])", tap, RuleVerdict::does_not_match,
        "gateway 10.99.0.1 is not in 10.98.0.0/16"},
-      {R"("effect": "deny", "gateways": ["10.98.0.0/16"])", bare, RuleSays::does_not_match, "it denies gateways"},
-      {R"("effect": "deny", "gateways": ["10.98.0.0/16"])", address, RuleSays::does_not_match, "it denies gateways"},
-      {R"("effect": "deny", "guests": ["10.51.0.0/16"])", address, RuleSays::does_not_match,
+      {R"("effect": "deny", "gateways": ["10.98.0.0/16"])", bare, RuleVerdict::does_not_match, "it denies gateways"},
+      {R"("effect": "deny", "gateways": ["10.98.0.0/16"])", address, RuleVerdict::does_not_match, "it denies gateways"},
+      {R"("effect": "deny", "guests": ["10.51.0.0/16"])", address, RuleVerdict::does_not_match,
        "guest address 10.50.0.7 is not in 10.51.0.0/16"},
-      {R"("effect": "deny", "devices": ["uml*"])", address, RuleSays::does_not_match, "device tap0 is not in uml*"},
-      {R"("effect": "deny", "lan": ["eth9"])", address, RuleSays::does_not_match, "is not in the LAN of eth9"},
-      {R"("effect": "deny", "lan": ["eth0"])", address, RuleSays::denies, ""},
-      {R"("operations": ["bridge"])", port, RuleSays::lacks_value, "bridge br0: the rule lists no bridges"},
-      {R"("operations": ["bridge"], "bridges": ["br1", "br2"])", port, RuleSays::lacks_value,
+      {R"("effect": "deny", "devices": ["uml*"])", address, RuleVerdict::does_not_match, "device tap0 is not in uml*"},
+      {R"("effect": "deny", "lan": ["eth9"])", address, RuleVerdict::does_not_match, "is not in the LAN of eth9"},
+      {R"("effect": "deny", "lan": ["eth0"])", address, RuleVerdict::denies, ""},
+      {R"("operations": ["bridge"])", port, RuleVerdict::lacks_value, "bridge br0: the rule lists no bridges"},
+      {R"("operations": ["bridge"], "bridges": ["br1", "br2"])", port, RuleVerdict::lacks_value,
        "bridge br0: not in br1, br2"},
-      {R"("operations": ["bridge"], "bridges": ["br0"])", port, RuleSays::grants, ""},
-      {R"("effect": "deny", "bridges": ["br1"])", port, RuleSays::does_not_match, "bridge br0 is not in br1"},
-      {R"("effect": "deny", "bridges": ["br1", "br0"])", port, RuleSays::denies, ""},
-      {R"("effect": "deny", "bridges": ["br0"])", address, RuleSays::does_not_match, "the request names none"},
-      {R"("effect": "deny", "devices": ["tap*"])", port, RuleSays::does_not_match, "the kernel chooses"},
+      {R"("operations": ["bridge"], "bridges": ["br0"])", port, RuleVerdict::grants, ""},
+      {R"("effect": "deny", "bridges": ["br1"])", port, RuleVerdict::does_not_match, "bridge br0 is not in br1"},
+      {R"("effect": "deny", "bridges": ["br1", "br0"])", port, RuleVerdict::denies, ""},
+      {R"("effect": "deny", "bridges": ["br0"])", address, RuleVerdict::does_not_match, "the request names none"},
+      {R"("effect": "deny", "devices": ["tap*"])", port, RuleVerdict::does_not_match, "the kernel chooses"},
   };
   for (const auto& c : cases) {
     CAPTURE(c.rule);
@@ -424,7 +425,7 @@ TEST_CASE("answers_of: what each rule makes of a request, whichever of them deci
     REQUIRE(answers.size() == 2);
     CHECK(answers[0].says == c.says);
     CHECK_MESSAGE(answers[0].why.find(c.why) != std::string::npos, answers[0].why);
-    CHECK(answers[1].says == RuleSays::nothing);
+    CHECK(answers[1].says == RuleVerdict::nothing);
   }
 }
 

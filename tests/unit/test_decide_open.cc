@@ -6,8 +6,8 @@
 #include "fake_host.h"
 #include "libumlnet/core/native5_arguments.h"
 #include "policy/decide.h"
-#include "policy/demand.h"
 #include "policy/load.h"
+#include "policy/quota_usage.h"
 
 using namespace umlnet;
 using namespace umlnet::test;
@@ -450,9 +450,9 @@ TEST_CASE("decide open: deny rules are narrowed by their lists, and by any of th
        "guests": ["0.0.0.0/0", "::/0"], "bridges": ["br0"]})");
     const auto host = host_of_both();
     const auto answers = policy::answers_of(policy, caller(1001), asked(row.words), host);
-    CHECK(answers[0].says == (row.why_not.empty() ? policy::RuleSays::denies : policy::RuleSays::does_not_match));
+    CHECK(answers[0].says == (row.why_not.empty() ? policy::RuleVerdict::denies : policy::RuleVerdict::does_not_match));
     CHECK_MESSAGE(answers[0].why.contains(row.why_not), answers[0].why);
-    CHECK(answers[1].says == policy::RuleSays::grants);
+    CHECK(answers[1].says == policy::RuleVerdict::grants);
     const auto decision = decide(policy, caller(1001), asked(row.words), host);
     CHECK(decision.has_value() == !row.why_not.empty());
     if (!decision) CHECK(decision.error().error.what == "rule d denies this");

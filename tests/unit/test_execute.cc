@@ -147,7 +147,7 @@ Result<priv::Outcome> carry_out(const priv::Plan& plan, const policy::HostState&
   auto outcome = priv::execute(plan, effects);
   if (outcome) return *std::move(outcome);
   auto& failure = outcome.error();
-  const auto taken = priv::take_back(std::move(failure.done), &host, effects);
+  const auto taken = priv::rollback(std::move(failure.done), &host, effects);
   for (const auto& left : taken.failures) failure.error.what += " (left: " + left + ")";
   return std::unexpected(std::move(failure.error));
 }
@@ -222,7 +222,7 @@ TEST_CASE("execute: no plan makes a device without a guard but for a bridge or f
       return std::ranges::any_of(plan->changes(),
                                  [](const auto& change) { return std::holds_alternative<Kind>(change); });
     };
-    const bool bridged = has(std::type_identity<priv::PutOnBridge>());
+    const bool bridged = has(std::type_identity<priv::SetMaster>());
     const bool anti_spoof = std::holds_alternative<priv::PutAntiSpoof>(plan->changes()[1]);
     CHECK(std::get<priv::MakeTapDevice>(plan->changes()[0]).guard.has_value() == (!bridged && !anti_spoof));
   }
@@ -282,7 +282,7 @@ TEST_CASE("plan: a network is routed by way of its guest, and a small one is pub
   for (const auto& change : plan->changes()) {
     const auto words = priv::done_in_words(change, "tap9");
     if (std::holds_alternative<priv::AddRoute>(change)) routes.push_back(words);
-    if (std::holds_alternative<priv::Publish>(change)) published.push_back(words);
+    if (std::holds_alternative<priv::AddProxyNeigh>(change)) published.push_back(words);
   }
   CHECK(routes == std::vector<std::string>{"10.50.0.7 routed to tap9", "10.50.0.64/29 routed to tap9 via 10.50.0.7",
                                            "10.50.0.128/26 routed to tap9 via 10.50.0.7",
@@ -365,7 +365,7 @@ TEST_CASE("execute: a persistent device is made so once its caller has the answe
   REQUIRE(priv::complete(*outcome, effects));
   CHECK(outcome->words.size() == 3);
   CHECK(std::get<priv::MakeTapDevice>(plan->changes().front()).tag.persistent);
-  CHECK(priv::take_back(*std::move(outcome), &host, effects).failures.empty());
+  CHECK(priv::rollback(*std::move(outcome), &host, effects).failures.empty());
   CHECK(effects.facts.empty());
 }
 
@@ -489,7 +489,7 @@ TEST_CASE("execute: a device that cannot be made persistent is taken back whole"
     CHECK(completed.error().what == "cannot make tap9 persistent");
     CHECK(completed.error().errnum == EPERM);
     const auto host = small_host();
-    CHECK(priv::take_back(*std::move(outcome), &host, effects).failures.empty());
+    CHECK(priv::rollback(*std::move(outcome), &host, effects).failures.empty());
     CHECK(effects.facts.empty());
   }
 }
@@ -635,12 +635,12 @@ TEST_CASE("execute: what is not garbage stays: a live guest keeps its LAN's forw
   CHECK(outcome->words == std::vector<std::string>{"10.50.0.8 no longer published on eth0"});
 }
 
-TEST_CASE("take_back: a grant that nobody heard leaves nothing") {
+TEST_CASE("rollback: a grant that nobody heard leaves nothing") {
   FakeEffects effects;
   auto outcome = run(add("tap0", "10.50.0.7"), small_host(), effects);
   REQUIRE(outcome);
   const auto host = small_host();
-  CHECK(priv::take_back(*std::move(outcome), &host, effects).failures.empty());
+  CHECK(priv::rollback(*std::move(outcome), &host, effects).failures.empty());
   CHECK(effects.facts.empty());
 }
 
@@ -683,7 +683,7 @@ TEST_CASE("execute: a decision that expires half-way goes no further, and garbag
   CHECK(outcome.error().error.code == Code::busy);
   CHECK(!outcome.error().has_expired);              // something was done: it is not for another try in this process
   CHECK(outcome.error().done.changes.size() == 2);  // and not up
-  CHECK(priv::take_back(std::move(outcome.error().done), nullptr, effects).done ==
+  CHECK(priv::rollback(std::move(outcome.error().done), nullptr, effects).done ==
         std::vector<std::string>{"tap9 gone"});
 }
 
@@ -713,7 +713,7 @@ TEST_CASE("take back: what another guest needs by now stays") {
     auto again = run(add("tap0", "10.50.0.7"), small_host(), fresh);
     auto now = small_host();
     meanwhile(now);
-    const auto taken = priv::take_back(*std::move(again), &now, fresh);
+    const auto taken = priv::rollback(*std::move(again), &now, fresh);
     CHECK(taken.failures.empty());
     CHECK(taken.words() == taken.done);
     return fresh.facts;
@@ -732,7 +732,7 @@ TEST_CASE("take back: what another guest needs by now stays") {
   CHECK(back_when([](auto& now) { now.routes.push_back(guest_route("10.50.0.7", 4)); }) ==
         std::vector<std::string>{"proxy 10.50.0.7 2 marked"});
   // Nothing is known of the others.
-  const auto taken = priv::take_back(*std::move(outcome), nullptr, effects);
+  const auto taken = priv::rollback(*std::move(outcome), nullptr, effects);
   CHECK(effects.facts ==
         std::vector<std::string>{"forwarding 2", "forwarding 3", "proxy 10.50.0.7 2 marked", "proxy_arp 3"});
   CHECK(taken.done == std::vector<std::string>{"10.50.0.7 no longer routed to tap0"});

@@ -15,9 +15,9 @@
 #include "policy/location.h"
 #include "tests/unit/in_a_child.h"
 #include "tests/unit/qemu_user.h"
-#include "uml_net/priv/stage_filter.h"
+#include "uml_net/priv/request_filter.h"
+#include "uml_net/recorder/file_opener.h"
 #include "uml_net/recorder/policy_reader.h"
-#include "uml_net/recorder/trusted_opener.h"
 
 using namespace umlnet;
 
@@ -26,13 +26,13 @@ namespace {
 constexpr int kChannel = 100;
 
 SeccompFilter session_filter() {
-  return priv::stage_filter({.tuns = {},
-                             .rtnetlink = kChannel,
-                             .front = kChannel,
-                             .front_pid = 4711,
-                             .audit = kChannel,
-                             .opener = kChannel,
-                             .native_session = true});
+  return priv::request_filter({.tuns = {},
+                               .rtnetlink = kChannel,
+                               .front = kChannel,
+                               .front_pid = 4711,
+                               .audit = kChannel,
+                               .opener = kChannel,
+                               .native_session = true});
 }
 
 End under(const SeccompFilter& filter, const std::function<void()>& attempt) {

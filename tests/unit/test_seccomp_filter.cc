@@ -21,14 +21,14 @@
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/system_calls.h"
 #include "uml_net/front/front.h"
-#include "uml_net/priv/stage_filter.h"
-#include "uml_net/recorder/trusted_opener.h"
+#include "uml_net/priv/request_filter.h"
+#include "uml_net/recorder/file_opener.h"
 #include "uml_net/worker/announcer.h"
-#include "uml_net/worker/attendant.h"
+#include "uml_net/worker/caller_worker.h"
 #include "uml_net/worker/frame_relay.h"
 
 using umlnet::SeccompFilter;
-using Where = SeccompFilter::Where;
+using ArgMatch = SeccompFilter::ArgMatch;
 using Program = std::vector<sock_filter>;
 
 namespace {
@@ -63,7 +63,7 @@ Program libseccomps(const SeccompFilter& filter) {
   // libseccomp would ask the kernel which actions it knows. This only exports, and qemu-user has no seccomp(2).
   constexpr unsigned kKnowsKillProcess = 3;
   REQUIRE(seccomp_api_set(kKnowsKillProcess) == 0);
-  const bool traps = filter.otherwise() == SeccompFilter::Otherwise::trap;
+  const bool traps = filter.otherwise() == SeccompFilter::DefaultAction::trap;
   const std::unique_ptr<void, void (*)(scmp_filter_ctx)> context(
       seccomp_init(traps ? SCMP_ACT_TRAP : SCMP_ACT_KILL_PROCESS), seccomp_release);
   REQUIRE(seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0);
@@ -131,36 +131,36 @@ void check(const SeccompFilter& filter) {
 }  // namespace
 
 TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes of them") {
-  check(umlnet::priv::stage_filter({.tuns = {3}, .rtnetlink = 5, .front = 1, .front_pid = 4712, .audit = 4}));
-  check(umlnet::priv::stage_filter(
+  check(umlnet::priv::request_filter({.tuns = {3}, .rtnetlink = 5, .front = 1, .front_pid = 4712, .audit = 4}));
+  check(umlnet::priv::request_filter(
       {.tuns = {}, .rtnetlink = 5, .front = 1, .front_pid = 4712, .audit = 4, .journal = 6}));
-  check(umlnet::priv::stage_filter({.tuns = {3},
-                                    .rtnetlink = 5,
-                                    .front = 1,
-                                    .front_pid = 4712,
-                                    .audit = 4,
-                                    .journal = 6,
-                                    .session = umlnet::priv::SessionFds{8, 4711, 9},
-                                    .opener = 10}));
-  check(umlnet::priv::stage_filter({.tuns = {3, 4},
-                                    .rtnetlink = 5,
-                                    .front = 1,
-                                    .front_pid = 4712,
-                                    .audit = 6,
-                                    .journal = 7,
-                                    .elsewhere = 8,
-                                    .attendant = 9}));
-  check(umlnet::priv::stage_filter({.tuns = {},
-                                    .rtnetlink = 5,
-                                    .front = 1,
-                                    .front_pid = 4712,
-                                    .audit = 6,
-                                    .attendant = 9,
-                                    .opener = 10,
-                                    .native_session = true}));
+  check(umlnet::priv::request_filter({.tuns = {3},
+                                      .rtnetlink = 5,
+                                      .front = 1,
+                                      .front_pid = 4712,
+                                      .audit = 4,
+                                      .journal = 6,
+                                      .session = umlnet::priv::SessionFds{8, 4711, 9},
+                                      .opener = 10}));
+  check(umlnet::priv::request_filter({.tuns = {3, 4},
+                                      .rtnetlink = 5,
+                                      .front = 1,
+                                      .front_pid = 4712,
+                                      .audit = 6,
+                                      .journal = 7,
+                                      .target_namespace = 8,
+                                      .caller_worker = 9}));
+  check(umlnet::priv::request_filter({.tuns = {},
+                                      .rtnetlink = 5,
+                                      .front = 1,
+                                      .front_pid = 4712,
+                                      .audit = 6,
+                                      .caller_worker = 9,
+                                      .opener = 10,
+                                      .native_session = true}));
   check(umlnet::relay_filter({.tap = 3, .data = 4, .controller = 5}));
   check(umlnet::relay_filter({.tap = 3, .data = 4}));
-  check(umlnet::attendant_filter(3));
+  check(umlnet::caller_worker_filter(3));
   check(umlnet::front_filter(4, 3));
   check(umlnet::front_filter(4, -1));
   check(umlnet::announcer_filter(3, 4));
@@ -184,12 +184,12 @@ TEST_CASE("seccomp filter: the filter of the pump is what libseccomp makes of it
 
 TEST_CASE("seccomp filter: conditions on both halves of an argument, several ways, no rule at all") {
   SeccompFilter filter;
-  filter.allow(SYS_read, {Where::equals(0, 0x1'0000'0005), Where::has_none_of(1, 0x8000'0000'0000'0001)});
-  filter.allow(SYS_read, {Where{2, 0xff00, 0x1200}});
-  filter.allow(SYS_write).allow(SYS_write, {Where::equals(0, 1)});
+  filter.allow(SYS_read, {ArgMatch::equals(0, 0x1'0000'0005), ArgMatch::has_none_of(1, 0x8000'0000'0000'0001)});
+  filter.allow(SYS_read, {ArgMatch{2, 0xff00, 0x1200}});
+  filter.allow(SYS_write).allow(SYS_write, {ArgMatch::equals(0, 1)});
   check(filter);
 
-  SeccompFilter traps(SeccompFilter::Otherwise::trap);
+  SeccompFilter traps(SeccompFilter::DefaultAction::trap);
   traps.allow(SYS_read).kill_on(SYS_rt_sigreturn);
   check(traps);
 
@@ -199,7 +199,7 @@ TEST_CASE("seccomp filter: conditions on both halves of an argument, several way
 
 TEST_CASE("seccomp filter: poll() may wait for the fds of the conditions, for any time, and cannot set a signal mask") {
   SeccompFilter filter;
-  filter.allow_poll({Where::equals(0, 0), Where::equals_int(1, 0)}).allow_poll({Where::equals_int(1, 2)});
+  filter.allow_poll({ArgMatch::equals(0, 0), ArgMatch::equals_int(1, 0)}).allow_poll({ArgMatch::equals_int(1, 2)});
   check(filter);
   const auto program = filter.program();
   const auto poll = [&](std::uint64_t fds, std::uint64_t count, std::uint64_t timeout, std::uint64_t mask) {
@@ -219,14 +219,14 @@ TEST_CASE("seccomp filter: poll() may wait for the fds of the conditions, for an
     CHECK(run(program, {.nr = SYS_ppoll, .arch = kAuditArch, .instruction_pointer = 0, .args = {}}) ==
           SECCOMP_RET_KILL_PROCESS);
 
-  CHECK_THROWS_AS(filter.allow_poll({Where::equals_int(2, 0)}), std::invalid_argument);
-  CHECK_THROWS_AS(filter.allow_poll({Where::equals(0, 0), Where::equals(0, 0), Where::equals(1, 0)}),
+  CHECK_THROWS_AS(filter.allow_poll({ArgMatch::equals_int(2, 0)}), std::invalid_argument);
+  CHECK_THROWS_AS(filter.allow_poll({ArgMatch::equals(0, 0), ArgMatch::equals(0, 0), ArgMatch::equals(1, 0)}),
                   std::length_error);
 }
 
 TEST_CASE("seccomp filter: more system calls than a short jump reaches over") {
   SeccompFilter filter;
   for (int number = 0; number < 300; ++number)
-    filter.allow(number, {Where::equals(0, static_cast<std::uint64_t>(number)), Where::equals(1, 7)});
+    filter.allow(number, {ArgMatch::equals(0, static_cast<std::uint64_t>(number)), ArgMatch::equals(1, 7)});
   check(filter);
 }

@@ -191,7 +191,7 @@ class LeastPrivilege(HostCase):
             (announcer,) = announcers_of(process.pid)
             self.assertEqual(set(status_of(announcer)["Uid"].split()), {str(NOBODY)})
             self.holds("`uml_net`, announcer", announcer)
-            self.holds("`uml_net`, attendant of a session", attendant)
+            self.holds("`uml_net`, caller's worker of a session", attendant)
             ours.send(b"open\0device=tap7\0sealed\0")
             data, fds, _, _ = socket.recv_fds(ours, 65536, 8)
             self.assertEqual(len(fds), 1, data)

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <string>
 
-#include "uml_net/sys/try_for.h"
+#include "uml_net/sys/retry_for.h"
 
 namespace umlnet {
 namespace {
@@ -27,7 +27,7 @@ bool set_lock(int file, uid_t uid, short type) {
 Result<CallerLock> CallerLock::take(const Files& files, uid_t uid) {
   const int file = files.counters >= 0 ? files.counters : files.log;
   bool locked = false;
-  const bool settled = try_for(kPatience, [&] {
+  const bool settled = retry_for(kPatience, [&] {
     locked = set_lock(file, uid, F_WRLCK);
     return locked || (errno != EAGAIN && errno != EACCES && errno != EINTR);
   });

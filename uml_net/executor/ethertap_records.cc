@@ -22,11 +22,11 @@ std::vector<std::string> undo_session(priv::Outcome& opened, const RequestContex
 }
 
 // A guest has no record by which to ask for the new policy.
-Result<void> take_new_policy(SessionFiles& files, const RequestContext& context) {
+Result<void> take_new_policy(SessionInputs& files, const RequestContext& context) {
   if (files.roots.check_policy()) return {};
   const auto taken = files.reload();
   if (!taken) return taken;
-  if (const auto recorded = context.trail.reloaded(taken); !recorded) context.front.remark(recorded.error());
+  if (const auto recorded = context.trail.reloaded(taken); !recorded) context.front.add_warning(recorded.error());
   return {};
 }
 
@@ -41,13 +41,13 @@ bool is_of_session(const Request& request, const std::string& device) {
   return (add != nullptr && add->device.str() == device) || (del != nullptr && del->device.str() == device);
 }
 
-void answer_record(const Said& said, const std::string& device, SessionFiles& files, const RequestContext& context,
+void answer_record(const Said& said, const std::string& device, SessionInputs& files, const RequestContext& context,
                    Changed& changed) {
   auto prepared = files.roots.follow(files.log);
   if (prepared) prepared = take_new_policy(files, context);
   context.trail.add_summaries(nullptr);
   const auto note = [&](const Result<void>& recorded) {
-    if (!recorded) context.front.remark(recorded.error());
+    if (!recorded) context.front.add_warning(recorded.error());
   };
   if (said.what == Says::not_understood) {
     note(context.trail.refused(decode(said.error), {}));
@@ -80,7 +80,7 @@ EthertapSession::End end_of(const Said& said) {
 
 }  // namespace
 
-int hold_ethertap_session(EthertapSession& session, GrantedRequest& opened, SessionFiles files,
+int hold_ethertap_session(EthertapSession& session, GrantedRequest& opened, SessionInputs files,
                           const RequestContext& context) {
   const std::string device = opened.outcome.device.name;
   Changed changed;

@@ -3,12 +3,12 @@
 
 #include "uml_net/executor/ethertap_session.h"
 #include "uml_net/executor/run_request.h"
-#include "uml_net/executor/session_files.h"
+#include "uml_net/executor/session_inputs.h"
 
 namespace umlnet {
 
 // Serves it to its end, and puts that on record. The result is the exit status.
-int hold_ethertap_session(EthertapSession& session, GrantedRequest& opened, SessionFiles files,
+int hold_ethertap_session(EthertapSession& session, GrantedRequest& opened, SessionInputs files,
                           const RequestContext& context);
 
 }  // namespace umlnet

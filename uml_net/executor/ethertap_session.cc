@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <iterator>
 
-#include "uml_net/sys/held_signals.h"
+#include "uml_net/sys/signals.h"
 #include "uml_net/sys/socket_kind.h"
 
 namespace umlnet {

@@ -10,7 +10,7 @@
 #include "libumlnet/core/network_monitor.h"
 #include "libumlnet/core/unique_fd.h"
 #include "uml_net/priv/peer_watch.h"
-#include "uml_net/priv/stage_filter.h"
+#include "uml_net/priv/request_filter.h"
 #include "uml_net/worker/relay_process.h"
 
 namespace umlnet {
@@ -24,7 +24,7 @@ class EthertapSession {
   // back and end the session instead.
   static Result<EthertapSession> prepare(const unique_fd& data, int number, int tun);
 
-  // For stage_filter().
+  // For request_filter().
   priv::SessionFds fds() const;
 
   // What happened, in words for the audit log; an error where it was no orderly end.

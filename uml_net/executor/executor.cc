@@ -14,20 +14,20 @@
 
 #include "libumlnet/core/boot_time.h"
 #include "policy/decide.h"
-#include "policy/lans.h"
+#include "policy/lan_devices.h"
 #include "policy/load.h"
-#include "uml_net/executor/elsewhere.h"
 #include "uml_net/executor/ethertap_records.h"
 #include "uml_net/executor/native_records.h"
 #include "uml_net/executor/run_request.h"
+#include "uml_net/executor/target_namespace.h"
 #include "uml_net/priv/kernel_effects.h"
 #include "uml_net/priv/plan.h"
+#include "uml_net/priv/request_filter.h"
 #include "uml_net/priv/rtnetlink_socket.h"
-#include "uml_net/priv/stage_filter.h"
 #include "uml_net/recorder/audit_trail.h"
 #include "uml_net/startup/identity.h"
 #include "uml_net/sys/capability.h"
-#include "uml_net/worker/attendant.h"
+#include "uml_net/worker/caller_worker.h"
 
 namespace umlnet {
 namespace {
@@ -53,12 +53,12 @@ std::unexpected<Error> fail_held_up(const std::string& what) {
 Result<void> check_inputs(const TrustedInputs& inputs) {
   constexpr std::chrono::seconds kLogLasts{5};
   const auto age = boot_time() - inputs.opened_at;
-  if (age > priv::kDecisionLasts && !inputs.policy_stamp.is_current()) return fail_held_up("the policy changed");
-  if (age > kLogLasts && !inputs.log_stamp.is_current()) return fail_held_up("the audit log was rotated");
+  if (age > priv::kDecisionLasts && !inputs.policy_fingerprint.is_current()) return fail_held_up("the policy changed");
+  if (age > kLogLasts && !inputs.log_fingerprint.is_current()) return fail_held_up("the audit log was rotated");
   return {};
 }
 
-bool needs_attendant(const Request& request) {
+bool needs_caller_worker(const Request& request) {
   const auto* open = std::get_if<OpenInterface>(&request);
   return std::holds_alternative<OpenSession>(request) || (open != nullptr && (open->sealed || open->netns));
 }
@@ -95,14 +95,14 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
   auto& [peeked, named, inputs, roots, announcer, caller_of_call, arguments, began] = startup;
   const policy::Caller& caller = *caller_of_call;
   const auto refuse = [&](const Error& error) {
-    if (const auto recorded = trail.refused(error, {}); !recorded) front.remark(recorded.error());
+    if (const auto recorded = trail.refused(error, {}); !recorded) front.add_warning(recorded.error());
     front.refuse(error);
     return front.end();
   };
   if (!call.request || said.what != Says::request) {
     const Error error = call.request ? decode(said.error) : call.request.error();
     if (said.what == Says::request) return refuse(error);
-    if (const auto recorded = trail.refused(error, {}); !recorded) front.remark(recorded.error());
+    if (const auto recorded = trail.refused(error, {}); !recorded) front.add_warning(recorded.error());
     front.refuse_as_said();
     return front.end();
   }
@@ -113,7 +113,7 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
   if (wanted > 0 && !inputs.tun) return refuse(inputs.tun.error());
   if (roots && !*roots) return refuse(roots->error());
   if (roots) {
-    inputs.policy_stamp = FileStamp(), inputs.log_stamp = FileStamp();  // they know themselves
+    inputs.policy_fingerprint = FileStamp(), inputs.log_fingerprint = FileStamp();  // they know themselves
     if (auto kept = (*roots)->remember(*inputs.policy); !kept) return refuse(kept.error());
   }
   std::vector<unique_fd> tuns;
@@ -136,11 +136,11 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
     if (!prepared) return refuse(prepared.error());
     session.emplace(*std::move(prepared));
   }
-  std::optional<Attendant> attendant;
-  if (needs_attendant(*call.request)) {
-    auto started = Attendant::start();
+  std::optional<CallerWorker> caller_worker;
+  if (needs_caller_worker(*call.request)) {
+    auto started = CallerWorker::start();
     if (!started) return refuse(started.error());
-    attendant.emplace(*std::move(started));
+    caller_worker.emplace(*std::move(started));
   }
 
   auto socket = priv::RtnetlinkSocket::open();
@@ -154,30 +154,30 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
   socket->grammar().set_lans(
       [&](std::string_view name) { return caller.uid == 0 || policy::is_lan_of_any(*policy, name); });
   // A request may name another network namespace, which then is its host.
-  std::unique_ptr<Elsewhere> there;
+  std::unique_ptr<TargetNamespace> there;
   const auto* open = std::get_if<OpenInterface>(&*call.request);
   if (open != nullptr && open->netns) {
-    auto reached = Elsewhere::reach(named, caller.uid, *attendant, tun_source, *socket);
+    auto reached = TargetNamespace::reach(named, caller.uid, *caller_worker, tun_source, *socket);
     if (!reached) return refuse(reached.error());
     there = *std::move(reached);
   }
 
   // From here on the filter lets through only what the change, the reply and the record need.
-  priv::StageFds fds{.tuns = {},
-                     .rtnetlink = socket->fd(),
-                     .front = front.channel(),
-                     .front_pid = front.pid(),
-                     .audit = inputs.log->fd(),
-                     .counters = inputs.refusals->file(),
-                     .journal = trail.journal_fd(),
-                     .elsewhere = there ? there->socket().fd() : -1,
-                     .attendant = attendant ? attendant->channel() : -1,
-                     .announcer = announcer ? announcer->channel() : -1};
+  priv::RequestFilterFds fds{.tuns = {},
+                             .rtnetlink = socket->fd(),
+                             .front = front.channel(),
+                             .front_pid = front.pid(),
+                             .audit = inputs.log->fd(),
+                             .counters = inputs.refusals->file(),
+                             .journal = trail.journal_fd(),
+                             .target_namespace = there ? there->socket().fd() : -1,
+                             .caller_worker = caller_worker ? caller_worker->channel() : -1,
+                             .announcer = announcer ? announcer->channel() : -1};
   for (const auto& tun : tuns) fds.tuns.push_back(tun.get());
   if (ethertap) fds.session = ethertap->fds();
   if (roots) fds.opener = (*roots)->opener();
   fds.native_session = session.has_value();
-  if (auto entered = priv::stage_filter(fds).enter(); !entered) return refuse(entered.error());
+  if (auto entered = priv::request_filter(fds).enter(); !entered) return refuse(entered.error());
 
   priv::KernelEffects effects(tun_source, *socket);
   bool takes_records = false;
@@ -188,7 +188,7 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
                                .effects = there ? there->effects() : effects,
                                .front = front,
                                .trail = trail,
-                               .attendant = attendant,
+                               .caller_worker = caller_worker,
                                .group = session ? priv::session_group(trail.id()) : 0,
                                .check_files = [&]() -> Result<void> {
                                  if (!roots) return check_inputs(inputs);
@@ -208,12 +208,12 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
     front.fail_late(error);
     return front.end();
   };
-  if (!taken && is_taken_back_unheard(*call.request)) return fail_late(taken.error());
+  if (!taken && is_rolled_back_undelivered(*call.request)) return fail_late(taken.error());
   if (!ethertap && !session) priv::drop_net_admin();
   if (const auto recorded = record_done(*done, context); !recorded) return fail_late(recorded.error());
   front.done();
   if (!ethertap && !session) return front.end();
-  const SessionFiles files{.roots = **roots, .log = *inputs.log, .policy = *policy, .accounts = *inputs.accounts};
+  const SessionInputs files{.roots = **roots, .log = *inputs.log, .policy = *policy, .accounts = *inputs.accounts};
   if (ethertap) return hold_ethertap_session(*ethertap, *done, files, context);
   takes_records = true;
   return hold_native_session(done->grant, *session, files, tuns, tun_source, context);
@@ -261,7 +261,7 @@ int execute_call(Startup& startup, FrontLink& front) {
     return answer(call, said, startup, std::move(policy), front, trail);
   } catch (const std::exception& exception) {
     const Error error{Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."};
-    if (const auto recorded = trail.refused(error, {}); !recorded) front.remark(recorded.error());
+    if (const auto recorded = trail.refused(error, {}); !recorded) front.add_warning(recorded.error());
     front.refuse(error);
     return front.end();
   }

@@ -9,7 +9,7 @@
 
 #include "policy/caller.h"
 #include "uml_net/executor/front_link.h"
-#include "uml_net/recorder/session_roots.h"
+#include "uml_net/recorder/session_files.h"
 #include "uml_net/startup/peek.h"
 #include "uml_net/startup/trusted_inputs.h"
 #include "uml_net/worker/announcer.h"
@@ -21,7 +21,7 @@ struct Startup {
   Peek peeked;
   unique_fd named;  // the descriptor that the call names, where the executor is to use it
   TrustedInputs inputs;
-  std::optional<Result<SessionRoots>> roots;
+  std::optional<Result<SessionFiles>> roots;
   std::optional<Announcer> announcer;
   Result<policy::Caller> caller;
   std::span<const std::string_view> arguments;  // for the audit log, which escapes them

@@ -21,7 +21,7 @@ std::vector<std::string> published_of(const Request& request, const priv::Outcom
   for (const auto& guest : open->guests) {
     std::vector<std::string> lans;
     for (const auto& change : outcome.changes)
-      if (const auto* publish = std::get_if<priv::Publish>(&change);
+      if (const auto* publish = std::get_if<priv::AddProxyNeigh>(&change);
           publish != nullptr && guest.contains(publish->address) &&
           std::ranges::find(lans, publish->lan.name) == lans.end())
         lans.push_back(publish->lan.name);

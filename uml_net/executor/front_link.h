@@ -19,7 +19,7 @@ class FrontLink {
  public:
   explicit FrontLink(FrontProcess front) : front_(std::move(front)) {}
 
-  int channel() const { return front_.channel.get(); }  // for stage_filter(), and for poll()
+  int channel() const { return front_.channel.get(); }  // for request_filter(), and for poll()
   pid_t pid() const { return front_.pid; }
 
   // From here on each message names the request by its id in the audit log.
@@ -44,7 +44,7 @@ class FrontLink {
   void fail_late(const Error& error) const { tell({.what = Tells::failed_late, .error = error}); }
 
   // For those who read stderr.
-  void remark(const Error& error) const { tell({.what = Tells::remark, .error = error}); }
+  void add_warning(const Error& error) const { tell({.what = Tells::add_warning, .error = error}); }
   // False where there is no room.
   bool announce_policy_change() const { return send(channel(), Told{.what = Tells::policy_changed}).has_value(); }
   // The session is at its end.

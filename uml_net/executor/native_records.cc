@@ -8,9 +8,9 @@
 #include <utility>
 #include <variant>
 
-#include "policy/extent.h"
-#include "uml_net/executor/elsewhere.h"
+#include "policy/host_state_scope.h"
 #include "uml_net/executor/read_host_state.h"
+#include "uml_net/executor/target_namespace.h"
 #include "uml_net/priv/execute.h"
 #include "uml_net/priv/plan.h"
 #include "uml_net/sys/capability.h"
@@ -23,9 +23,9 @@ constexpr int kEventInterval = 1000;  // milliseconds between two looks for what
 // What a session of the native protocol works with besides.
 struct Records {
   NativeSession& session;
-  SessionFiles files;
+  SessionInputs files;
   std::vector<unique_fd>& tuns;  // those that are open for this request, and for the next
-  std::vector<std::unique_ptr<Elsewhere>> elsewhere = {};
+  std::vector<std::unique_ptr<TargetNamespace>> namespaces = {};
   audit::NativeSessionSummary summary = {};
   bool is_change_announced = false;  // of the policy
 };
@@ -33,8 +33,8 @@ struct Records {
 // Lets go of the namespaces in which nothing of the session's is left: as long as it has a way into one, that one
 // lives.
 void forget_empty(Records& session, const RequestContext& context) {
-  std::erase_if(session.elsewhere, [&](const auto& there) {
-    const auto host = read_host_state(there->socket(), policy::Extent::links);
+  std::erase_if(session.namespaces, [&](const auto& there) {
+    const auto host = read_host_state(there->socket(), policy::HostStateScope::links);
     return host && std::ranges::find(host->links, context.group, &rtnetlink::Link::group) == host->links.end();
   });
 }
@@ -54,23 +54,23 @@ void make_room(Records& session, const RequestContext& context) {
 }
 
 // The namespace that the request names by the place of its descriptor among those of the record.
-Result<Elsewhere*> reach(int place, std::vector<unique_fd>& fds, Records& session, const RequestContext& context,
-                         const priv::TunSource& tuns) {
+Result<TargetNamespace*> reach(int place, std::vector<unique_fd>& fds, Records& session, const RequestContext& context,
+                               const priv::TunSource& tuns) {
   if (static_cast<std::size_t>(place) >= fds.size())
     return fail(Code::bad_value, "netns=" + std::to_string(place) + " names none of the " + std::to_string(fds.size()) +
                                      " descriptors that came with the request");
   unique_fd& netns = fds[static_cast<std::size_t>(place)];
-  const auto known = std::ranges::find_if(session.elsewhere, [&](const auto& one) { return one->is(netns.get()); });
-  if (known != session.elsewhere.end()) return known->get();
+  const auto known = std::ranges::find_if(session.namespaces, [&](const auto& one) { return one->is(netns.get()); });
+  if (known != session.namespaces.end()) return known->get();
   forget_empty(session, context);
-  if (session.elsewhere.size() >= kMostNamespaces)
+  if (session.namespaces.size() >= kMostNamespaces)
     return fail(Code::conflict,
                 "this session has devices in " + std::to_string(kMostNamespaces) + " network namespaces already",
                 "Remove those of one of them, or begin another session.");
-  auto reached = Elsewhere::reach(netns, context.caller.uid, *context.attendant, tuns, context.socket);
+  auto reached = TargetNamespace::reach(netns, context.caller.uid, *context.caller_worker, tuns, context.socket);
   if (!reached) return std::unexpected(std::move(reached.error()));
-  session.elsewhere.push_back(*std::move(reached));
-  return session.elsewhere.back().get();
+  session.namespaces.push_back(*std::move(reached));
+  return session.namespaces.back().get();
 }
 
 // What a record that was refused leaves to be said.
@@ -80,7 +80,7 @@ void refuse(const Error& error, Records& session, const RequestContext& context)
 }
 
 void note(const Result<void>& recorded, const RequestContext& context) {
-  if (!recorded) context.front.remark(recorded.error());
+  if (!recorded) context.front.add_warning(recorded.error());
 }
 
 // Takes the new policy, because the caller asks for it. An error where it does not take answers.
@@ -124,14 +124,14 @@ Result<void> answer_record(FrontMessage& record, Records& session, const Request
   }
   const auto* open = std::get_if<OpenInterface>(&*request);
   const unsigned queues = open != nullptr ? open->queues : 0;
-  SessionRoots& roots = session.files.roots;
+  SessionFiles& roots = session.files.roots;
   auto prepared = roots.prepare(session.files.log, session.tuns, queues);
   if (!prepared && prepared.error().errnum == EMFILE) {
     make_room(session, context);
     prepared = roots.prepare(session.files.log, session.tuns, queues);
   }
   if (prepared) prepared = roots.check_policy();
-  Elsewhere* there = nullptr;
+  TargetNamespace* there = nullptr;
   if (prepared && open != nullptr && open->netns) {
     auto reached = reach(*open->netns, record.fds, session, context, tuns);
     prepared = reached ? Result<void>() : std::unexpected(std::move(reached.error()));
@@ -145,8 +145,8 @@ Result<void> answer_record(FrontMessage& record, Records& session, const Request
   const RequestContext here =
       there == nullptr
           ? context
-          : RequestContext{context.policy, context.caller, context.lock_files, there->socket(), there->effects(),
-                           context.front,  context.trail,  context.attendant,  context.group,   context.check_files};
+          : RequestContext{context.policy, context.caller, context.lock_files,    there->socket(), there->effects(),
+                           context.front,  context.trail,  context.caller_worker, context.group,   context.check_files};
   auto done = run_request(*request, here);
   if (!done) {
     refuse(done.error(), session, context);
@@ -167,12 +167,12 @@ std::vector<std::string> end_session(const policy::Grant& opened, const Records&
   if (!plan) return {"failed: " + plan.error().line()};
   std::vector<std::string> words;
   const auto end_in = [&](priv::HostEffects& effects) {
-    const auto raised = priv::NetAdminInEffect::raise();
+    const auto raised = priv::ScopedNetAdmin::raise();
     const auto deleted = priv::execute(*plan, effects);
     if (!deleted) words.push_back("failed: " + deleted.error().error.line());
   };
   end_in(context.effects);
-  for (const auto& there : session.elsewhere) end_in(there->effects());
+  for (const auto& there : session.namespaces) end_in(there->effects());
   if (words.empty()) words.emplace_back("the session's devices gone");
   const auto left = collect_leavings(context);
   words.insert(words.end(), left.begin(), left.end());
@@ -181,7 +181,7 @@ std::vector<std::string> end_session(const policy::Grant& opened, const Records&
 
 }  // namespace
 
-int hold_native_session(const policy::Grant& opened, NativeSession& session, SessionFiles files,
+int hold_native_session(const policy::Grant& opened, NativeSession& session, SessionInputs files,
                         std::vector<unique_fd>& tuns, const priv::TunSource& tun_source,
                         const RequestContext& context) {
   Records records{.session = session, .files = files, .tuns = tuns};
@@ -206,7 +206,7 @@ int hold_native_session(const policy::Grant& opened, NativeSession& session, Ses
       records.summary.ended = "the caller did not take an answer";
       error = taken.error();
     }
-    keep_tuns(records, TrustedOpener::kAhead);  // a request that was refused took none
+    keep_tuns(records, FileOpener::kAhead);  // a request that was refused took none
     if (has_events) announce_policy_change(records, context);
   }
   const auto undone = end_session(opened, records, context);

@@ -8,9 +8,9 @@
 #include <iterator>
 #include <string>
 
-#include "uml_net/priv/stage_filter.h"
-#include "uml_net/sys/held_signals.h"
+#include "uml_net/priv/request_filter.h"
 #include "uml_net/sys/open_file_limit.h"
+#include "uml_net/sys/signals.h"
 
 namespace umlnet {
 

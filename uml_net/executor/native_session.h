@@ -32,7 +32,7 @@ class NativeSession {
   // NetworkChanged comes once more.
   void want_another_look() { monitor_.want_another_look(); }
 
-  int monitor() const { return monitor_.fd(); }  // for stage_filter()
+  int monitor() const { return monitor_.fd(); }  // for request_filter()
 
  private:
   NativeSession(unique_fd signals, NetworkMonitor monitor)

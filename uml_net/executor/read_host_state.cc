@@ -106,12 +106,12 @@ bool has_marks(const HostState& host) {
 
 }  // namespace
 
-Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent extent) {
+Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::HostStateScope extent) {
   HostState host;
   host.read_at = boot_time();
   // Proxy entries before routes: a helper that adds an address makes the route first, so that no entry seen here can
   // look stale only because its route was not there yet.
-  if (extent != policy::Extent::links)
+  if (extent != policy::HostStateScope::links)
     if (auto read =
             dump(socket, "cannot read the proxy entries", rtnetlink::dump_all_proxy_entries, rtnetlink::proxy_entry_of,
                  rtnetlink::ipv6_proxy_entry_of, host.proxy_entries, host.ipv6_proxy_entries);
@@ -121,10 +121,11 @@ Result<HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent 
   if (auto read = dump(socket, "cannot read the devices", rtnetlink::dump_links, rtnetlink::link_of, host.links); !read)
     return std::unexpected(std::move(read.error()));
   socket.grammar().look_at(host.links);
-  if (extent != policy::Extent::links && (has_own_entries(host) || has_marks(host)))
-    extent = policy::Extent::everything;
-  const bool only_ipv4 = extent == policy::Extent::ipv4_addresses, addresses = extent >= policy::Extent::addresses,
-             settings = extent == policy::Extent::everything;
+  if (extent != policy::HostStateScope::links && (has_own_entries(host) || has_marks(host)))
+    extent = policy::HostStateScope::everything;
+  const bool only_ipv4 = extent == policy::HostStateScope::ipv4_addresses,
+             addresses = extent >= policy::HostStateScope::addresses,
+             settings = extent == policy::HostStateScope::everything;
   struct Step {
     bool wanted;
     std::function<Result<void>()> read;

@@ -3,14 +3,14 @@
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/request.h"
-#include "policy/extent.h"
 #include "policy/host_state.h"
+#include "policy/host_state_scope.h"
 #include "uml_net/priv/rtnetlink_socket.h"
 
 namespace umlnet {
 
 // So much of it as `extent` says; the rest stays empty.
-Result<policy::HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::Extent extent);
+Result<policy::HostState> read_host_state(priv::RtnetlinkSocket& socket, policy::HostStateScope extent);
 
 // So much of it as the request needs, and what the kernel says of each guest address in it.
 Result<policy::HostState> read_host_state(priv::RtnetlinkSocket& socket, const Request& request);

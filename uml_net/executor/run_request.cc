@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "libumlnet/core/boot_time.h"
-#include "policy/extent.h"
+#include "policy/host_state_scope.h"
 #include "policy/without.h"
 #include "uml_net/executor/read_host_state.h"
 #include "uml_net/priv/plan.h"
@@ -20,15 +20,15 @@ constexpr const char* kNotAnnounced =
 constexpr int kMostDecisions = 5;  // of one request that is held up time and again
 
 void warn(const Result<void>& recorded, const RequestContext& context) {
-  if (!recorded) context.front.remark(recorded.error());
+  if (!recorded) context.front.add_warning(recorded.error());
 }
 
 // Takes back what was done, by the host's state as it is now, and puts on record why.
 void roll_back(const policy::Grant& grant, priv::Outcome outcome, Error& why, const RequestContext& context) {
-  const auto now = read_host_state(context.socket, policy::Extent::everything);
+  const auto now = read_host_state(context.socket, policy::HostStateScope::everything);
   const auto taken = [&] {
-    const auto raised = priv::NetAdminInEffect::raise();
-    return priv::take_back(std::move(outcome), now ? &*now : nullptr, context.effects);
+    const auto raised = priv::ScopedNetAdmin::raise();
+    return priv::rollback(std::move(outcome), now ? &*now : nullptr, context.effects);
   }();
   for (const auto& failure : taken.failures) why.what += " (and taking back what was done: " + failure + ")";
   warn(context.trail.failed(grant, why, taken.words()), context);
@@ -40,7 +40,7 @@ std::expected<priv::Outcome, priv::Failure> apply(const Plan& plan, const Reques
   if (auto recorded = context.trail.intend(plan.grant()); !recorded)
     return std::unexpected(priv::Failure{std::move(recorded.error())});
   auto outcome = [&]() -> std::expected<priv::Outcome, priv::Failure> {
-    const auto raised = priv::NetAdminInEffect::raise();
+    const auto raised = priv::ScopedNetAdmin::raise();
     if (!raised) return std::unexpected(priv::Failure{raised.error()});
     return priv::execute(plan, context.effects);
   }();
@@ -52,7 +52,7 @@ std::expected<priv::Outcome, priv::Failure> apply(const Plan& plan, const Reques
 bool announce(const priv::Outcome& outcome, const policy::HostState& host, const RequestContext& context) {
   bool are_announced = true;
   for (const auto& change : outcome.changes) {
-    const auto* published = std::get_if<priv::Publish>(&change);
+    const auto* published = std::get_if<priv::AddProxyNeigh>(&change);
     const auto* lan = published != nullptr ? host.link(published->lan.ifindex) : nullptr;
     if (lan == nullptr || !lan->mac) continue;
     are_announced &=
@@ -83,7 +83,7 @@ Result<policy::HostState> read_tidy_host(const Request& request, const RequestCo
 Result<void> look_again(const Request& request, const priv::Outcome& outcome, const RequestContext& context) {
   auto host = read_tidy_host(request, context);
   if (!host) return std::unexpected(std::move(host.error()));
-  if (!is_taken_back_unheard(request)) return {};
+  if (!is_rolled_back_undelivered(request)) return {};
   if (auto checked = context.check_files(); !checked) return checked;
   if (outcome.tap)
     policy::forget_device(*host, outcome.tap->ifindex);
@@ -100,8 +100,8 @@ Result<void> look_again(const Request& request, const priv::Outcome& outcome, co
 Result<void> seal(const Request& request, priv::Outcome& outcome, const RequestContext& context) {
   const auto* open = std::get_if<OpenInterface>(&request);
   if (open == nullptr || !open->sealed) return {};
-  if (!context.attendant || !outcome.tap) return fail(Code::bug, "there is nothing to seal, or nobody to do it");
-  auto socket = context.attendant->seal(outcome.tap->queues.front().get());
+  if (!context.caller_worker || !outcome.tap) return fail(Code::bug, "there is nothing to seal, or nobody to do it");
+  auto socket = context.caller_worker->seal(outcome.tap->queues.front().get());
   if (!socket) return std::unexpected(std::move(socket.error()));
   outcome.sealed = *std::move(socket);
   return {};
@@ -175,7 +175,7 @@ Result<void> record_done(const GrantedRequest& done, const RequestContext& conte
   return done.is_recorded ? Result<void>() : context.trail.done(done.grant, done.outcome);
 }
 
-bool is_taken_back_unheard(const Request& request) {
+bool is_rolled_back_undelivered(const Request& request) {
   return !std::holds_alternative<DeleteAddress>(request) && !std::holds_alternative<RemoveInterface>(request) &&
          !std::holds_alternative<CollectGarbage>(request);
 }
@@ -183,14 +183,14 @@ bool is_taken_back_unheard(const Request& request) {
 Result<void> deliver_reply(const Request& request, GrantedRequest& done, const RequestContext& context) {
   auto taken = context.front.grant(request, done.outcome);
   if (taken && !done.outcome.remaining.empty()) {
-    const auto raised = priv::NetAdminInEffect::raise();
+    const auto raised = priv::ScopedNetAdmin::raise();
     taken = raised ? priv::complete(done.outcome, context.effects) : std::unexpected(raised.error());
   }
-  if (taken || done.is_recorded || !is_taken_back_unheard(request)) return taken;
-  const auto now = read_host_state(context.socket, policy::Extent::everything);
-  const auto raised = priv::NetAdminInEffect::raise();
-  const auto back = priv::take_back(std::move(done.outcome), now ? &*now : nullptr, context.effects);
-  warn(context.trail.taken_back(done.grant, taken.error(), back.words()), context);
+  if (taken || done.is_recorded || !is_rolled_back_undelivered(request)) return taken;
+  const auto now = read_host_state(context.socket, policy::HostStateScope::everything);
+  const auto raised = priv::ScopedNetAdmin::raise();
+  const auto back = priv::rollback(std::move(done.outcome), now ? &*now : nullptr, context.effects);
+  warn(context.trail.rolled_back(done.grant, taken.error(), back.words()), context);
   done.is_recorded = true;
   return taken;
 }
@@ -210,7 +210,7 @@ std::vector<std::string> collect_leavings(const RequestContext& context) {
   if (!host) return {"failed: " + host.error().line()};
   const auto grant = policy::decide(context.policy, context.caller, CollectGarbage{}, *host);
   const auto plan = grant ? priv::make_plan(*grant, context.trail.id(), *host) : fail(Code::bug, "gc is not granted");
-  const auto raised = priv::NetAdminInEffect::raise();
+  const auto raised = priv::ScopedNetAdmin::raise();
   if (!plan || !raised) return {"failed: what is left is removed by the next request"};
   const auto outcome = priv::execute(*plan, context.effects);
   if (!outcome) return {"failed: " + outcome.error().error.line()};

@@ -18,7 +18,7 @@
 #include "uml_net/priv/rtnetlink_socket.h"
 #include "uml_net/recorder/audit_trail.h"
 #include "uml_net/worker/announcer.h"
-#include "uml_net/worker/attendant.h"
+#include "uml_net/worker/caller_worker.h"
 
 namespace umlnet {
 
@@ -31,7 +31,7 @@ struct RequestContext {
   priv::HostEffects& effects;
   FrontLink& front;
   audit::Trail& trail;
-  std::optional<Attendant>& attendant;
+  std::optional<CallerWorker>& caller_worker;
   std::uint32_t group = 0;  // the link group of the session's devices
   // Whether the policy is still the one in `policy`, and the audit log still the one that lines go to. Asked before
   // each decision and after each change.
@@ -58,7 +58,7 @@ Result<void> record_done(const GrantedRequest& done, const RequestContext& conte
 Result<void> deliver_reply(const Request& request, GrantedRequest& done, const RequestContext& context);
 
 // Whether deliver_reply() takes the request back where its answer is not taken.
-bool is_taken_back_unheard(const Request& request);
+bool is_rolled_back_undelivered(const Request& request);
 
 // Restores what guests lost by a change of the network, and removes what is left of those that are gone: as each
 // request does before it is decided. False where it is to be tried again in a moment; other errors are for the next

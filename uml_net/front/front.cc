@@ -17,8 +17,8 @@
 #include "libumlnet/core/close_fds.h"
 #include "uml_net/front/serve_caller.h"
 #include "uml_net/sys/capability.h"
-#include "uml_net/sys/held_signals.h"
 #include "uml_net/sys/open_file_limit.h"
+#include "uml_net/sys/signals.h"
 #include "uml_net/sys/stderr.h"
 #include "uml_net/sys/take_identity.h"
 
@@ -40,14 +40,14 @@ bool drop_all_privileges(int channel, int named) {
 
 [[noreturn]] void be_the_front(int channel, int argc, const char* const* argv, int named) {
   if (!drop_all_privileges(channel, named)) {
-    complain({Code::kernel, errno, "the process that talks to the caller cannot give up its privileges", {}});
+    write_error({Code::kernel, errno, "the process that talks to the caller cannot give up its privileges", {}});
     ::_exit(1);
   }
   try {
     const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
     serve_caller(channel, arguments, named);
   } catch (const std::exception& exception) {
-    complain({Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."});
+    write_error({Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."});
   }
   ::_exit(0);
 }
@@ -55,14 +55,14 @@ bool drop_all_privileges(int channel, int named) {
 }  // namespace
 
 SeccompFilter front_filter(int channel, int named) {
-  using Where = SeccompFilter::Where;
+  using ArgMatch = SeccompFilter::ArgMatch;
   constexpr int kPlain[] = {SYS_brk,   SYS_munmap,          SYS_mremap,       SYS_madvise,        SYS_close,
                             SYS_exit,  SYS_exit_group,      SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_clock_gettime,
                             SYS_futex, SYS_restart_syscall, SYS_fstat,        SYS_getsockopt,     SYS_getpeername};
   SeccompFilter filter;
   filter.allow_each(kPlain).allow_poll();
-  filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
-  filter.allow(SYS_fcntl, {Where::equals_int(1, F_GETFL)});
+  filter.allow(SYS_mmap, {ArgMatch::has_none_of(2, PROT_EXEC)});
+  filter.allow(SYS_fcntl, {ArgMatch::equals_int(1, F_GETFL)});
   filter.allow_on_fd(SYS_sendmsg, channel).allow_on_fd(SYS_recvmsg, channel);
   filter.allow_on_fd(SYS_recvmsg, STDOUT_FILENO);
   filter.allow_on_fd(SYS_recvfrom, STDOUT_FILENO).allow_on_fd(SYS_sendto, STDOUT_FILENO);

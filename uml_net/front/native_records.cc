@@ -70,7 +70,7 @@ std::optional<int> serve_records(Conversation& conversation) {
       return conversation.end(SessionEnd::waiting_failed,
                               Error{Code::kernel, errno, "cannot wait for the next request", {}});
     if (fds[1].revents != 0) {
-      // Nothing was asked: it is an event, which is only noted here, a remark, or the end.
+      // Nothing was asked: it is an event, which is only noted here, a add_warning, or the end.
       const auto message = receive_told(conversation.channel());
       if (!message) return std::nullopt;
       if (const auto status = conversation.take_unasked(message->told)) return status;

@@ -136,17 +136,17 @@ int Reply::refuse(const Error& error) {
 
 int Reply::give_up(const Error& error) {
   if (form_ == ReplyForm::bridge)
-    write_to_stderr("uml_net: " + error.one_line() + std::exchange(remarks_, {}) + "\n");
+    write_to_stderr("uml_net: " + error.one_line() + std::exchange(warnings_, {}) + "\n");
   else
-    complain(error);
+    write_error(error);
   return exit_status_of(form_, error);
 }
 
-void Reply::remark(const Error& error) {
+void Reply::add_warning(const Error& error) {
   if (form_ == ReplyForm::bridge)
-    remarks_ += " (And: " + error.one_line() + ")";
+    warnings_ += " (And: " + error.one_line() + ")";
   else
-    complain(error);
+    write_error(error);
 }
 
 }  // namespace umlnet

@@ -46,7 +46,7 @@ class Reply {
 
   // What went wrong besides, for whoever reads stderr. In the form `bridge`, where all must be one line, it is kept for
   // that line.
-  void remark(const Error& error);
+  void add_warning(const Error& error);
 
  private:
   static constexpr int kStandardOutput = 1;
@@ -55,7 +55,7 @@ class Reply {
   int fd_;
   bool usable_ = false;
   std::optional<RequestId> id_;
-  std::string remarks_;
+  std::string warnings_;
 };
 
 }  // namespace umlnet

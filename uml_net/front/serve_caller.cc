@@ -38,7 +38,7 @@ Result<void> check_channel(const Call& call, Reply& reply) {
 
 std::optional<int> Conversation::take_unasked(const Told& told) {
   if (told.what == Tells::policy_changed) is_policy_changed_ = true;
-  if (told.what == Tells::remark && told.error) reply_.remark(*told.error);
+  if (told.what == Tells::add_warning && told.error) reply_.add_warning(*told.error);
   if (told.what != Tells::over) return std::nullopt;
   return told.error ? reply_.give_up(*told.error) : 0;
 }
@@ -49,7 +49,7 @@ std::optional<ExecutorMessage> Conversation::next() {
     if (!message) return std::nullopt;
     const Told& told = message->told;
     if (told.id) reply_.set_id(*told.id);
-    if (told.what != Tells::policy_changed && told.what != Tells::remark) return *std::move(message);
+    if (told.what != Tells::policy_changed && told.what != Tells::add_warning) return *std::move(message);
     take_unasked(told);
   }
 }

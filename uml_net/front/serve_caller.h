@@ -51,7 +51,7 @@ class Conversation {
   // Takes a message that came while nothing was asked. The exit status where it is the session's end.
   std::optional<int> take_unasked(const Told& told);
 
-  // The next message that is no remark, which goes to stderr, and no event.
+  // The next message that is no add_warning, which goes to stderr, and no event.
   std::optional<ExecutorMessage> next();
 
   bool is_policy_changed() const { return is_policy_changed_; }

@@ -26,12 +26,12 @@ struct Describe {
     const auto words = c.address.str() + " on " + name(c.device);
     return {words, "put " + words};
   }
-  Words operator()(const BringUp& c) const { return {name(c.device) + " up", "bring up " + name(c.device)}; }
+  Words operator()(const SetLinkUp& c) const { return {name(c.device) + " up", "bring up " + name(c.device)}; }
   Words operator()(const SetMtu& c) const {
     const auto mtu = std::to_string(c.mtu);
     return {"MTU " + mtu + " on " + name(c.device), "set the MTU of " + name(c.device) + " to " + mtu};
   }
-  Words operator()(const RaiseMac& c) const {
+  Words operator()(const SetMacPrefixFe& c) const {
     return {"MAC address of " + name(c.device) + " begins with fe",
             "let the MAC address of " + name(c.device) + " begin with fe"};
   }
@@ -39,7 +39,7 @@ struct Describe {
     return {"MAC address " + c.mac.str() + " on " + name(c.device),
             "give " + name(c.device) + " the MAC address " + c.mac.str()};
   }
-  Words operator()(const PutOnBridge& c) const {
+  Words operator()(const SetMaster& c) const {
     return {name(c.device) + " on bridge " + c.bridge.name,
             "put " + name(c.device) + " on the bridge " + c.bridge.name};
   }
@@ -68,11 +68,11 @@ struct Describe {
     return {c.network.compact() + " no longer routed to " + name(c.device),
             "take back the route for " + c.network.compact() + " to " + name(c.device)};
   }
-  Words operator()(const Publish& c) const {
+  Words operator()(const AddProxyNeigh& c) const {
     return {to_string(c.address) + " published on " + name(c.lan),
             "publish " + to_string(c.address) + " on " + name(c.lan)};
   }
-  Words operator()(const Withdraw& c) const {
+  Words operator()(const DelProxyNeigh& c) const {
     return {to_string(c.address) + " no longer published on " + name(c.lan),
             "take back what publishes " + to_string(c.address) + " on " + name(c.lan)};
   }
@@ -99,18 +99,18 @@ struct Invert {
   using Inverse = std::optional<Change>;
   Inverse operator()(const MakeTapDevice&) const { return std::nullopt; }
   Inverse operator()(const PutHostAddress&) const { return std::nullopt; }
-  Inverse operator()(const BringUp&) const { return std::nullopt; }
+  Inverse operator()(const SetLinkUp&) const { return std::nullopt; }
   Inverse operator()(const SetMtu&) const { return std::nullopt; }
-  Inverse operator()(const RaiseMac&) const { return std::nullopt; }
+  Inverse operator()(const SetMacPrefixFe&) const { return std::nullopt; }
   Inverse operator()(const SetMac&) const { return std::nullopt; }
-  Inverse operator()(const PutOnBridge&) const { return std::nullopt; }
+  Inverse operator()(const SetMaster&) const { return std::nullopt; }
   Inverse operator()(const IsolatePort&) const { return std::nullopt; }
   Inverse operator()(const PutAntiSpoof&) const { return std::nullopt; }
   Inverse operator()(const MakePersistent& c) const { return MakePersistent{c.device, !c.on}; }
   Inverse operator()(const AddRoute& c) const { return DeleteRoute{c.device, c.network, c.via}; }
   Inverse operator()(const DeleteRoute& c) const { return AddRoute{c.device, c.network, c.via}; }
-  Inverse operator()(const Publish& c) const { return Withdraw{c.lan, c.address, c.forwarding_is_ours}; }
-  Inverse operator()(const Withdraw& c) const { return Publish{c.lan, c.address, c.forwarding_is_ours}; }
+  Inverse operator()(const AddProxyNeigh& c) const { return DelProxyNeigh{c.lan, c.address, c.forwarding_is_ours}; }
+  Inverse operator()(const DelProxyNeigh& c) const { return AddProxyNeigh{c.lan, c.address, c.forwarding_is_ours}; }
   Inverse operator()(const SetProxyArp& c) const { return SetProxyArp{c.device, !c.on}; }
   Inverse operator()(const SetForwarding& c) const { return SetForwarding{c.device, !c.on}; }
   Inverse operator()(const DeleteTapDevice&) const { return std::nullopt; }

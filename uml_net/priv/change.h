@@ -39,7 +39,7 @@ struct PutHostAddress {
   Device device;
   IpInterface address;
 };
-struct BringUp {
+struct SetLinkUp {
   Device device;
 };
 struct SetMtu {
@@ -48,14 +48,14 @@ struct SetMtu {
 };
 // The first byte of the new TAP's MAC address becomes 0xFE. A bridge without a MAC address of its own takes the lowest
 // among its ports, and is to keep the one it has.
-struct RaiseMac {
+struct SetMacPrefixFe {
   Device device;
 };
 struct SetMac {
   Device device;
   MacAddress mac;
 };
-struct PutOnBridge {
+struct SetMaster {
   Device device;
   Device bridge;
 };
@@ -83,12 +83,12 @@ struct DeleteRoute {
   IpRange network;
   std::optional<IpAddress> via = std::nullopt;
 };
-struct Publish {
+struct AddProxyNeigh {
   Device lan;
   IpAddress address;
   bool forwarding_is_ours;  // forwarding on `lan` is off but for this toolkit, and goes off with its last entry there
 };
-struct Withdraw {
+struct DelProxyNeigh {
   Device lan;
   IpAddress address;
   bool forwarding_is_ours;
@@ -117,9 +117,9 @@ struct DeleteSessionDevices {
   std::uint32_t group;
 };
 
-using Change = std::variant<MakeTapDevice, PutHostAddress, BringUp, SetMtu, SetMac, RaiseMac, PutOnBridge, IsolatePort,
-                            PutAntiSpoof, MakePersistent, AddRoute, DeleteRoute, Publish, Withdraw, SetProxyArp,
-                            SetForwarding, DeleteTapDevice, SetMark, DeleteSessionDevices>;
+using Change = std::variant<MakeTapDevice, PutHostAddress, SetLinkUp, SetMtu, SetMac, SetMacPrefixFe, SetMaster,
+                            IsolatePort, PutAntiSpoof, MakePersistent, AddRoute, DeleteRoute, AddProxyNeigh,
+                            DelProxyNeigh, SetProxyArp, SetForwarding, DeleteTapDevice, SetMark, DeleteSessionDevices>;
 
 // What the change was, for the audit log ("10.50.0.7 published on eth0"; nothing for a mark), and what was being tried
 // where it failed

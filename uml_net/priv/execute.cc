@@ -45,7 +45,7 @@ struct Perform {
     return take_only(tap->ifindex, *c.guard, host_guard_program(*c.guard));
   }
   Result<void> operator()(const PutHostAddress& c) const { return effects.add_address(index(c.device), c.address); }
-  Result<void> operator()(const BringUp& c) const { return effects.set_up(index(c.device)); }
+  Result<void> operator()(const SetLinkUp& c) const { return effects.set_up(index(c.device)); }
   Result<void> operator()(const SetMtu& c) const {
     auto set = effects.set_mtu(index(c.device), c.mtu);
     if (set && tap) tap->mtu = c.mtu;
@@ -56,14 +56,14 @@ struct Perform {
     if (set && tap) tap->mac = c.mac;
     return set;
   }
-  Result<void> operator()(const RaiseMac& c) const {
+  Result<void> operator()(const SetMacPrefixFe& c) const {
     if (!tap) return fail(Code::bug, "there is no new TAP device");
     auto bytes = tap->mac.bytes();
     bytes[0] = kHighestUnicast;
     tap->mac = MacAddress(bytes);
     return effects.set_mac(index(c.device), tap->mac);
   }
-  Result<void> operator()(const PutOnBridge& c) const { return effects.set_master(index(c.device), index(c.bridge)); }
+  Result<void> operator()(const SetMaster& c) const { return effects.set_master(index(c.device), index(c.bridge)); }
   Result<void> operator()(const IsolatePort& c) const { return effects.isolate_port(index(c.device)); }
   Result<void> operator()(const PutAntiSpoof& c) const {
     return take_only(index(c.device), c.sources.protocols, anti_spoof_program(c.sources));
@@ -76,11 +76,11 @@ struct Perform {
   Result<void> operator()(const DeleteRoute& c) const {
     return effects.delete_route(index(c.device), c.network, c.via);
   }
-  Result<void> operator()(const Publish& c) const {
+  Result<void> operator()(const AddProxyNeigh& c) const {
     return effects.publish(index(c.lan), c.address,
                            c.forwarding_is_ours ? rtnetlink::kProtocolForwarding : rtnetlink::kProtocol);
   }
-  Result<void> operator()(const Withdraw& c) const { return effects.withdraw(index(c.lan), c.address); }
+  Result<void> operator()(const DelProxyNeigh& c) const { return effects.withdraw(index(c.lan), c.address); }
   Result<void> operator()(const SetProxyArp& c) const { return effects.set_proxy_arp(index(c.device), c.on); }
   Result<void> operator()(const SetForwarding& c) const { return effects.set_forwarding(index(c.device), c.on); }
   Result<void> operator()(const DeleteTapDevice& c) const { return effects.delete_link(index(c.device)); }
@@ -93,7 +93,7 @@ namespace {
 // Something that is gone needs no removing: another helper, or the end of the device itself, was quicker.
 bool is_gone_already(const Change& change, const Error& error) {
   const auto* mark = std::get_if<SetMark>(&change);
-  const bool removes = std::holds_alternative<DeleteRoute>(change) || std::holds_alternative<Withdraw>(change) ||
+  const bool removes = std::holds_alternative<DeleteRoute>(change) || std::holds_alternative<DelProxyNeigh>(change) ||
                        std::holds_alternative<DeleteTapDevice>(change) || (mark != nullptr && !mark->on);
   return removes &&
          (error.errnum == ENOENT || error.errnum == ESRCH || error.errnum == ENODEV || error.errnum == ENXIO);
@@ -124,7 +124,7 @@ Error explained(const Change& change, Error error, const std::string& new_tap = 
     error.advice = "The name is in use: choose another for the device.";
   } else if (std::holds_alternative<SetMtu>(change) && error.errnum == EINVAL) {
     error.advice = "A TAP device takes a lower one at most: the administrator lowers the MTU of the bridge.";
-  } else if (std::holds_alternative<PutOnBridge>(change) && error.errnum == EXFULL) {
+  } else if (std::holds_alternative<SetMaster>(change) && error.errnum == EXFULL) {
     error.advice = "The bridge has as many ports as it can have.";
   } else if ((std::holds_alternative<MakeTapDevice>(change) || std::holds_alternative<PutAntiSpoof>(change)) &&
              error.errnum == ENOENT && error.advice.empty()) {
@@ -147,7 +147,7 @@ bool is_needed_by_others(const Change& back, const std::vector<Change>& changes,
       return made != nullptr && made->network == network;
     });
   };
-  if (const auto* withdraw = std::get_if<Withdraw>(&back)) {
+  if (const auto* withdraw = std::get_if<DelProxyNeigh>(&back)) {
     const auto elsewhere = [&](const auto& route) {
       return is_own(route) && policy::network_of(route).contains(withdraw->address) && route.ifindex != ifindex;
     };
@@ -170,7 +170,7 @@ bool is_needed_by_others(const Change& back, const std::vector<Change>& changes,
   if (lan == nullptr) return now == nullptr;
   std::vector<IpRange> own;
   for (const auto& change : changes)
-    if (const auto* made = std::get_if<Publish>(&change)) own.push_back(IpRange::just(made->address));
+    if (const auto* made = std::get_if<AddProxyNeigh>(&change)) own.push_back(IpRange::just(made->address));
   return policy::is_forwarding_needed(*now, *lan, ifindex, own);
 }
 
@@ -182,7 +182,7 @@ std::string explanation(const Plan& plan, const Outcome& outcome) {
     text = outcome.tap->name.str() + " up";
     bool has_address = false;
     for (const auto& change : outcome.changes)
-      if (const auto* port = std::get_if<PutOnBridge>(&change)) {
+      if (const auto* port = std::get_if<SetMaster>(&change)) {
         text += " on bridge " + port->bridge.name;
         has_address = true;
       }
@@ -195,12 +195,12 @@ std::string explanation(const Plan& plan, const Outcome& outcome) {
   } else if (const auto* add = std::get_if<AddAddress>(&request)) {
     text = add->address.str() + " routed to " + add->device.str();
     for (const auto& change : outcome.changes)
-      if (const auto* publish = std::get_if<Publish>(&change)) text += ", published on " + publish->lan.name;
+      if (const auto* publish = std::get_if<AddProxyNeigh>(&change)) text += ", published on " + publish->lan.name;
     if (outcome.changes.empty()) text += " already";
   } else if (const auto* del = std::get_if<DeleteAddress>(&request)) {
     text = del->address.str() + " no longer routed to " + del->device.str();
     for (const auto& change : outcome.changes)
-      if (const auto* withdraw = std::get_if<Withdraw>(&change))
+      if (const auto* withdraw = std::get_if<DelProxyNeigh>(&change))
         text += ", no longer published on " + withdraw->lan.name;
   } else {
     text = outcome.words.empty() ? "nothing was left behind" : "";
@@ -264,8 +264,8 @@ Result<void> complete(Outcome& outcome, HostEffects& effects) {
   return {};
 }
 
-TakenBack take_back(Outcome outcome, const policy::HostState* now, HostEffects& effects) {
-  TakenBack taken;
+RolledBack rollback(Outcome outcome, const policy::HostState* now, HostEffects& effects) {
+  RolledBack taken;
   const std::string new_tap = outcome.tap ? outcome.tap->name.str() : "";
   const int ifindex = outcome.tap ? outcome.tap->ifindex : outcome.device.ifindex;
   for (auto it = outcome.changes.rbegin(); it != outcome.changes.rend(); ++it) {
@@ -284,7 +284,7 @@ TakenBack take_back(Outcome outcome, const policy::HostState* now, HostEffects& 
   return taken;
 }
 
-std::vector<std::string> TakenBack::words() const {
+std::vector<std::string> RolledBack::words() const {
   auto all = done;
   for (const auto& failure : failures) all.push_back("failed: " + failure);
   return all;

@@ -50,7 +50,7 @@ Result<void> complete(Outcome& outcome, HostEffects& effects);
 
 // What was taken back, and what could not be: in words, in the order in which it was done. What is left is found by its
 // tag at the next request.
-struct TakenBack {
+struct RolledBack {
   std::vector<std::string> done;
   std::vector<std::string> failures;
   std::vector<std::string> words() const;  // both, for the audit log
@@ -60,6 +60,6 @@ struct TakenBack {
 // after the last of the changes. Nullptr where that cannot be read, or once it is too old: then settings of devices and
 // proxy entries stay as they are, since another guest may rest on them; what is garbage the next request removes. Needs
 // CAP_NET_ADMIN in effect.
-TakenBack take_back(Outcome outcome, const policy::HostState* now, HostEffects& effects);
+RolledBack rollback(Outcome outcome, const policy::HostState* now, HostEffects& effects);
 
 }  // namespace umlnet::priv

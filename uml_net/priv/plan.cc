@@ -9,7 +9,7 @@
 #include "libumlnet/core/device_tag.h"
 #include "libumlnet/core/native5_words.h"
 #include "policy/guest_sources.h"
-#include "policy/lans.h"
+#include "policy/lan_devices.h"
 #include "policy/upkeep.h"
 #include "uml_net/priv/publication.h"
 
@@ -48,7 +48,7 @@ Result<Steps> plan_tap(const std::optional<IfName>& name, const std::optional<Ip
   plan.changes.push_back(MakeTapDevice{
       .owner = {.id = grant.uid()}, .tag = DeviceTag{grant.uid(), id, std::nullopt, words}, .name = name});
   if (gateway) plan.changes.push_back(PutHostAddress{Device{}, IpInterface{*gateway, 32}});
-  plan.changes.push_back(BringUp{Device{}});
+  plan.changes.push_back(SetLinkUp{Device{}});
   return plan;
 }
 
@@ -63,9 +63,9 @@ Result<Steps> plan_bridged_tap(const MakeBridgedTap& request, const Grant& grant
       .owner = {.id = grant.uid()}, .tag = tag, .virtio_headers = request.virtio_headers, .guard = std::nullopt});
   // Before it is a port: a bridge takes over the lowest MTU and the lowest MAC address among its ports.
   plan.changes.push_back(SetMtu{Device{}, bridge->mtu});
-  plan.changes.push_back(RaiseMac{Device{}});
-  plan.changes.push_back(PutOnBridge{Device{}, device_of(*bridge)});
-  plan.changes.push_back(BringUp{Device{}});
+  plan.changes.push_back(SetMacPrefixFe{Device{}});
+  plan.changes.push_back(SetMaster{Device{}, device_of(*bridge)});
+  plan.changes.push_back(SetLinkUp{Device{}});
   return plan;
 }
 
@@ -134,11 +134,11 @@ Result<Steps> plan_open(const OpenInterface& request, const Grant& grant, const 
   if (request.mac)
     plan.changes.push_back(SetMac{device, *request.mac});
   else if (bridge != nullptr)
-    plan.changes.push_back(RaiseMac{device});
-  if (bridge != nullptr) plan.changes.push_back(PutOnBridge{device, device_of(*bridge)});
+    plan.changes.push_back(SetMacPrefixFe{device});
+  if (bridge != nullptr) plan.changes.push_back(SetMaster{device, device_of(*bridge)});
   if (request.isolated) plan.changes.push_back(IsolatePort{device});
   for (const auto& address : request.addresses) plan.changes.push_back(PutHostAddress{device, address});
-  plan.changes.push_back(BringUp{device});
+  plan.changes.push_back(SetLinkUp{device});
   for (const auto& address : request.addresses)
     if (std::holds_alternative<Ipv6>(address.address))
       plan.changes.push_back(SetMark{device, name_of_host_address(address, id.str().substr(0, 8)), true});
@@ -170,14 +170,15 @@ void withdraw(const HostState& host, const std::vector<ProxyEntry>& entries, int
     const Link* lan = host.link(entry.ifindex);
     if (lan == nullptr) continue;
     stop_forwarding(host, *lan, besides, without, plan);
-    plan.changes.push_back(Withdraw{device_of(*lan), entry.address, entry.protocol == rtnetlink::kProtocolForwarding});
+    plan.changes.push_back(
+        DelProxyNeigh{device_of(*lan), entry.address, entry.protocol == rtnetlink::kProtocolForwarding});
   }
 }
 
 void withdraw(const HostState& host, const std::vector<rtnetlink::Ipv6ProxyEntry>& entries, Steps& plan) {
   for (const auto& entry : entries)
     if (const Link* lan = host.link(entry.ifindex); lan != nullptr)
-      plan.changes.push_back(Withdraw{device_of(*lan), entry.address, false});
+      plan.changes.push_back(DelProxyNeigh{device_of(*lan), entry.address, false});
 }
 
 // The LAN devices that a guest's mark names.
@@ -270,7 +271,8 @@ void restore(const HostState& host, Steps& plan) {
       if (route.via.has_value() == is_router)
         plan.changes.push_back(AddRoute{device(route.ifindex), route.network, route.via});
   for (const auto& entry : upkeep.publications)
-    plan.changes.push_back(Publish{device(entry.lan), entry.address, forwarding_is_ours(host, *host.link(entry.lan))});
+    plan.changes.push_back(
+        AddProxyNeigh{device(entry.lan), entry.address, forwarding_is_ours(host, *host.link(entry.lan))});
   std::vector<const Link*> lans;
   for (const int ifindex : upkeep.forwarding) {
     const Link* link = host.link(ifindex);

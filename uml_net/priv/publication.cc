@@ -138,7 +138,7 @@ bool Publication::leave_alone(const Link& lan, const IpAddress& address) {
 bool Publication::publish(const Link& lan, Ipv4 address) {
   const ProxyEntry* entry = entry_for(host_, address, lan.ifindex);
   if (entry != nullptr && !rtnetlink::is_our_protocol(entry->protocol)) return leave_alone(lan, address);
-  if (entry == nullptr) plan_.changes.push_back(Publish{device_of(lan), address, forwarding_is_ours(host_, lan)});
+  if (entry == nullptr) plan_.changes.push_back(AddProxyNeigh{device_of(lan), address, forwarding_is_ours(host_, lan)});
   need_forwarding(lan);
   return true;
 }
@@ -150,7 +150,7 @@ bool Publication::publish(const Link& lan, const Ipv6& address) {
   });
   const bool is_there = entry != host_.ipv6_proxy_entries.end();
   if (is_there && !rtnetlink::is_our_protocol(entry->protocol)) return leave_alone(lan, address);
-  if (!is_there) plan_.changes.push_back(Publish{device_of(lan), address, false});
+  if (!is_there) plan_.changes.push_back(AddProxyNeigh{device_of(lan), address, false});
   std::string off;
   if (!lan.ipv6.proxy_ndp && !host_.ipv6_all.proxy_ndp) off = "net.ipv6.conf." + lan.name + ".proxy_ndp=1";
   if (!host_.ipv6_all.forwarding) off += (off.empty() ? "" : " ") + std::string("net.ipv6.conf.all.forwarding=1");

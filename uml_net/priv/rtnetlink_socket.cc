@@ -26,7 +26,7 @@ constexpr int kDumpTries = 20;
 }  // namespace
 
 Result<RtnetlinkSocket> RtnetlinkSocket::open() {
-  const auto raised = NetAdminInEffect::raise();
+  const auto raised = ScopedNetAdmin::raise();
   unique_fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!fd) return fail_errno(Code::kernel, errno, "cannot open a socket to the kernel's network configuration");
   // With strict checks the kernel heeds the filters of a dump request instead of passing over them.

@@ -9,9 +9,9 @@
 #include <cstddef>
 
 #include "libumlnet/core/look_at_fd.h"
-#include "uml_net/recorder/roots_file.h"
+#include "uml_net/recorder/root_owned_file.h"
 #include "uml_net/sys/capability.h"
-#include "uml_net/sys/try_for.h"
+#include "uml_net/sys/retry_for.h"
 
 namespace umlnet::audit {
 namespace {
@@ -25,7 +25,7 @@ std::unexpected<Error> unusable(std::string what, const std::string& advice, int
 bool ends_in_newline(int file) {
   constexpr std::chrono::milliseconds kMoment{30};
   off_t size_at_first = -1;
-  return try_for(kMoment, [&] {
+  return retry_for(kMoment, [&] {
     struct stat status{};
     if (!look_at_fd(file, status) || status.st_size == 0) return true;
     if (size_at_first < 0) size_at_first = status.st_size;
@@ -41,8 +41,8 @@ bool is_being_rotated(int errnum) { return errnum == ENOENT || (errnum == EACCES
 
 Result<Log> Log::open(const std::string& path) {
   std::expected<unique_fd, Unusable> fd;
-  try_for(kRotationTakes, [&] {
-    fd = open_roots_file(path, "audit log", O_RDWR | O_APPEND);
+  retry_for(kRotationTakes, [&] {
+    fd = open_root_owned_file(path, "audit log", O_RDWR | O_APPEND);
     return fd || !is_being_rotated(fd.error().errnum);
   });
   if (!fd) return unusable(std::move(fd.error().error.what), fd.error().error.advice, fd.error().error.errnum);

@@ -20,9 +20,10 @@ bool is_being_rotated(int errnum);
 
 class Log {
  public:
-  // Opens the log at `path` (absolute) for appending, and for reading its last byte: a file as open_roots_file() wants
-  // it, below directories as check_directories_above() wants them. One that is not there is waited for, for two seconds
-  // at the most: a rotation by renaming makes the new one a moment later. Code::audit otherwise, with what to do.
+  // Opens the log at `path` (absolute) for appending, and for reading its last byte: a file as open_root_owned_file()
+  // wants it, below directories as check_directories_above() wants them. One that is not there is waited for, for two
+  // seconds at the most: a rotation by renaming makes the new one a moment later. Code::audit otherwise, with what to
+  // do.
   static Result<Log> open(const std::string& path);
 
   int fd() const { return fd_.get(); }

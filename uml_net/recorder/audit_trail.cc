@@ -137,8 +137,8 @@ Result<void> Trail::failed(const policy::Grant& grant, const Error& error, const
   return add(record);
 }
 
-Result<void> Trail::taken_back(const policy::Grant& grant, const Error& reply_error,
-                               const std::vector<std::string>& taken) {
+Result<void> Trail::rolled_back(const policy::Grant& grant, const Error& reply_error,
+                                const std::vector<std::string>& taken) {
   Record record = granted(grant, Event::exit, Stage::result);
   put_error(record, reply_error);
   record.changes = taken;

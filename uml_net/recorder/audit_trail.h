@@ -47,7 +47,7 @@ class Trail {
   // back, and what could not be, in words.
   Result<void> done(const policy::Grant& grant, const priv::Outcome& outcome);
   Result<void> failed(const policy::Grant& grant, const Error& error, const std::vector<std::string>& taken = {});
-  Result<void> taken_back(const policy::Grant& grant, const Error& reply_error, const std::vector<std::string>& taken);
+  Result<void> rolled_back(const policy::Grant& grant, const Error& reply_error, const std::vector<std::string>& taken);
 
   // Nothing was changed: refused by `rule` (may be empty), or before any rule was asked; or granted, and all was there
   // already. `request` is the one of a control record, where it is not the call's own. Of a flood of these of one uid

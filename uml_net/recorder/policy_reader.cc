@@ -119,16 +119,16 @@ bool is_policy(std::span<const policy::PolicyText> texts) {
 }
 
 void allow_policy_reading(SeccompFilter& filter) {
-  using Where = SeccompFilter::Where;
+  using ArgMatch = SeccompFilter::ArgMatch;
   const auto at = [](unsigned argument, const void* address) {
-    return Where::equals(argument, reinterpret_cast<std::uint64_t>(address));
+    return ArgMatch::equals(argument, reinterpret_cast<std::uint64_t>(address));
   };
-  const auto size = Where::equals(3, sizeof(open_how));
+  const auto size = ArgMatch::equals(3, sizeof(open_how));
   for (std::size_t i = 0; i < kPolicyDirectories.size(); ++i) {
     filter.allow(SYS_openat2, {at(1, kPolicyDirectories[i]), at(2, &kDirectoryHow[i]), size});
     filter.allow(SYS_chdir, {at(0, kPolicyDirectories[i])});
   }
-  filter.allow(SYS_openat2, {Where::equals_int(0, static_cast<std::uint32_t>(AT_FDCWD)), at(2, &kFileHow), size});
+  filter.allow(SYS_openat2, {ArgMatch::equals_int(0, static_cast<std::uint32_t>(AT_FDCWD)), at(2, &kFileHow), size});
   filter.allow(SYS_getdents64).allow(SYS_pread64).allow(SYS_fstat).allow(SYS_close);
 }
 

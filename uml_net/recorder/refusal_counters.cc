@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 
-#include "uml_net/recorder/roots_file.h"
+#include "uml_net/recorder/root_owned_file.h"
 
 namespace umlnet::audit {
 namespace {
@@ -85,7 +85,7 @@ Result<RefusalCounters> RefusalCounters::open(const std::string& path) {
   Slots slots;
   unique_fd kept;
   int errnum = 0;
-  if (auto file = open_roots_file(path, "count of refusals", O_RDWR); !file) {
+  if (auto file = open_root_owned_file(path, "count of refusals", O_RDWR); !file) {
     errnum = file.error().errnum;
   } else {
     struct stat status{};

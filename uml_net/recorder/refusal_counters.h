@@ -40,8 +40,8 @@ class RefusalCounters {
     unsigned number;
   };
 
-  // Shares the counters in the file at `path`, as open_roots_file() wants it; an empty one is made long enough. Where
-  // the file is not there, or unfit, or the disk full, this process counts for itself alone. An error where the
+  // Shares the counters in the file at `path`, as open_root_owned_file() wants it; an empty one is made long enough.
+  // Where the file is not there, or unfit, or the disk full, this process counts for itself alone. An error where the
   // caller's own limits on files or memory are in the way: it must not get out of being counted by that.
   static Result<RefusalCounters> open(const std::string& path);
 

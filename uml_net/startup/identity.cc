@@ -68,7 +68,7 @@ std::optional<Error> in_user_namespace() {
                "Start it outside of that namespace: not in a rootless container, nor by unshare --user."};
 }
 
-Result<policy::Caller> become_caller() {
+Result<policy::Caller> drop_privileges() {
   auto groups = read_groups();
   if (!groups) return std::unexpected(std::move(groups.error()));
   policy::Caller caller{.uid = ::getuid(),

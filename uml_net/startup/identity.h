@@ -12,7 +12,7 @@ namespace umlnet {
 // reading them back; CAP_NET_ADMIN stays permitted where it was, not in effect; no_new_privs is set; the process stays
 // untraceable. What the kernel says of the caller is returned. Code::not_privileged where CAP_NET_ADMIN is not there,
 // with what to do: all else has been done then.
-Result<policy::Caller> become_caller();
+Result<policy::Caller> drop_privileges();
 
 // Code::not_privileged where the process is in a user namespace in which root's files belong to somebody else; nothing
 // otherwise, and where /proc does not say.

@@ -88,7 +88,7 @@ Result<void> let_go_of_stdio() {
   return {};
 }
 
-Result<unique_fd> leave_callers_world(int keep) {
+Result<unique_fd> sanitize_environment(int keep) {
   ::clearenv();
   if (auto enough = settle_stack(); !enough) return std::unexpected(std::move(enough.error()));
   auto kept = settle_fds(keep);

@@ -16,7 +16,7 @@ inline constexpr int kNamedFd = 3;
 // SIGXFSZ ignored, so that a failed write is an error and not a death; no timer runs, and waits end when they should;
 // no core is dumped; files may be as long as the hard limit lets them; nobody may trace the process. Needs no
 // privilege, and holds good whether or not there is one.
-Result<unique_fd> leave_callers_world(int keep);
+Result<unique_fd> sanitize_environment(int keep);
 
 // What is said on stdout and stderr never gets into the audit log: where one of the two is that file, it is /dev/null
 // from here on. Wants the installation's identity, with which the log can be found.

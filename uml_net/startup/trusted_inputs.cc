@@ -48,20 +48,21 @@ Result<audit::Log> open_log(FileStamp& stamp) {
 
 TrustedInputs open_trusted_inputs() {
   const auto opened_at = boot_time();
-  FileStamp policy_stamp, log_stamp;
-  for (const auto* directory : {policy::kPolicyRoot, policy::kPolicyDirectory}) policy_stamp.add_directory(directory);
+  FileStamp policy_fingerprint, log_fingerprint;
+  for (const auto* directory : {policy::kPolicyRoot, policy::kPolicyDirectory})
+    policy_fingerprint.add_directory(directory);
   TrustedPlaces places;
   auto policy = policy::read_policy_files(
-      places, [&](unique_fd file, const struct stat& status) { policy_stamp.add_file(std::move(file), status); });
-  auto log = open_log(log_stamp);
+      places, [&](unique_fd file, const struct stat& status) { policy_fingerprint.add_file(std::move(file), status); });
+  auto log = open_log(log_fingerprint);
   return {.policy = std::move(policy),
           .accounts = policy::read_accounts(places),
           .log = std::move(log),
           .refusals = audit::RefusalCounters::open(policy::kRefusals),
           .tun = open_tun(),
           .opened_at = opened_at,
-          .policy_stamp = std::move(policy_stamp),
-          .log_stamp = std::move(log_stamp)};
+          .policy_fingerprint = std::move(policy_fingerprint),
+          .log_fingerprint = std::move(log_fingerprint)};
 }
 
 }  // namespace umlnet

@@ -22,8 +22,8 @@ struct TrustedInputs {
   Result<audit::RefusalCounters> refusals;
   Result<unique_fd> tun;                 // /dev/net/tun, not tied to a device yet
   std::chrono::nanoseconds opened_at{};  // boot time, before the first of them
-  FileStamp policy_stamp;                // of the policy's files and directories
-  FileStamp log_stamp;                   // of the audit log's directory, in which names change when it is rotated
+  FileStamp policy_fingerprint;          // of the policy's files and directories
+  FileStamp log_fingerprint;             // of the audit log's directory, in which names change when it is rotated
 };
 
 // The paths are fixed when the program is built; no environment variable and no argument changes them, and neither

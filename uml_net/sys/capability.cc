@@ -52,7 +52,7 @@ bool has_net_admin() {
   return caps && is_set(caps, CAP_NET_ADMIN, CAP_PERMITTED);
 }
 
-Result<void> lower_everything(bool keeps_net_raw) {
+Result<void> clear_effective_caps(bool keeps_net_raw) {
   if (!put_in_effect(kNothing, only(CAP_NET_ADMIN) | only(CAP_SETPCAP) | (keeps_net_raw ? only(CAP_NET_RAW) : 0)))
     return fail_errno(Code::kernel, errno, "cannot put the capabilities out of effect");
   return {};
@@ -101,12 +101,12 @@ void drop_net_admin() {
   if (!nothing || cap_set_proc(nothing.get()) != 0) std::abort();
 }
 
-Result<NetAdminInEffect> NetAdminInEffect::raise() {
+Result<ScopedNetAdmin> ScopedNetAdmin::raise() {
   if (!put_in_effect(CAP_NET_ADMIN)) return fail_errno(Code::kernel, errno, "cannot put CAP_NET_ADMIN into effect");
-  return NetAdminInEffect();
+  return ScopedNetAdmin();
 }
 
-NetAdminInEffect::~NetAdminInEffect() {
+ScopedNetAdmin::~ScopedNetAdmin() {
   if (active_ && !put_in_effect(kNothing)) std::abort();
 }
 

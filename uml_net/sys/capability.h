@@ -15,7 +15,7 @@ bool has_net_admin();
 // empty_bounding_set(); nothing is in effect. A set-user-ID program keeps the file access of its effective uid, which
 // needs no capability. CAP_NET_RAW stays permitted where it `keeps_net_raw`, for open_packet_socket(), to be called
 // next.
-Result<void> lower_everything(bool keeps_net_raw);
+Result<void> clear_effective_caps(bool keeps_net_raw);
 
 // An AF_PACKET SOCK_RAW socket that receives nothing, close-on-exec, owned by the caller of this. EPERM where the
 // installation has no CAP_NET_RAW. That capability is not permitted any more when this returns. Closing the socket
@@ -37,15 +37,15 @@ Result<bool> keep_only_net_admin();
 void drop_net_admin();
 
 // CAP_NET_ADMIN is in effect for as long as this lives. If it cannot be taken out of effect again the process aborts.
-class NetAdminInEffect {
+class ScopedNetAdmin {
  public:
-  static Result<NetAdminInEffect> raise();
-  NetAdminInEffect(NetAdminInEffect&& other) noexcept : active_(std::exchange(other.active_, false)) {}
-  NetAdminInEffect& operator=(NetAdminInEffect&&) = delete;
-  ~NetAdminInEffect();
+  static Result<ScopedNetAdmin> raise();
+  ScopedNetAdmin(ScopedNetAdmin&& other) noexcept : active_(std::exchange(other.active_, false)) {}
+  ScopedNetAdmin& operator=(ScopedNetAdmin&&) = delete;
+  ~ScopedNetAdmin();
 
  private:
-  NetAdminInEffect() = default;
+  ScopedNetAdmin() = default;
   bool active_ = true;
 };
 

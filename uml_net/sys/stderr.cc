@@ -38,6 +38,6 @@ void write_to_stderr(std::string_view text) {
 
 std::string told(const Error& error) { return "uml_net: " + error.text(); }
 
-void complain(const Error& error) { write_to_stderr(told(error)); }
+void write_error(const Error& error) { write_to_stderr(told(error)); }
 
 }  // namespace umlnet

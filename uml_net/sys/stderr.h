@@ -12,7 +12,7 @@ namespace umlnet {
 std::string told(const Error& error);
 
 // The same, on stderr. Like the next, it gives up a reader that does not read after some seconds.
-void complain(const Error& error);
+void write_error(const Error& error);
 void write_to_stderr(std::string_view text);
 
 // Waits until `fd` takes bytes, some seconds at the most: Code::reply.

@@ -13,7 +13,7 @@
 #include <variant>
 
 #include "libumlnet/core/fd_passing.h"
-#include "uml_net/sys/held_signals.h"
+#include "uml_net/sys/signals.h"
 #include "uml_net/sys/take_identity.h"
 #include "uml_net/worker/announcement_frame.h"
 
@@ -71,7 +71,7 @@ SeccompFilter announcer_filter(int channel, int packets) {
 }
 
 Result<Announcer> Announcer::start(int packets) {
-  auto process = Assistant::start("process that announces addresses", serve, packets);
+  auto process = Worker::start("process that announces addresses", serve, packets);
   if (!process) return std::unexpected(std::move(process.error()));
   return Announcer(*std::move(process));
 }

@@ -7,7 +7,7 @@
 #include "libumlnet/core/ip_address.h"
 #include "libumlnet/core/mac_address.h"
 #include "libumlnet/core/seccomp_filter.h"
-#include "uml_net/worker/assistant.h"
+#include "uml_net/worker/worker.h"
 
 namespace umlnet {
 
@@ -28,9 +28,9 @@ class Announcer {
   Result<void> announce(int ifindex, const MacAddress& mac, const IpAddress& address) const;
 
  private:
-  explicit Announcer(Assistant process) : process_(std::move(process)) {}
+  explicit Announcer(Worker process) : process_(std::move(process)) {}
 
-  Assistant process_;
+  Worker process_;
 };
 
 }  // namespace umlnet

@@ -116,7 +116,7 @@ class Relay {
 
 SeccompFilter relay_filter(const RelayFds& fds) {
   SeccompFilter filter;
-  filter.allow_poll({SeccompFilter::Where::equals(1, number_of(fds))});
+  filter.allow_poll({SeccompFilter::ArgMatch::equals(1, number_of(fds))});
   filter.allow_on_fd(SYS_read, fds.tap).allow_on_fd(SYS_write, fds.tap);
   filter.allow_on_fd(SYS_sendto, fds.data).allow_on_fd(SYS_recvfrom, fds.data);
   filter.allow_on_fd(SYS_read, fds.controller);

@@ -9,17 +9,17 @@
 #include "libumlnet/core/unique_fd.h"
 #include "uml_net/priv/kernel_effects.h"
 #include "uml_net/priv/rtnetlink_socket.h"
-#include "uml_net/worker/attendant.h"
+#include "uml_net/worker/caller_worker.h"
 
 namespace umlnet {
 
-class Elsewhere {
+class TargetNamespace {
  public:
   // Code::bad_channel where `netns` is no network namespace, Code::denied where its owning user namespace was not made
   // by `uid`; `netns` is then left as it is. `home` speaks of the helper's own namespace, where devices are made
   // before they are moved; it is borrowed.
-  static Result<std::unique_ptr<Elsewhere>> reach(unique_fd& netns, uid_t uid, Attendant& attendant,
-                                                  priv::TunSource tuns, priv::RtnetlinkSocket& home);
+  static Result<std::unique_ptr<TargetNamespace>> reach(unique_fd& netns, uid_t uid, CallerWorker& caller_worker,
+                                                        priv::TunSource tuns, priv::RtnetlinkSocket& home);
 
   priv::RtnetlinkSocket& socket() { return socket_; }
   priv::HostEffects& effects() { return effects_; }
@@ -28,7 +28,7 @@ class Elsewhere {
   bool is(int netns) const;
 
  private:
-  Elsewhere(unique_fd netns, priv::RtnetlinkSocket socket, priv::TunSource tuns, priv::RtnetlinkSocket& home)
+  TargetNamespace(unique_fd netns, priv::RtnetlinkSocket socket, priv::TunSource tuns, priv::RtnetlinkSocket& home)
       : netns_(std::move(netns)), socket_(std::move(socket)), effects_(std::move(tuns), home, socket_, netns_.get()) {}
 
   unique_fd netns_;

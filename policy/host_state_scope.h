@@ -7,7 +7,7 @@
 
 namespace umlnet::policy {
 
-enum class Extent : std::uint8_t {
+enum class HostStateScope : std::uint8_t {
   links,           // and nothing else
   devices,         // links, and proxy entries; where one of those is this toolkit's, everything
   ipv4_addresses,  // those, and addresses and routes of IPv4
@@ -16,6 +16,6 @@ enum class Extent : std::uint8_t {
 };
 
 // What decide() and the plan for its grant look at, and what garbage there may be.
-Extent extent_of(const Request& request);
+HostStateScope extent_of(const Request& request);
 
 }  // namespace umlnet::policy

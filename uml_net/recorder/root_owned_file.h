@@ -17,7 +17,7 @@ struct Unusable {
 // Opens `path` (absolute) with `flags` of open(2); never makes it. It must be a regular file with one link, owned by
 // root, not writable by everybody, reached without a symbolic link on the way. `what` is what messages call it ("audit
 // log").
-std::expected<unique_fd, Unusable> open_roots_file(const std::string& path, const std::string& what, int flags);
+std::expected<unique_fd, Unusable> open_root_owned_file(const std::string& path, const std::string& what, int flags);
 
 // Whether nobody but root can put another file at `path` (absolute), or take the file away: the directories on the way
 // belong to root and are not writable by group or others. Those above its own directory may be writable by a group of

@@ -1,4 +1,4 @@
-#include "uml_net/sys/held_signals.h"
+#include "uml_net/sys/signals.h"
 
 #include <sys/signalfd.h>
 #include <unistd.h>

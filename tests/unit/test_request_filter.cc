@@ -16,7 +16,7 @@
 #include "libumlnet/core/look_at_fd.h"
 #include "tests/unit/in_a_child.h"
 #include "tests/unit/qemu_user.h"
-#include "uml_net/priv/stage_filter.h"
+#include "uml_net/priv/request_filter.h"
 #include "uml_net/priv/tun.h"
 
 using namespace umlnet;
@@ -31,14 +31,14 @@ End in_the_stage(const std::function<void()>& attempt, int counters = kCounters)
       [&] {
         const int null = ::open("/dev/null", O_RDWR);
         for (const int fd : {kTun, kRtnetlink, kFront, kAudit, kJournal, kOther, kCounters}) ::dup2(null, fd);
-        const priv::StageFds fds{.tuns = {kTun},
-                                 .rtnetlink = kRtnetlink,
-                                 .front = kFront,
-                                 .front_pid = ::getpid(),
-                                 .audit = kAudit,
-                                 .counters = counters,
-                                 .journal = kJournal};
-        return priv::stage_filter(fds).enter().has_value();
+        const priv::RequestFilterFds fds{.tuns = {kTun},
+                                         .rtnetlink = kRtnetlink,
+                                         .front = kFront,
+                                         .front_pid = ::getpid(),
+                                         .audit = kAudit,
+                                         .counters = counters,
+                                         .journal = kJournal};
+        return priv::request_filter(fds).enter().has_value();
       },
       attempt);
 }

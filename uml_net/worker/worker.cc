@@ -1,4 +1,4 @@
-#include "uml_net/worker/assistant.h"
+#include "uml_net/worker/worker.h"
 
 #include <poll.h>
 #include <sys/prctl.h>
@@ -34,7 +34,7 @@ Result<void> wait_for(int channel, int patience) {
   return {};
 }
 
-[[noreturn]] void be_the_assistant(int channel, void (*serve)(int channel, int kept), int kept, bool says_so) {
+[[noreturn]] void run_worker(int channel, void (*serve)(int channel, int kept), int kept, bool says_so) {
   priv::drop_net_admin();  // and every other
   ::setsid();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0 || ::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) ::_exit(1);
@@ -47,11 +47,11 @@ Result<void> wait_for(int channel, int patience) {
 
 }  // namespace
 
-Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int channel, int kept), int kept) {
+Result<Worker> Worker::start(const std::string& name, void (*serve)(int channel, int kept), int kept) {
   return start(name, serve, kept, false);
 }
 
-Result<Assistant> Assistant::start_and_wait(const std::string& name, void (*serve)(int channel, int kept)) {
+Result<Worker> Worker::start_and_wait(const std::string& name, void (*serve)(int channel, int kept)) {
   auto started = start(name, serve, -1, true);
   if (!started) return started;
   if (auto ready = wait_for(started->channel(), kPatience); !ready) return started->give_up(ready.error());
@@ -60,8 +60,7 @@ Result<Assistant> Assistant::start_and_wait(const std::string& name, void (*serv
   return started;
 }
 
-Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int channel, int kept), int kept,
-                                   bool says_so) {
+Result<Worker> Worker::start(const std::string& name, void (*serve)(int channel, int kept), int kept, bool says_so) {
   int pair[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
     return fail_errno(Code::kernel, errno, "cannot make a channel to the " + name);
@@ -70,17 +69,17 @@ Result<Assistant> Assistant::start(const std::string& name, void (*serve)(int ch
   if (pid < 0)
     return fail_errno(Code::kernel, errno, "cannot start the " + name,
                       "The caller's limit on processes (ulimit -u) may be reached.");
-  if (pid == 0) be_the_assistant(theirs.get(), serve, kept, says_so);
-  return Assistant(name, std::move(ours));
+  if (pid == 0) run_worker(theirs.get(), serve, kept, says_so);
+  return Worker(name, std::move(ours));
 }
 
-std::unexpected<Error> Assistant::give_up(const Error& why) {
+std::unexpected<Error> Worker::give_up(const Error& why) {
   given_up_ = true;
   const Error& reason = means_gone(why) ? gone() : why;
   return fail_errno(Code::kernel, reason.errnum, "the " + name_ + " does not answer: " + reason.what, kAdvice);
 }
 
-Result<Message> Assistant::ask(std::string_view question, std::span<const int> fds) {
+Result<Message> Worker::ask(std::string_view question, std::span<const int> fds) {
   if (given_up_) return fail(Code::kernel, "the " + name_ + " did not answer before, and was given up", kAdvice);
   if (auto sent = send_with_fds(channel_.get(), question, fds); !sent) return give_up(sent.error());
   if (auto ready = wait_for(channel_.get(), kPatience); !ready) return give_up(ready.error());

@@ -1,4 +1,4 @@
-#include "policy/lans.h"
+#include "policy/lan_devices.h"
 
 #include <algorithm>
 

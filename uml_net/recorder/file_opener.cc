@@ -1,4 +1,4 @@
-#include "uml_net/recorder/trusted_opener.h"
+#include "uml_net/recorder/file_opener.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -15,9 +15,9 @@
 #include "policy/location.h"
 #include "uml_net/recorder/audit_log.h"
 #include "uml_net/recorder/policy_reader.h"
-#include "uml_net/sys/held_signals.h"
 #include "uml_net/sys/open_file_limit.h"
-#include "uml_net/sys/try_for.h"
+#include "uml_net/sys/retry_for.h"
+#include "uml_net/sys/signals.h"
 
 namespace umlnet {
 namespace {
@@ -151,12 +151,12 @@ void serve(int channel, int /*kept*/) {
 }  // namespace
 
 SeccompFilter opener_filter(int channel, bool opens_tun) {
-  using Where = SeccompFilter::Where;
-  const auto at = [](const char* path) { return Where::equals(1, reinterpret_cast<std::uint64_t>(path)); };
+  using ArgMatch = SeccompFilter::ArgMatch;
+  const auto at = [](const char* path) { return ArgMatch::equals(1, reinterpret_cast<std::uint64_t>(path)); };
   SeccompFilter filter;
-  if (opens_tun) filter.allow(SYS_openat, {at(kTun), Where::equals(2, kTunFlags)});
-  filter.allow(SYS_openat, {at(kLog), Where::equals(2, kLogFlags)});
-  filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel).allow_poll({Where::equals(1, 1)});
+  if (opens_tun) filter.allow(SYS_openat, {at(kTun), ArgMatch::equals(2, kTunFlags)});
+  filter.allow(SYS_openat, {at(kLog), ArgMatch::equals(2, kLogFlags)});
+  filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel).allow_poll({ArgMatch::equals(1, 1)});
   allow_policy_reading(filter);
   filter.allow(SYS_fstat).allow(SYS_close).allow(SYS_brk).allow(SYS_exit_group).allow(SYS_restart_syscall);
 #ifdef UMLNET_SANITIZED
@@ -166,13 +166,13 @@ SeccompFilter opener_filter(int channel, bool opens_tun) {
   return filter;
 }
 
-Result<TrustedOpener> TrustedOpener::start(bool many) {
-  auto process = Assistant::start("process that opens the session's files", many ? serve<true> : serve<false>);
+Result<FileOpener> FileOpener::start(bool many) {
+  auto process = Worker::start("process that opens the session's files", many ? serve<true> : serve<false>);
   if (!process) return std::unexpected(std::move(process.error()));
-  return TrustedOpener(*std::move(process));
+  return FileOpener(*std::move(process));
 }
 
-Result<void> TrustedOpener::remember(std::span<const policy::PolicyText> policy) {
+Result<void> FileOpener::remember(std::span<const policy::PolicyText> policy) {
   const auto say = [&](Asked what, const std::string& file) -> Result<void> {
     const auto answer = process_.ask(std::string(bytes_of(Question{.what = what})) + file);
     return answer ? Result<void>() : std::unexpected(answer.error());
@@ -183,7 +183,7 @@ Result<void> TrustedOpener::remember(std::span<const policy::PolicyText> policy)
   return said;
 }
 
-Result<std::optional<TrustedOpener::PolicyFile>> TrustedOpener::policy_file(unsigned number) {
+Result<std::optional<FileOpener::PolicyFile>> FileOpener::policy_file(unsigned number) {
   auto message = process_.ask(bytes_of(Question{.what = Asked::file, .number = number}));
   if (!message) return std::unexpected(std::move(message.error()));
   const auto answer = object_of<FileAnswer>(std::string_view(message->bytes).substr(0, sizeof(FileAnswer)));
@@ -197,7 +197,7 @@ Result<std::optional<TrustedOpener::PolicyFile>> TrustedOpener::policy_file(unsi
   return PolicyFile{std::move(path), std::move(message->fds[0])};
 }
 
-Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct stat& log) {
+Result<FileOpener::Opened> FileOpener::ask(unsigned tuns, const struct stat& log) {
   const Question question{.what = Asked::open, .number = tuns, .log_device = log.st_dev, .log_inode = log.st_ino};
   auto message = process_.ask(bytes_of(question));
   if (!message) return std::unexpected(std::move(message.error()));
@@ -219,12 +219,12 @@ Result<TrustedOpener::Opened> TrustedOpener::ask(unsigned tuns, const struct sta
   return opened;
 }
 
-Result<std::optional<unique_fd>> TrustedOpener::open(std::vector<unique_fd>& tuns, unsigned wanted, int log) {
+Result<std::optional<unique_fd>> FileOpener::open(std::vector<unique_fd>& tuns, unsigned wanted, int log) {
   const unsigned missing = wanted > tuns.size() ? wanted - static_cast<unsigned>(tuns.size()) : 0;
   struct stat held{};
   if (!look_at_fd(log, held)) return fail_errno(Code::audit, errno, "cannot look at the audit log");
   Result<Opened> opened;
-  try_for(audit::kRotationTakes, [&] {
+  retry_for(audit::kRotationTakes, [&] {
     opened = ask(missing == 0 ? 0 : missing + kAhead, held);
     if (!opened && opened.error().errnum == EMFILE && missing != 0) opened = ask(missing, held);
     return opened || opened.error().code != Code::audit || !audit::is_being_rotated(opened.error().errnum);

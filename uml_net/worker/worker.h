@@ -19,14 +19,14 @@ namespace umlnet {
 
 inline constexpr std::size_t kLongestMessage = 1024;  // bytes of an answer
 
-class Assistant {
+class Worker {
  public:
   // Makes the process, which has no capability, no fd but `channel` (an AF_UNIX SOCK_SEQPACKET socket) and a copy of
   // `kept` (borrowed; -1: none), and no privilege to gain (no_new_privs); it runs `serve`, which enters a seccomp
   // filter of its own and does not return.
-  static Result<Assistant> start(const std::string& name, void (*serve)(int channel, int kept), int kept = -1);
+  static Result<Worker> start(const std::string& name, void (*serve)(int channel, int kept), int kept = -1);
   // The same, and waits until it has closed what it got: a copy of an fd of a device would keep that device.
-  static Result<Assistant> start_and_wait(const std::string& name, void (*serve)(int channel, int kept));
+  static Result<Worker> start_and_wait(const std::string& name, void (*serve)(int channel, int kept));
 
   // This process's end of the channel.
   int channel() const { return channel_.get(); }
@@ -36,9 +36,9 @@ class Assistant {
   Result<Message> ask(std::string_view question, std::span<const int> fds = {});
 
  private:
-  Assistant(std::string name, unique_fd channel) : name_(std::move(name)), channel_(std::move(channel)) {}
+  Worker(std::string name, unique_fd channel) : name_(std::move(name)), channel_(std::move(channel)) {}
 
-  static Result<Assistant> start(const std::string& name, void (*serve)(int channel, int kept), int kept, bool says_so);
+  static Result<Worker> start(const std::string& name, void (*serve)(int channel, int kept), int kept, bool says_so);
   std::unexpected<Error> give_up(const Error& why);
 
   std::string name_;

@@ -1,12 +1,12 @@
-#include "policy/rule_answer.h"
+#include "policy/rule_evaluation.h"
 
 #include <algorithm>
 #include <optional>
 #include <string_view>
 #include <utility>
 
-#include "policy/demand.h"
-#include "policy/lans.h"
+#include "policy/lan_devices.h"
+#include "policy/quota_usage.h"
 
 namespace umlnet::policy {
 namespace {
@@ -155,25 +155,25 @@ std::optional<std::string> why_no_match(const Rule& rule, const Request& request
   return std::nullopt;
 }
 
-RuleAnswer lacks(std::string miss) { return {RuleSays::lacks_value, std::move(miss)}; }
+RuleEvaluation lacks(std::string miss) { return {RuleVerdict::lacks_value, std::move(miss)}; }
 
 // What the rule lists under `key` does not hold `value`.
-RuleAnswer not_in(std::string_view what, const std::string& value, const auto& items, std::string_view key) {
+RuleEvaluation not_in(std::string_view what, const std::string& value, const auto& items, std::string_view key) {
   const bool lists_none = !items || items->empty();
   return lacks(std::string(what) + " " + value +
                (lists_none ? ": the rule lists no " + std::string(key) : ": not in " + listed(*items)));
 }
 
-RuleAnswer over(std::string_view limit, unsigned most, unsigned held, unsigned wanted) {
+RuleEvaluation over(std::string_view limit, unsigned most, unsigned held, unsigned wanted) {
   const auto more = wanted > 1 ? ", and the request asks for " + std::to_string(wanted) : "";
-  return {RuleSays::lacks_room,
+  return {RuleVerdict::lacks_room,
           std::string(limit) + " " + std::to_string(most) + ": " + std::to_string(held) + " in use" + more};
 }
 
 // What the rule lists under `key` does not grant all of `network`. Link-local addresses of IPv4 take a range of only
 // such: the author of 0.0.0.0/0 does not think of them. A default route no rule can grant: see host_refusal().
-std::optional<RuleAnswer> miss_of(std::string_view what, const std::string& value, const IpRange& network,
-                                  const std::optional<std::vector<IpRange>>& ranges, std::string_view key) {
+std::optional<RuleEvaluation> miss_of(std::string_view what, const std::string& value, const IpRange& network,
+                                      const std::optional<std::vector<IpRange>>& ranges, std::string_view key) {
   bool is_covered = false;
   const IpRange link_local = link_local_ipv4();
   for (const auto& range : ranges.value_or(std::vector<IpRange>{})) {
@@ -186,7 +186,7 @@ std::optional<RuleAnswer> miss_of(std::string_view what, const std::string& valu
                " lists no range within 169.254.0.0/16 that holds it");
 }
 
-std::optional<RuleAnswer> miss_among_names(const Rule& rule, const Named& named, const HostState& host) {
+std::optional<RuleEvaluation> miss_among_names(const Rule& rule, const Named& named, const HostState& host) {
   if (named.is_new_device && named.device && (!rule.devices || !match_any(*rule.devices, named.device->str())))
     return not_in("device", named.device->str(), rule.devices, "devices");
   for (const auto& address : named.addresses)
@@ -200,7 +200,7 @@ std::optional<RuleAnswer> miss_among_names(const Rule& rule, const Named& named,
 }
 
 // What the options of `open` ask for beyond names and addresses.
-std::optional<RuleAnswer> miss_among_options(const Rule& rule, const Caller& caller, const OpenInterface& open) {
+std::optional<RuleEvaluation> miss_among_options(const Rule& rule, const Caller& caller, const OpenInterface& open) {
   const auto number = [](std::string_view option, unsigned wanted, std::string_view key, unsigned most) {
     return lacks(std::string(option) + " " + std::to_string(wanted) + ": the rule's " + std::string(key) + " is " +
                  std::to_string(most));
@@ -225,7 +225,7 @@ std::optional<RuleAnswer> miss_among_options(const Rule& rule, const Caller& cal
 }
 
 // What the rule wants of every new device. Operations that have no word for it cannot give it.
-std::optional<RuleAnswer> miss_among_wants(const Rule& rule, const Request& request, const Named& named) {
+std::optional<RuleEvaluation> miss_among_wants(const Rule& rule, const Request& request, const Named& named) {
   if (!named.is_new_device) return std::nullopt;
   const auto* open = std::get_if<OpenInterface>(&request);
   const auto wants = [&](std::string_view option, std::string_view what, std::string_view add) {
@@ -244,8 +244,8 @@ std::optional<RuleAnswer> miss_among_wants(const Rule& rule, const Request& requ
   return std::nullopt;
 }
 
-std::optional<RuleAnswer> miss_of_room(const Rule& rule, const Caller& caller, const Request& request,
-                                       const HostState& host) {
+std::optional<RuleEvaluation> miss_of_room(const Rule& rule, const Caller& caller, const Request& request,
+                                           const HostState& host) {
   auto demand = demand_of(request);
   if (const auto* add = std::get_if<AddAddress>(&request))
     if (host.has_guest_route(add->address)) demand.addresses = 0;
@@ -261,31 +261,31 @@ std::optional<RuleAnswer> miss_of_room(const Rule& rule, const Caller& caller, c
   return std::nullopt;
 }
 
-RuleAnswer allow_answer(const Rule& rule, const Caller& caller, const Request& request, const HostState& host) {
-  if (!rule.operations || !rule.operations->contains(operation_of(request))) return {RuleSays::lacks_operation, {}};
+RuleEvaluation allow_answer(const Rule& rule, const Caller& caller, const Request& request, const HostState& host) {
+  if (!rule.operations || !rule.operations->contains(operation_of(request))) return {RuleVerdict::lacks_operation, {}};
   const auto named = named_in(request);
   if (auto miss = miss_among_names(rule, named, host)) return *std::move(miss);
   if (const auto* open = std::get_if<OpenInterface>(&request))
     if (auto miss = miss_among_options(rule, caller, *open)) return *std::move(miss);
   if (auto miss = miss_among_wants(rule, request, named)) return *std::move(miss);
   if (auto miss = miss_of_room(rule, caller, request, host)) return *std::move(miss);
-  return {RuleSays::grants, {}};
+  return {RuleVerdict::grants, {}};
 }
 
-RuleAnswer answer_of(const Rule& rule, const Caller& caller, const Request& request, const HostState& host) {
+RuleEvaluation answer_of(const Rule& rule, const Caller& caller, const Request& request, const HostState& host) {
   const bool needs_no_rule =
       std::holds_alternative<RemoveInterface>(request) || std::holds_alternative<CollectGarbage>(request);
-  if (needs_no_rule || !speaks_of(rule, caller)) return {RuleSays::nothing, {}};
+  if (needs_no_rule || !speaks_of(rule, caller)) return {RuleVerdict::nothing, {}};
   if (rule.effect == Effect::allow) return allow_answer(rule, caller, request, host);
-  if (auto why = why_no_match(rule, request, host)) return {RuleSays::does_not_match, *std::move(why)};
-  return {RuleSays::denies, {}};
+  if (auto why = why_no_match(rule, request, host)) return {RuleVerdict::does_not_match, *std::move(why)};
+  return {RuleVerdict::denies, {}};
 }
 
 }  // namespace
 
-std::vector<RuleAnswer> answers_of(const Policy& policy, const Caller& caller, const Request& request,
-                                   const HostState& host) {
-  std::vector<RuleAnswer> answers;
+std::vector<RuleEvaluation> answers_of(const Policy& policy, const Caller& caller, const Request& request,
+                                       const HostState& host) {
+  std::vector<RuleEvaluation> answers;
   answers.reserve(policy.rules.size());
   for (const auto& rule : policy.rules) answers.push_back(answer_of(rule, caller, request, host));
   return answers;

@@ -10,24 +10,24 @@
 #include "policy/accounts.h"
 #include "policy/load.h"
 #include "uml_net/recorder/audit_log.h"
-#include "uml_net/recorder/trusted_opener.h"
+#include "uml_net/recorder/file_opener.h"
 
 namespace umlnet {
 
-class SessionRoots {
+class SessionFiles {
  public:
   // To be called with the installation's identity; for a session of `many` requests, each of which may make devices.
   // Code::kernel where there is no process to be had.
-  static Result<SessionRoots> begin(bool many);
+  static Result<SessionFiles> begin(bool many);
 
-  int opener() const { return opener_.channel(); }  // for stage_filter()
+  int opener() const { return opener_.channel(); }  // for request_filter()
 
   // To be called before prepare(): the policy that the session decides by.
   Result<void> remember(std::span<const policy::PolicyText> policy) { return opener_.remember(policy); }
 
   // To be called before each request of the session: `log` moves to the file that is at its path now, and `tuns`,
   // which are open on /dev/net/tun and not tied to a device, become `wanted` at least. Errors are those of
-  // TrustedOpener::open() and Log::move_to().
+  // FileOpener::open() and Log::move_to().
   Result<void> prepare(audit::Log& log, std::vector<unique_fd>& tuns, unsigned wanted);
   // The same for what is asked without a device, and where a line is written whether or not a new log can be had: where
   // not, to the one that the session has.
@@ -42,10 +42,10 @@ class SessionRoots {
   Result<void> reload(policy::Policy& policy, const policy::Accounts& accounts, audit::Log& log);
 
  private:
-  explicit SessionRoots(TrustedOpener opener) : opener_(std::move(opener)) {}
+  explicit SessionFiles(FileOpener opener) : opener_(std::move(opener)) {}
   Result<std::vector<policy::PolicyText>> read_policy();
 
-  TrustedOpener opener_;
+  FileOpener opener_;
 };
 
 }  // namespace umlnet

@@ -5,12 +5,12 @@
 #include "policy/accounts.h"
 #include "policy/policy.h"
 #include "uml_net/recorder/audit_log.h"
-#include "uml_net/recorder/session_roots.h"
+#include "uml_net/recorder/session_files.h"
 
 namespace umlnet {
 
-struct SessionFiles {
-  SessionRoots& roots;
+struct SessionInputs {
+  SessionFiles& roots;
   audit::Log& log;
   policy::Policy& policy;  // that of the RequestContext
   const policy::Accounts& accounts;

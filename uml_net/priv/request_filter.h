@@ -19,17 +19,17 @@ struct SessionFds {
 };
 
 // The fds that the stage works with. -1 where there is none.
-struct StageFds {
+struct RequestFilterFds {
   std::vector<int> tuns;  // /dev/net/tun: the tun ioctls
   int rtnetlink;          // requests and answers
   int front;              // the channel to the process that talks to the caller
   pid_t front_pid;
-  int audit;           // the audit log: whole lines
-  int counters = -1;   // of refusals: the caller's lock, which stands in the audit log otherwise
-  int journal = -1;    // a copy of the lines
-  int elsewhere = -1;  // rtnetlink in the caller's other network namespace
-  int attendant = -1;  // questions to the process that makes relays and reaches into namespaces
-  int announcer = -1;  // questions to the process that announces addresses on LANs
+  int audit;                  // the audit log: whole lines
+  int counters = -1;          // of refusals: the caller's lock, which stands in the audit log otherwise
+  int journal = -1;           // a copy of the lines
+  int target_namespace = -1;  // rtnetlink in the caller's other network namespace
+  int caller_worker = -1;     // questions to the process that makes relays and reaches into namespaces
+  int announcer = -1;         // questions to the process that announces addresses on LANs
   std::optional<SessionFds> session = std::nullopt;
   int opener = -1;  // of a session: questions to the process that opens its files
   // A session of the native protocol: descriptors come and go, so that what is allowed on TAPs and on rtnetlink sockets
@@ -49,6 +49,6 @@ inline constexpr int kFirstForeignFd = 256;
 // session also: to read the files of a new policy, and to put another file in the audit log's place. For an ethertap
 // session also: records and answers on `reply`, and to end and wait for the relay process. For a session of the native
 // protocol also: records on `reply`, to give their descriptors other numbers, and to ask whose a network namespace is.
-SeccompFilter stage_filter(const StageFds& fds);
+SeccompFilter request_filter(const RequestFilterFds& fds);
 
 }  // namespace umlnet::priv

@@ -5,18 +5,18 @@
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/unique_fd.h"
-#include "uml_net/worker/assistant.h"
+#include "uml_net/worker/worker.h"
 
 namespace umlnet {
 
 // What that process and those that it makes may do: messages on `channel`; processes, socket pairs, and a namespace's
 // rtnetlink socket; and what a relay does, which enters a narrower filter of its own (relay_filter()).
-SeccompFilter attendant_filter(int channel);
+SeccompFilter caller_worker_filter(int channel);
 
-class Attendant {
+class CallerWorker {
  public:
   // To be called once the process is its caller, and before its own filter forbids making processes.
-  static Result<Attendant> start();
+  static Result<CallerWorker> start();
 
   int channel() const { return process_.channel(); }
 
@@ -30,9 +30,9 @@ class Attendant {
   Result<unique_fd> rtnetlink_in(int netns);
 
  private:
-  explicit Attendant(Assistant process) : process_(std::move(process)) {}
+  explicit CallerWorker(Worker process) : process_(std::move(process)) {}
   Result<unique_fd> ask(char question, int fd, const std::string& doing);
-  Assistant process_;
+  Worker process_;
 };
 
 }  // namespace umlnet

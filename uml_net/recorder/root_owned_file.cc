@@ -1,4 +1,4 @@
-#include "uml_net/recorder/roots_file.h"
+#include "uml_net/recorder/root_owned_file.h"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -70,7 +70,7 @@ Result<void> check_directories_above(const std::string& path, const std::string&
   return {};
 }
 
-std::expected<unique_fd, Unusable> open_roots_file(const std::string& path, const std::string& what, int flags) {
+std::expected<unique_fd, Unusable> open_root_owned_file(const std::string& path, const std::string& what, int flags) {
   const std::string name = "the " + what + " " + path;
   // Not O_CREAT: whoever could take the file away could otherwise have it made anew, empty.
   unique_fd fd(open_without_links(path, flags | O_NONBLOCK | O_NOCTTY));

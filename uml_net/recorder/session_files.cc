@@ -1,4 +1,4 @@
-#include "uml_net/recorder/session_roots.h"
+#include "uml_net/recorder/session_files.h"
 
 #include <utility>
 
@@ -11,30 +11,30 @@ constexpr int kTries = 10;  // while the files of the policy come and go
 
 }  // namespace
 
-Result<SessionRoots> SessionRoots::begin(bool many) {
-  auto opener = TrustedOpener::start(many);
+Result<SessionFiles> SessionFiles::begin(bool many) {
+  auto opener = FileOpener::start(many);
   if (!opener) return std::unexpected(std::move(opener.error()));
-  return SessionRoots(*std::move(opener));
+  return SessionFiles(*std::move(opener));
 }
 
-Result<void> SessionRoots::prepare(audit::Log& log, std::vector<unique_fd>& tuns, unsigned wanted) {
+Result<void> SessionFiles::prepare(audit::Log& log, std::vector<unique_fd>& tuns, unsigned wanted) {
   const auto moved = opener_.open(tuns, wanted, log.fd());
   if (!moved) return std::unexpected(moved.error());
   return *moved ? log.move_to(**moved) : Result<void>();
 }
 
-Result<void> SessionRoots::follow(audit::Log& log) {
+Result<void> SessionFiles::follow(audit::Log& log) {
   std::vector<unique_fd> none;
   return prepare(log, none, 0);
 }
 
-Result<void> SessionRoots::check_policy() const {
+Result<void> SessionFiles::check_policy() const {
   if (!opener_.policy_has_changed()) return {};
   return fail(Code::policy_changed, "the policy changed since this session read it",
               "The record \"reload\" takes the new policy; the session's devices stay.");
 }
 
-Result<std::vector<policy::PolicyText>> SessionRoots::read_policy() {
+Result<std::vector<policy::PolicyText>> SessionFiles::read_policy() {
   std::vector<policy::PolicyText> texts;
   for (;;) {
     auto file = opener_.policy_file(static_cast<unsigned>(texts.size()));
@@ -48,7 +48,7 @@ Result<std::vector<policy::PolicyText>> SessionRoots::read_policy() {
 
 // What the opener remembers is at all times what `policy` was read from, also where the files were changed between the
 // reading of two of them: then they are not what the opener sees, and nothing is granted.
-Result<void> SessionRoots::reload(policy::Policy& policy, const policy::Accounts& accounts, audit::Log& log) {
+Result<void> SessionFiles::reload(policy::Policy& policy, const policy::Accounts& accounts, audit::Log& log) {
   for (int tries = 0; tries < kTries; ++tries) {
     const auto texts = read_policy();
     if (!texts) return std::unexpected(texts.error());

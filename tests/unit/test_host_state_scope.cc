@@ -2,27 +2,27 @@
 #include <doctest/doctest.h>
 
 #include "policy/decide.h"
-#include "policy/extent.h"
+#include "policy/host_state_scope.h"
 #include "tests/unit/fake_host.h"
 #include "uml_net/priv/plan.h"
 
 using namespace umlnet;
 using namespace umlnet::test;
-using policy::Extent;
+using policy::HostStateScope;
 
 namespace {
 
-policy::HostState cut(policy::HostState host, Extent extent) {
-  if (extent < Extent::everything) host.all = host.default_device = {};
-  if (extent < Extent::addresses) {
+policy::HostState cut(policy::HostState host, HostStateScope extent) {
+  if (extent < HostStateScope::everything) host.all = host.default_device = {};
+  if (extent < HostStateScope::addresses) {
     host.ipv6_addresses.clear();
     host.ipv6_routes.clear();
   }
-  if (extent < Extent::ipv4_addresses) {
+  if (extent < HostStateScope::ipv4_addresses) {
     host.addresses.clear();
     host.routes.clear();
   }
-  if (extent < Extent::devices) {
+  if (extent < HostStateScope::devices) {
     host.proxy_entries.clear();
     host.ipv6_proxy_entries.clear();
   }

@@ -1,4 +1,4 @@
-#include "uml_net/priv/stage_filter.h"
+#include "uml_net/priv/request_filter.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -15,7 +15,7 @@
 namespace umlnet::priv {
 namespace {
 
-using Where = SeccompFilter::Where;
+using ArgMatch = SeccompFilter::ArgMatch;
 
 constexpr int kMemory[] = {SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise};
 constexpr int kCapability[] = {SYS_capget, SYS_capset};
@@ -30,47 +30,48 @@ constexpr int kSanitizer[] = {SYS_mmap,     SYS_mprotect,    SYS_sigaltstack, SY
 
 }  // namespace
 
-SeccompFilter stage_filter(const StageFds& fds) {
+SeccompFilter request_filter(const RequestFilterFds& fds) {
   SeccompFilter filter;
-  const auto on = [](int fd) { return Where::equals_int(0, static_cast<std::uint32_t>(fd)); };
+  const auto on = [](int fd) { return ArgMatch::equals_int(0, static_cast<std::uint32_t>(fd)); };
   filter.allow_each(kMemory).allow_each(kCapability).allow_each(kEnd).allow_each(kTime);
-  filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
+  filter.allow(SYS_mmap, {ArgMatch::has_none_of(2, PROT_EXEC)});
   for (const int tun : fds.tuns)
-    for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {on(tun), Where::equals_int(1, request)});
+    for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {on(tun), ArgMatch::equals_int(1, request)});
   filter.allow_on_fd(SYS_sendto, fds.rtnetlink).allow_on_fd(SYS_recvfrom, fds.rtnetlink);
   filter.allow_on_fd(SYS_sendmsg, fds.front).allow_on_fd(SYS_recvmsg, fds.front);
-  const auto is_front = Where::equals_int(0, static_cast<std::uint32_t>(fds.front_pid));
-  filter.allow(SYS_kill, {is_front, Where::equals_int(1, SIGKILL)}).allow(SYS_wait4, {is_front});
-  filter.allow_poll({Where::equals_int(1, 1)});                       // on one fd: the front's
-  filter.allow_poll({Where::equals(0, 0), Where::equals_int(1, 0)});  // on nothing: a short sleep
+  const auto is_front = ArgMatch::equals_int(0, static_cast<std::uint32_t>(fds.front_pid));
+  filter.allow(SYS_kill, {is_front, ArgMatch::equals_int(1, SIGKILL)}).allow(SYS_wait4, {is_front});
+  filter.allow_poll({ArgMatch::equals_int(1, 1)});                          // on one fd: the front's
+  filter.allow_poll({ArgMatch::equals(0, 0), ArgMatch::equals_int(1, 0)});  // on nothing: a short sleep
   filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_pread64, fds.audit).allow(SYS_fstat);
-  filter.allow(SYS_fcntl, {on(fds.counters >= 0 ? fds.counters : fds.audit), Where::equals_int(1, F_OFD_SETLK)});
+  filter.allow(SYS_fcntl, {on(fds.counters >= 0 ? fds.counters : fds.audit), ArgMatch::equals_int(1, F_OFD_SETLK)});
   // To ask for the limit on file sizes, and not to set it.
-  filter.allow(SYS_prlimit64, {Where::equals_int(0, 0), Where::equals_int(1, RLIMIT_FSIZE), Where::equals(2, 0)});
-  filter.allow_on_fd(SYS_sendto, fds.elsewhere).allow_on_fd(SYS_recvfrom, fds.elsewhere);
-  filter.allow_on_fd(SYS_sendmsg, fds.attendant).allow_on_fd(SYS_recvmsg, fds.attendant);
+  filter.allow(SYS_prlimit64,
+               {ArgMatch::equals_int(0, 0), ArgMatch::equals_int(1, RLIMIT_FSIZE), ArgMatch::equals(2, 0)});
+  filter.allow_on_fd(SYS_sendto, fds.target_namespace).allow_on_fd(SYS_recvfrom, fds.target_namespace);
+  filter.allow_on_fd(SYS_sendmsg, fds.caller_worker).allow_on_fd(SYS_recvmsg, fds.caller_worker);
   filter.allow_on_fd(SYS_sendmsg, fds.announcer).allow_on_fd(SYS_sendto, fds.journal);
   if (fds.session) {
     const SessionFds& session = *fds.session;
-    filter.allow_poll({Where::equals_int(1, kSessionPollFds)});
+    filter.allow_poll({ArgMatch::equals_int(1, kSessionPollFds)});
     filter.allow_on_fd(SYS_recvfrom, session.relay).allow_on_fd(SYS_sendto, session.relay);
     filter.allow_on_fd(SYS_recvfrom, session.watch).allow_on_fd(SYS_sendto, session.watch);
     filter.allow_on_fd(SYS_recvfrom, session.monitor);
-    const auto is_relay = Where::equals_int(0, static_cast<std::uint32_t>(session.relay_pid));
-    filter.allow(SYS_kill, {is_relay, Where::equals_int(1, SIGKILL)});
+    const auto is_relay = ArgMatch::equals_int(0, static_cast<std::uint32_t>(session.relay_pid));
+    filter.allow(SYS_kill, {is_relay, ArgMatch::equals_int(1, SIGKILL)});
     filter.allow(SYS_wait4, {is_relay});
   }
   if (fds.opener >= 0) {
     filter.allow_on_fd(SYS_sendmsg, fds.opener).allow_on_fd(SYS_recvmsg, fds.opener).allow(SYS_pread64);
-    filter.allow(SYS_dup3, {Where::equals_int(1, static_cast<std::uint32_t>(fds.audit))});
+    filter.allow(SYS_dup3, {ArgMatch::equals_int(1, static_cast<std::uint32_t>(fds.audit))});
   }
   if (fds.native_session) {
-    filter.allow_poll({Where::equals_int(1, kNativeSessionPollFds)});
+    filter.allow_poll({ArgMatch::equals_int(1, kNativeSessionPollFds)});
     filter.allow(SYS_sendto).allow(SYS_recvfrom);
-    for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
-    for (const auto request : kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals_int(1, request)});
+    for (const auto request : kTunRequests) filter.allow(SYS_ioctl, {ArgMatch::equals_int(1, request)});
+    for (const auto request : kNamespaceRequests) filter.allow(SYS_ioctl, {ArgMatch::equals_int(1, request)});
     filter.allow(SYS_fstatfs);
-    filter.allow(SYS_fcntl, {Where::equals_int(1, F_DUPFD_CLOEXEC), Where::equals(2, kFirstForeignFd)});
+    filter.allow(SYS_fcntl, {ArgMatch::equals_int(1, F_DUPFD_CLOEXEC), ArgMatch::equals(2, kFirstForeignFd)});
   }
 #ifdef UMLNET_SANITIZED
   filter.allow_each(kSanitizer);

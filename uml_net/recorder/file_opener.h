@@ -13,7 +13,7 @@
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/unique_fd.h"
 #include "policy/load.h"
-#include "uml_net/worker/assistant.h"
+#include "uml_net/worker/worker.h"
 
 namespace umlnet {
 
@@ -21,13 +21,13 @@ namespace umlnet {
 // (allow_policy_reading()); messages on `channel`; fstat, close, exit. Nothing else: no other path, no process.
 SeccompFilter opener_filter(int channel, bool opens_tun);
 
-class TrustedOpener {
+class FileOpener {
  public:
   // Starts the process, which keeps the file access of the identity that it is started with: to be called before the
   // caller's identity is taken.
   // It opens /dev/net/tun later on only for a session of `many` requests. Code::kernel where there is no process to be
   // had.
-  static Result<TrustedOpener> start(bool many);
+  static Result<FileOpener> start(bool many);
 
   int channel() const { return process_.channel(); }
 
@@ -56,14 +56,14 @@ class TrustedOpener {
   bool policy_has_changed() const { return policy_has_changed_; }
 
  private:
-  explicit TrustedOpener(Assistant process) : process_(std::move(process)) {}
+  explicit FileOpener(Worker process) : process_(std::move(process)) {}
   struct Opened {
     std::vector<unique_fd> tuns;
     std::optional<unique_fd> log;
   };
   Result<Opened> ask(unsigned tuns, const struct stat& log);
 
-  Assistant process_;
+  Worker process_;
   bool policy_has_changed_ = false;
 };
 

@@ -1,4 +1,4 @@
-#include "uml_net/worker/attendant.h"
+#include "uml_net/worker/caller_worker.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -49,7 +49,7 @@ void open_rtnetlink(int channel, int netns) {
 }
 
 void serve(int channel, int /*kept*/) {
-  if (!attendant_filter(channel).enter()) return;
+  if (!caller_worker_filter(channel).enter()) return;
   while (const auto question = next_question(channel)) {
     if (question->fds.size() != 1) return;
     const int fd = question->fds[0].get();
@@ -59,8 +59,8 @@ void serve(int channel, int /*kept*/) {
 
 }  // namespace
 
-SeccompFilter attendant_filter(int channel) {
-  using Where = SeccompFilter::Where;
+SeccompFilter caller_worker_filter(int channel) {
+  using ArgMatch = SeccompFilter::ArgMatch;
   constexpr int kRelaying[] = {SYS_read, SYS_write, SYS_sendto, SYS_recvfrom};
   constexpr int kProcesses[] = {
       SYS_clone,       SYS_set_robust_list, SYS_setsid,    SYS_rt_sigprocmask,  SYS_rt_sigaction, SYS_getpid,
@@ -69,14 +69,14 @@ SeccompFilter attendant_filter(int channel) {
   constexpr int kMemory[] = {SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise};
   SeccompFilter filter;
   filter.allow_poll().allow_each(kRelaying).allow_each(kProcesses).allow_each(kMemory);
-  filter.allow(SYS_mmap, {Where::has_none_of(2, PROT_EXEC)});
+  filter.allow(SYS_mmap, {ArgMatch::has_none_of(2, PROT_EXEC)});
   filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel);
-  filter.allow(SYS_socketpair, {Where::equals(0, AF_UNIX)}).allow(SYS_fcntl, {Where::equals(1, F_SETFL)});
+  filter.allow(SYS_socketpair, {ArgMatch::equals(0, AF_UNIX)}).allow(SYS_fcntl, {ArgMatch::equals(1, F_SETFL)});
   filter.allow(SYS_fstatfs);
-  filter.allow(SYS_socket, {Where::equals(0, static_cast<std::uint64_t>(priv::kNamespaceSocketFamily))})
+  filter.allow(SYS_socket, {ArgMatch::equals(0, static_cast<std::uint64_t>(priv::kNamespaceSocketFamily))})
       .allow(SYS_setsockopt)
       .allow(SYS_setns);
-  for (const auto request : priv::kNamespaceRequests) filter.allow(SYS_ioctl, {Where::equals(1, request)});
+  for (const auto request : priv::kNamespaceRequests) filter.allow(SYS_ioctl, {ArgMatch::equals(1, request)});
 #ifdef UMLNET_SANITIZED
   for (const int call :
        {SYS_mmap, SYS_mprotect, SYS_sigaltstack, SYS_openat, kSysReadlink, SYS_sched_yield, SYS_getrandom})
@@ -85,13 +85,13 @@ SeccompFilter attendant_filter(int channel) {
   return filter;
 }
 
-Result<Attendant> Attendant::start() {
-  auto process = Assistant::start_and_wait("process that attends to the caller's descriptors", serve);
+Result<CallerWorker> CallerWorker::start() {
+  auto process = Worker::start_and_wait("process that attends to the caller's descriptors", serve);
   if (!process) return std::unexpected(std::move(process.error()));
-  return Attendant(*std::move(process));
+  return CallerWorker(*std::move(process));
 }
 
-Result<unique_fd> Attendant::ask(char question, int fd, const std::string& doing) {
+Result<unique_fd> CallerWorker::ask(char question, int fd, const std::string& doing) {
   auto message = process_.ask({&question, 1}, std::span(&fd, 1));
   if (!message) return std::unexpected(std::move(message.error()));
   const auto error = object_of<int>(message->bytes);
@@ -101,9 +101,9 @@ Result<unique_fd> Attendant::ask(char question, int fd, const std::string& doing
   return std::move(message->fds[0]);
 }
 
-Result<unique_fd> Attendant::seal(int tap) { return ask(kSeal, tap, "cannot start the relay of the interface"); }
+Result<unique_fd> CallerWorker::seal(int tap) { return ask(kSeal, tap, "cannot start the relay of the interface"); }
 
-Result<unique_fd> Attendant::rtnetlink_in(int netns) {
+Result<unique_fd> CallerWorker::rtnetlink_in(int netns) {
   auto socket = ask(kNamespace, netns, "cannot reach into the network namespace");
   // Of its own user namespace, which is the host's, uid 0 is the owner as well; that is no way in for it.
   if (!socket && socket.error().errnum == EINVAL) {

@@ -1,4 +1,4 @@
-#include "policy/demand.h"
+#include "policy/quota_usage.h"
 
 namespace umlnet::policy {
 
