@@ -320,9 +320,8 @@ class EndOfPumps {
   std::string closed_by_command_;
 };
 
-int attend(const Command& command, const Signals& signals, const Options& options, std::vector<Nic>& nics) {
+int attend(const Command& command, const Signals& signals, Restorer& restorer, std::vector<Nic>& nics) {
   EndOfPumps pumps(nics);
-  Restorer restorer(options.helper.helper);
   for (;;) {
     std::vector<pollfd> polls = {{.fd = command.fd(), .events = POLLIN, .revents = 0},
                                  {.fd = signals.fd(), .events = POLLIN, .revents = 0},
@@ -367,10 +366,11 @@ int run(Options& options, const Signals& signals) {
       std::fprintf(stderr, "umlnet run: warning: the command has no {fd%s} in it, so it does not get %s\n",
                    i == 0 ? "" : std::to_string(i).c_str(), given[i].device.c_str());
   }
+  Restorer restorer(options.helper.helper);  // before the command runs: it hears of all that happens from then on
   const auto command = Command::start(std::move(filled->words), fds, signals);
   if (!command) return tell("run", command.error());
   for (auto& nic : options.nics) nic.theirs.reset();  // or its end would not show
-  return attend(*command, signals, options, options.nics);
+  return attend(*command, signals, restorer, options.nics);
 }
 
 void print_json(std::vector<Nic>& nics, int status) {

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import unittest
+from pathlib import Path
 from typing import Any, Callable
 
 from tests.support import caller, native, world
@@ -73,11 +74,13 @@ class Limits(HostileCase):
                 # A session that began and could not go on has its grant where others have the refusal.
                 said = reply.stderr or reply.text
                 self.assertTrue(said.startswith("uml_net: ") or "error while loading shared libraries" in said, reply)
-            elif not what.undo:
-                call(self.helper, "pipe", ("gc",))  # what was killed is anybody's to remove
             else:
-                # Killed, and maybe behind the change: then that is the caller's, to take back as anything of its own.
-                call(self.helper, "pipe", what.undo)
+                # Killed, and maybe after the change: then that is the caller's to take back, and anybody's once its front has ended.
+                reply.close()
+                if what.undo:
+                    call(self.helper, "pipe", what.undo)
+                self.wait_until(lambda: "uml1:" not in Path("/proc/net/dev").read_text())
+                call(self.helper, "pipe", ("gc",))
         self.assert_host_unchanged()
 
     def test_no_process_of_ones_own_more(self) -> None:
