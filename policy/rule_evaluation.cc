@@ -273,9 +273,7 @@ RuleEvaluation allow_answer(const Rule& rule, const Caller& caller, const Reques
 }
 
 RuleEvaluation answer_of(const Rule& rule, const Caller& caller, const Request& request, const HostState& host) {
-  const bool needs_no_rule =
-      std::holds_alternative<RemoveInterface>(request) || std::holds_alternative<CollectGarbage>(request);
-  if (needs_no_rule || !speaks_of(rule, caller)) return {RuleVerdict::nothing, {}};
+  if (!traits_of(request).needs_rule || !speaks_of(rule, caller)) return {RuleVerdict::nothing, {}};
   if (rule.effect == Effect::allow) return allow_answer(rule, caller, request, host);
   if (auto why = why_no_match(rule, request, host)) return {RuleVerdict::does_not_match, *std::move(why)};
   return {RuleVerdict::denies, {}};

@@ -33,27 +33,4 @@ std::string_view operation_name(Operation operation) {
   return "unknown";
 }
 
-Operation operation_of(const Request& request) {
-  struct Visitor {
-    Operation operator()(const MakeTap&) const { return Operation::tuntap; }
-    Operation operator()(const OpenEthertap&) const { return Operation::ethertap; }
-    Operation operator()(const MakeBridgedTap&) const { return Operation::bridge; }
-    Operation operator()(const AddAddress&) const { return Operation::address; }
-    Operation operator()(const DeleteAddress&) const { return Operation::address; }
-    Operation operator()(const OpenInterface&) const { return Operation::open; }
-    Operation operator()(const RemoveInterface&) const { return Operation::open; }
-    Operation operator()(const OpenSession&) const { return Operation::open; }
-    Operation operator()(const CollectGarbage&) const { return Operation::gc; }
-  };
-  return std::visit(Visitor{}, request);
-}
-
-std::string_view request_name(const Request& request) {
-  if (std::holds_alternative<AddAddress>(request)) return "add";
-  if (std::holds_alternative<DeleteAddress>(request)) return "del";
-  if (std::holds_alternative<RemoveInterface>(request)) return "remove";
-  if (std::holds_alternative<OpenSession>(request)) return "session";
-  return operation_name(operation_of(request));
-}
-
 }  // namespace umlnet

@@ -105,10 +105,42 @@ using Request = std::variant<MakeTap, OpenEthertap, MakeBridgedTap, AddAddress, 
 enum class Operation { tuntap, ethertap, address, bridge, open, gc };
 
 std::string_view operation_name(Operation operation);
-Operation operation_of(const Request& request);
 
+// What holds for each request of a kind, whatever it asks for. The one list: a kind without a row does not compile.
+struct RequestTraits {
+  std::string_view name;  // what the audit log calls it
+  Operation operation;    // what policy calls it
+  bool makes_device;      // and ties a descriptor on /dev/net/tun to it
+  bool needs_rule;        // anybody may remove what is his own or nobody's
+  bool is_undone;         // where the caller does not take the answer; what was removed stays removed
+};
+template <class Kind>
+struct TraitsOf;
+// clang-format off
+template <> struct TraitsOf<MakeTap> { static constexpr RequestTraits value{"tuntap", Operation::tuntap, true, true, true}; };
+template <> struct TraitsOf<OpenEthertap> { static constexpr RequestTraits value{"ethertap", Operation::ethertap, true, true, true}; };
+template <> struct TraitsOf<MakeBridgedTap> { static constexpr RequestTraits value{"bridge", Operation::bridge, true, true, true}; };
+template <> struct TraitsOf<AddAddress> { static constexpr RequestTraits value{"add", Operation::address, false, true, true}; };
+template <> struct TraitsOf<DeleteAddress> { static constexpr RequestTraits value{"del", Operation::address, false, true, false}; };
+template <> struct TraitsOf<OpenInterface> { static constexpr RequestTraits value{"open", Operation::open, true, true, true}; };
+template <> struct TraitsOf<RemoveInterface> { static constexpr RequestTraits value{"remove", Operation::open, false, false, false}; };
+template <> struct TraitsOf<OpenSession> { static constexpr RequestTraits value{"session", Operation::open, false, true, true}; };
+template <> struct TraitsOf<CollectGarbage> { static constexpr RequestTraits value{"gc", Operation::gc, false, false, false}; };
+// clang-format on
+
+inline const RequestTraits& traits_of(const Request& request) {
+  return std::visit([]<class Kind>(const Kind&) -> const RequestTraits& { return TraitsOf<Kind>::value; }, request);
+}
+
+// For std::visit with a function for each kind: one that is missing does not compile.
+template <class... Functions>
+struct ForEachKind : Functions... {
+  using Functions::operator()...;
+};
+
+inline Operation operation_of(const Request& request) { return traits_of(request).operation; }
 // What the audit log calls the request: the operation, but `add` and `del` for the two kinds of address change, and
 // `remove` and `session` for what is asked for within `open`.
-std::string_view request_name(const Request& request);
+inline std::string_view request_name(const Request& request) { return traits_of(request).name; }
 
 }  // namespace umlnet

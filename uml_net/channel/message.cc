@@ -14,8 +14,11 @@ namespace {
 
 constexpr std::size_t kMaxTold = 1 << 17;  // bytes
 
-constexpr std::string_view kOperations[] = {"",    "tuntap", "ethertap", "bridge",  "add",
-                                            "del", "open",   "remove",   "session", "gc"};
+// The empty word, and each name of a request.
+constexpr auto kOperations = []<std::size_t... Kind>(std::index_sequence<Kind...>) {
+  return std::array<std::string_view, sizeof...(Kind) + 1>{
+      "", TraitsOf<std::variant_alternative_t<Kind, Request>>::value.name...};
+}(std::make_index_sequence<std::variant_size_v<Request>>());
 
 // What is told, before its strings: the id, the error's two, the device's name, the text, the notes, the LANs.
 struct ToldHead {

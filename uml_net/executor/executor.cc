@@ -41,7 +41,7 @@ Result<policy::Policy> load_policy(const TrustedInputs& inputs) {
 // How often the request itself ties an fd to a device.
 unsigned tuns_for(const Request& request) {
   if (const auto* open = std::get_if<OpenInterface>(&request)) return open->queues;
-  return policy::counts_against_limits(request) && !std::holds_alternative<AddAddress>(request) ? 1 : 0;
+  return traits_of(request).makes_device ? 1 : 0;
 }
 
 std::unexpected<Error> fail_held_up(const std::string& what) {
@@ -208,7 +208,7 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
     front.fail_late(error);
     return front.end();
   };
-  if (!taken && is_rolled_back_undelivered(*call.request)) return fail_late(taken.error());
+  if (!taken && traits_of(*call.request).is_undone) return fail_late(taken.error());
   if (!ethertap && !session) priv::drop_net_admin();
   if (const auto recorded = record_done(*done, context); !recorded) return fail_late(recorded.error());
   front.done();

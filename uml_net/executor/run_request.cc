@@ -83,7 +83,7 @@ Result<policy::HostState> read_tidy_host(const Request& request, const RequestCo
 Result<void> look_again(const Request& request, const priv::Outcome& outcome, const RequestContext& context) {
   auto host = read_tidy_host(request, context);
   if (!host) return std::unexpected(std::move(host.error()));
-  if (!is_rolled_back_undelivered(request)) return {};
+  if (!traits_of(request).is_undone) return {};
   if (auto checked = context.check_files(); !checked) return checked;
   if (outcome.tap)
     policy::forget_device(*host, outcome.tap->ifindex);
@@ -175,18 +175,13 @@ Result<void> record_done(const GrantedRequest& done, const RequestContext& conte
   return done.is_recorded ? Result<void>() : context.trail.done(done.grant, done.outcome);
 }
 
-bool is_rolled_back_undelivered(const Request& request) {
-  return !std::holds_alternative<DeleteAddress>(request) && !std::holds_alternative<RemoveInterface>(request) &&
-         !std::holds_alternative<CollectGarbage>(request);
-}
-
 Result<void> deliver_reply(const Request& request, GrantedRequest& done, const RequestContext& context) {
   auto taken = context.front.grant(request, done.outcome);
   if (taken && !done.outcome.remaining.empty()) {
     const auto raised = priv::ScopedNetAdmin::raise();
     taken = raised ? priv::complete(done.outcome, context.effects) : std::unexpected(raised.error());
   }
-  if (taken || done.is_recorded || !is_rolled_back_undelivered(request)) return taken;
+  if (taken || done.is_recorded || !traits_of(request).is_undone) return taken;
   const auto now = read_host_state(context.socket, policy::HostStateScope::everything);
   const auto raised = priv::ScopedNetAdmin::raise();
   const auto back = priv::rollback(std::move(done.outcome), now ? &*now : nullptr, context.effects);

@@ -57,9 +57,6 @@ Result<void> record_done(const GrantedRequest& done, const RequestContext& conte
 // back, and that is on record; what was removed stays removed.
 Result<void> deliver_reply(const Request& request, GrantedRequest& done, const RequestContext& context);
 
-// Whether deliver_reply() takes the request back where its answer is not taken.
-bool is_rolled_back_undelivered(const Request& request);
-
 // Restores what guests lost by a change of the network, and removes what is left of those that are gone: as each
 // request does before it is decided. False where it is to be tried again in a moment; other errors are for the next
 // request.

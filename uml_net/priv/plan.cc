@@ -328,10 +328,18 @@ Result<Steps> steps_for(const Grant& grant, const RequestId& id, const HostState
 
 // That an address change or a removal names.
 Device device_named_in(const Request& request, const HostState& host) {
-  const IfName* name = nullptr;
-  if (const auto* remove = std::get_if<RemoveInterface>(&request)) name = &remove->device;
-  if (const auto* add = std::get_if<AddAddress>(&request)) name = &add->device;
-  if (const auto* del = std::get_if<DeleteAddress>(&request)) name = &del->device;
+  const IfName* name = std::visit(ForEachKind{
+                                      [](const AddAddress& add) { return &add.device; },
+                                      [](const DeleteAddress& del) { return &del.device; },
+                                      [](const RemoveInterface& remove) { return &remove.device; },
+                                      [](const MakeTap&) -> const IfName* { return nullptr; },
+                                      [](const OpenEthertap&) -> const IfName* { return nullptr; },
+                                      [](const MakeBridgedTap&) -> const IfName* { return nullptr; },
+                                      [](const OpenInterface&) -> const IfName* { return nullptr; },
+                                      [](const OpenSession&) -> const IfName* { return nullptr; },
+                                      [](const CollectGarbage&) -> const IfName* { return nullptr; },
+                                  },
+                                  request);
   const auto* link = name != nullptr ? host.link(name->str()) : nullptr;
   return link != nullptr ? device_of(*link) : Device{};
 }

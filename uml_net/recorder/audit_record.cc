@@ -25,13 +25,18 @@ struct Names {
 };
 
 Names names_in(const Request& request) {
-  if (const auto* ethertap = std::get_if<OpenEthertap>(&request)) return {&ethertap->device, nullptr};
-  if (const auto* open = std::get_if<OpenInterface>(&request))
-    return {open->device ? &*open->device : nullptr, nullptr};
-  if (const auto* remove = std::get_if<RemoveInterface>(&request)) return {&remove->device, nullptr};
-  if (const auto* add = std::get_if<AddAddress>(&request)) return {&add->device, &add->address};
-  if (const auto* del = std::get_if<DeleteAddress>(&request)) return {&del->device, &del->address};
-  return {};
+  return std::visit(ForEachKind{
+                        [](const MakeTap&) { return Names{}; },
+                        [](const OpenEthertap& ethertap) { return Names{&ethertap.device}; },
+                        [](const MakeBridgedTap&) { return Names{}; },
+                        [](const AddAddress& add) { return Names{&add.device, &add.address}; },
+                        [](const DeleteAddress& del) { return Names{&del.device, &del.address}; },
+                        [](const OpenInterface& open) { return Names{open.device ? &*open.device : nullptr}; },
+                        [](const RemoveInterface& remove) { return Names{&remove.device}; },
+                        [](const OpenSession&) { return Names{}; },
+                        [](const CollectGarbage&) { return Names{}; },
+                    },
+                    request);
 }
 
 Json caller_json(const policy::Caller& caller, bool is_summary) {
@@ -80,22 +85,23 @@ Json request_json(const Record& record) {
   json["protocol"] = protocol_name(record.protocol);
   if (!record.operation.empty()) json["operation"] = record.operation;
   if (!record.request) return json;
-  if (const auto* tap = std::get_if<MakeTap>(&*record.request)) {
-    if (tap->gateway) json["gateway"] = tap->gateway->str();
-  } else if (const auto* ethertap = std::get_if<OpenEthertap>(&*record.request)) {
-    json["device"] = ethertap->device.str();
-    if (ethertap->gateway) json["gateway"] = ethertap->gateway->str();
-  } else if (const auto* bridged = std::get_if<MakeBridgedTap>(&*record.request)) {
-    json["bridge"] = bridged->bridge.str();
-  } else if (const auto* open = std::get_if<OpenInterface>(&*record.request)) {
-    name_options(json, *open);
-  } else if (const auto* remove = std::get_if<RemoveInterface>(&*record.request)) {
-    json["device"] = remove->device.str();
-  } else if (const auto* add = std::get_if<AddAddress>(&*record.request)) {
-    name_address(json, add->device, add->address, add->netmask);
-  } else if (const auto* del = std::get_if<DeleteAddress>(&*record.request)) {
-    name_address(json, del->device, del->address, del->netmask);
-  }
+  std::visit(ForEachKind{
+                 [&](const MakeTap& tap) {
+                   if (tap.gateway) json["gateway"] = tap.gateway->str();
+                 },
+                 [&](const OpenEthertap& ethertap) {
+                   json["device"] = ethertap.device.str();
+                   if (ethertap.gateway) json["gateway"] = ethertap.gateway->str();
+                 },
+                 [&](const MakeBridgedTap& bridged) { json["bridge"] = bridged.bridge.str(); },
+                 [&](const AddAddress& add) { name_address(json, add.device, add.address, add.netmask); },
+                 [&](const DeleteAddress& del) { name_address(json, del.device, del.address, del.netmask); },
+                 [&](const OpenInterface& open) { name_options(json, open); },
+                 [&](const RemoveInterface& remove) { json["device"] = remove.device.str(); },
+                 [](const OpenSession&) {},
+                 [](const CollectGarbage&) {},
+             },
+             *record.request);
   return json;
 }
 
