@@ -51,6 +51,12 @@ void FrontLink::tell(Told told) const {
   [[maybe_unused]] const auto sent = send(channel(), told);
 }
 
+Result<FrontMessage> FrontLink::next() const {
+  auto message = receive_said(channel());
+  if (message) message->fds.clear();
+  return message;
+}
+
 Result<void> FrontLink::hear_of_delivery() const {
   const auto message = next();
   if (!message) return std::unexpected(message.error());

@@ -25,8 +25,9 @@ class FrontLink {
   // From here on each message names the request by its id in the audit log.
   void set_id(const RequestId& id) { id_ = id; }
 
-  // Waits for what the front says next. Code::kernel where it is gone.
-  Result<FrontMessage> next() const { return receive_said(channel()); }
+  // Waits for what the front says next. Code::kernel where it is gone. Descriptors come with it in sessions of the
+  // native protocol only, which receive it by themselves: here they are closed.
+  Result<FrontMessage> next() const;
 
   // The front answers the caller with this error, or with its own. Where it is gone, nobody is left to answer.
   void refuse(const Error& error) const { tell({.what = Tells::refused, .error = error}); }
