@@ -139,6 +139,24 @@ class Front(NativeCase):
             self.wait_until(lambda: not any(name.startswith("uml") for name in world.links()))
         self.assert_host_unchanged()
 
+    def test_killed_after_the_caller_has_the_device(self) -> None:
+        """What the record says is gone is gone, whoever holds its descriptor."""
+        for how in INSTALLATIONS:
+            self.empty_log()
+            with self.subTest(how), self.session(how) as session:
+                front = self.waiting(session)
+                channel = self.channel_of(front)
+                with Injector(front) as injector:
+                    session.send(b"".join(word.encode() + b"\0" for word in OPEN))
+                    injector.next_message(channel, then="stay")  # what is asked for
+                    injector.next_message(channel, then="kill")  # that the caller has the answer
+                with session.receive() as answer:
+                    self.assertEqual((answer.ok, len(answer.fds)), (True, 1), answer)
+                    session.wait()
+                    self.assertNotIn("uml1", world.links())
+                    exits = [line for line in world.audit_lines() if line["event"] == "exit"]
+                    self.assertIn("uml1 gone", exits[0]["result"]["changes"])
+
     def test_the_exit_status_is_all_that_it_makes_up(self) -> None:
         with self.session() as session:
             front = self.waiting(session)

@@ -87,15 +87,16 @@ class Injector:
             memory.write(data)
         return int(place)
 
-    def next_message(self, fd: int) -> bytes:
-        """Lets the process go on to its next sendmsg(2) on that descriptor, and returns what it is about to send."""
+    def next_message(self, fd: int, then: str = "go on") -> bytes:
+        """Lets the process go on to its next sendmsg(2) on that descriptor, and returns what it is about to send. Then it goes on,
+        or stays, or is killed before it sends that."""
         while True:
             _ptrace(_SYSCALL, self.pid)
             self._stopped()
             registers = self._registers()
             if registers["orig_rax"] == _SENDMSG and registers["rdi"] == fd:
                 break
-        self.is_dead = True  # it has gone on: there is nothing to put back
+        self.is_dead = True  # there is nothing to put back
         with open(f"/proc/{self.pid}/mem", "rb", buffering=0) as memory:
             memory.seek(registers["rsi"] + 16)
             (vector,) = struct.unpack("=Q", memory.read(8))
@@ -103,7 +104,14 @@ class Injector:
             base, size = struct.unpack("=QQ", memory.read(16))
             memory.seek(base)
             data = memory.read(size)
-        _ptrace(_DETACH, self.pid)
+        if then == "stay":
+            _ptrace(_SYSCALL, self.pid)
+            self._stopped()  # at the end of that call
+        elif then == "kill":
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, _WALL)
+        else:
+            _ptrace(_DETACH, self.pid)
         return data
 
     def __enter__(self) -> "Injector":

@@ -184,7 +184,8 @@ Result<void> deliver_reply(const Request& request, GrantedRequest& done, const R
   if (taken || done.is_recorded || !traits_of(request).is_undone) return taken;
   const auto now = read_host_state(context.socket, policy::HostStateScope::everything);
   const auto raised = priv::ScopedNetAdmin::raise();
-  const auto back = priv::rollback(std::move(done.outcome), now ? &*now : nullptr, context.effects);
+  const auto back =
+      priv::rollback(std::move(done.outcome), now ? &*now : nullptr, context.effects, priv::Handed::maybe);
   warn(context.trail.rolled_back(done.grant, taken.error(), back.words()), context);
   done.is_recorded = true;
   return taken;

@@ -264,7 +264,7 @@ Result<void> complete(Outcome& outcome, HostEffects& effects) {
   return {};
 }
 
-RolledBack rollback(Outcome outcome, const policy::HostState* now, HostEffects& effects) {
+RolledBack rollback(Outcome outcome, const policy::HostState* now, HostEffects& effects, Handed handed) {
   RolledBack taken;
   const std::string new_tap = outcome.tap ? outcome.tap->name.str() : "";
   const int ifindex = outcome.tap ? outcome.tap->ifindex : outcome.device.ifindex;
@@ -279,6 +279,12 @@ RolledBack rollback(Outcome outcome, const policy::HostState* now, HostEffects& 
       taken.failures.push_back(explained(*back, result.error(), new_tap).line());
   }
   // Closes its fds, and with them goes the device and all that was put on it.
+  if (outcome.tap && handed == Handed::maybe) {
+    const Change deletion = DeleteTapDevice{{outcome.tap->ifindex, new_tap}, false};
+    const auto deleted = std::visit(Perform{effects, outcome.tap}, deletion);
+    if (!deleted && !is_gone_already(deletion, deleted.error()))
+      taken.failures.push_back(explained(deletion, deleted.error(), new_tap).line());
+  }
   if (outcome.tap) taken.done.push_back(new_tap + " gone");
   outcome.tap.reset();
   return taken;

@@ -56,10 +56,13 @@ struct RolledBack {
   std::vector<std::string> words() const;  // both, for the audit log
 };
 
+// Whether somebody else may hold a new TAP's fd: then closing it does not end the device, and it is deleted.
+enum class Handed : bool { no, maybe };
+
 // Takes back what was done, last change first, as far as nobody else needs it by now: `now` is the host's state, read
 // after the last of the changes. Nullptr where that cannot be read, or once it is too old: then settings of devices and
 // proxy entries stay as they are, since another guest may rest on them; what is garbage the next request removes. Needs
 // CAP_NET_ADMIN in effect.
-RolledBack rollback(Outcome outcome, const policy::HostState* now, HostEffects& effects);
+RolledBack rollback(Outcome outcome, const policy::HostState* now, HostEffects& effects, Handed handed = Handed::no);
 
 }  // namespace umlnet::priv
