@@ -11,7 +11,7 @@
 //                                          <-    reloaded, refused
 //   caller_gone                            ->
 //                                          <-    over
-//                                          <-    add_warning, policy_changed    at any time
+//                                          <-    warning, policy_changed   at any time
 //   status                                 ->                              the last one
 //
 // The front is not believed: its messages are Said, of a fixed size, with a tail of bytes that are only ever escaped
@@ -81,7 +81,7 @@ struct FrontMessage {
   std::vector<unique_fd> fds;
 };
 
-enum class Tells : std::uint8_t { refused, granted, done, failed_late, reloaded, over, add_warning, policy_changed };
+enum class Tells : std::uint8_t { refused, granted, done, failed_late, reloaded, over, warning, policy_changed };
 
 // What was made, as the answer says it.
 struct Made {

@@ -45,7 +45,7 @@ class FrontLink {
   void fail_late(const Error& error) const { tell({.what = Tells::failed_late, .error = error}); }
 
   // For those who read stderr.
-  void add_warning(const Error& error) const { tell({.what = Tells::add_warning, .error = error}); }
+  void add_warning(const Error& error) const { tell({.what = Tells::warning, .error = error}); }
   // False where there is no room.
   bool announce_policy_change() const { return send(channel(), Told{.what = Tells::policy_changed}).has_value(); }
   // The session is at its end.

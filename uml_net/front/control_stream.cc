@@ -93,7 +93,7 @@ std::optional<int> serve_control_stream(Conversation& conversation, const IfName
     if (fds[1].revents != 0) {
       const auto message = receive_told(conversation.channel());
       if (!message) return std::nullopt;
-      if (const auto status = conversation.take_unasked(message->told)) return status;
+      if (!conversation.take_unasked(message->told)) return conversation.end_status();
       continue;
     }
     if ((fds[0].revents & POLLIN) == 0 && (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
@@ -101,7 +101,7 @@ std::optional<int> serve_control_stream(Conversation& conversation, const IfName
     if (fds[0].revents == 0) continue;
     switch (control.move(conversation, device)) {
       case ControlStream::Moved::on: break;
-      case ControlStream::Moved::executor_gone: return std::nullopt;
+      case ControlStream::Moved::executor_gone: return conversation.end_status();
       case ControlStream::Moved::end:
         return conversation.end(control.failure() ? SessionEnd::control_failed : SessionEnd::control_closed,
                                 control.failure());

@@ -70,10 +70,10 @@ std::optional<int> serve_records(Conversation& conversation) {
       return conversation.end(SessionEnd::waiting_failed,
                               Error{Code::kernel, errno, "cannot wait for the next request", {}});
     if (fds[1].revents != 0) {
-      // Nothing was asked: it is an event, which is only noted here, a add_warning, or the end.
+      // Nothing was asked: it is an event, which is only noted here, a warning, or the end.
       const auto message = receive_told(conversation.channel());
       if (!message) return std::nullopt;
-      if (const auto status = conversation.take_unasked(message->told)) return status;
+      if (!conversation.take_unasked(message->told)) return conversation.end_status();
       continue;
     }
     if (fds[0].revents == 0) continue;
@@ -82,7 +82,7 @@ std::optional<int> serve_records(Conversation& conversation) {
     Answered answered{Served::refused, 0};
     if (const auto* strange = std::get_if<Error>(&next)) answered = refuse(conversation, *strange, {});
     if (const auto* record = std::get_if<Message>(&next)) answered = answer_record(conversation, *record);
-    if (answered.how == Served::over) return std::nullopt;
+    if (answered.how == Served::over) return conversation.end_status();
     if (answered.how == Served::not_taken) return conversation.wait_for_end();
   }
 }

@@ -36,22 +36,24 @@ Result<void> check_channel(const Call& call, Reply& reply) {
 
 }  // namespace
 
-std::optional<int> Conversation::take_unasked(const Told& told) {
+bool Conversation::take_unasked(const Told& told) {
   if (told.what == Tells::policy_changed) is_policy_changed_ = true;
-  if (told.what == Tells::add_warning && told.error) reply_.add_warning(*told.error);
-  if (told.what != Tells::over) return std::nullopt;
-  return told.error ? reply_.give_up(*told.error) : 0;
+  if (told.what == Tells::warning && told.error) reply_.add_warning(*told.error);
+  if (told.what == Tells::over) end_status_ = told.error ? reply_.give_up(*told.error) : 0;
+  return !end_status_;
 }
 
 std::optional<ExecutorMessage> Conversation::next() {
-  for (;;) {
+  while (!end_status_) {
     auto message = receive_told(channel_);
     if (!message) return std::nullopt;
     const Told& told = message->told;
     if (told.id) reply_.set_id(*told.id);
-    if (told.what != Tells::policy_changed && told.what != Tells::add_warning) return *std::move(message);
+    if (told.what != Tells::policy_changed && told.what != Tells::warning && told.what != Tells::over)
+      return *std::move(message);
     take_unasked(told);
   }
+  return std::nullopt;
 }
 
 // Whether the caller has taken the answer decides what becomes of the change.
@@ -91,9 +93,9 @@ std::optional<int> Conversation::end(SessionEnd why, const std::optional<Error>&
 }
 
 std::optional<int> Conversation::wait_for_end() {
-  while (const auto message = next())
-    if (message->told.what == Tells::over) return take_unasked(message->told);
-  return std::nullopt;
+  while (next()) {
+  }
+  return end_status_;
 }
 
 void serve_caller(int channel, std::span<const std::string_view> arguments, int named) {
@@ -105,8 +107,8 @@ void serve_caller(int channel, std::span<const std::string_view> arguments, int 
   Conversation conversation(channel, reply);
   const Request request = call.request ? *call.request : CollectGarbage{};
   const auto answered = conversation.ask(first_message(call, own), request, own);
-  if (answered.how == Served::over) return;
   std::optional<int> status = answered.status;
+  if (answered.how == Served::over) status = conversation.end_status();
   if (answered.how == Served::granted && std::holds_alternative<OpenSession>(request))
     status = serve_records(conversation);
   if (const auto* ethertap = std::get_if<OpenEthertap>(&request);

@@ -23,7 +23,7 @@ enum class Served {
   granted,       // the caller has taken the answer, and it is on record
   not_taken,     // the caller did not take the answer
   not_recorded,  // it has, and there is no record: the caller was told so on stderr
-  over,          // the executor is gone, or says what it should not
+  over,          // the executor ends the session, is gone, or says what it should not: Conversation::end_status()
 };
 
 struct Answered {
@@ -48,11 +48,15 @@ class Conversation {
   std::optional<int> end(SessionEnd why, const std::optional<Error>& error);
   std::optional<int> wait_for_end();
 
-  // Takes a message that came while nothing was asked. The exit status where it is the session's end.
-  std::optional<int> take_unasked(const Told& told);
+  // Takes a message that came while nothing was asked. False where it is the session's end.
+  bool take_unasked(const Told& told);
 
-  // The next message that is no add_warning, which goes to stderr, and no event.
+  // The next message that is no warning, which goes to stderr, and no event. Nothing where the session is at its end or
+  // the executor gone.
   std::optional<ExecutorMessage> next();
+
+  // The exit status, once the executor has ended the session.
+  std::optional<int> end_status() const { return end_status_; }
 
   bool is_policy_changed() const { return is_policy_changed_; }
   void policy_change_announced() { is_policy_changed_ = false; }
@@ -63,6 +67,7 @@ class Conversation {
   int channel_;
   Reply& reply_;
   bool is_policy_changed_ = false;  // and the caller is to be told so
+  std::optional<int> end_status_;
 };
 
 // Serves the rest of a session of the native protocol, and of an ethertap session on `device`. The result is the exit
