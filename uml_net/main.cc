@@ -51,6 +51,28 @@ int help(const Peek& peeked, std::string_view word) {
   return give_up(caller.error(), peeked);
 }
 
+// What is left once the front speaks to the caller. The result is the exit status.
+int run_executor(int argc, const char* const* argv, const Peek& peeked, unique_fd named, FrontLink& front,
+                 std::chrono::steady_clock::time_point started) {
+  const auto silent = let_go_of_stdio();
+
+  // 3. What needs the identity of the installation is opened with it, and is the same for all requests of a kind.
+  // Processes first: until one has had its turn it has copies of what was open when it was made.
+  std::optional<Result<SessionFiles>> roots;
+  if (peeked.needs_opener()) roots = SessionFiles::begin(!peeked.is_ethertap);
+  auto announcer = peeked.may_publish ? start_announcer() : std::nullopt;
+  auto inputs = open_trusted_inputs();
+
+  // 4. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect.
+  auto caller = drop_privileges();
+  if (!silent && caller) caller = std::unexpected(silent.error());
+  const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  Startup startup{
+      peeked,    std::move(named), std::move(inputs), std::move(roots), std::move(announcer), std::move(caller),
+      arguments, started};
+  return execute_call(startup, front);
+}
+
 int serve(int argc, const char* const* argv) {
   const auto started = std::chrono::steady_clock::now();
 
@@ -66,28 +88,12 @@ int serve(int argc, const char* const* argv) {
   auto process = start_front(argc, argv, named->get());
   if (!process) return give_up(process.error(), peeked);
   FrontLink front(*std::move(process));
-  const auto silent = let_go_of_stdio();
-
-  // 3. What needs the identity of the installation is opened with it, and is the same for all requests of a kind.
-  // Processes first: until one has had its turn it has copies of what was open when it was made.
-  std::optional<Result<SessionFiles>> roots;
-  if (peeked.needs_opener()) roots = SessionFiles::begin(!peeked.is_ethertap);
-  auto announcer = peeked.may_publish ? start_announcer() : std::nullopt;
-  auto inputs = open_trusted_inputs();
-
-  // 4. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect.
-  auto caller = drop_privileges();
-  if (!silent && caller) caller = std::unexpected(silent.error());
-  const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
-  Startup startup{peeked,
-                  *std::move(named),
-                  std::move(inputs),
-                  std::move(roots),
-                  std::move(announcer),
-                  std::move(caller),
-                  arguments,
-                  started};
-  return execute_call(startup, front);
+  try {
+    return run_executor(argc, argv, peeked, *std::move(named), front, started);
+  } catch (const std::exception& exception) {  // for want of memory, and before there is a line in the log
+    front.refuse({Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."});
+    return front.end();
+  }
 }
 
 }  // namespace

@@ -337,6 +337,8 @@ class GuestFrames(HostCase):
     def test_granted_ipv6_works_and_an_advertisement_does_nothing(self) -> None:
         for kind, make in self.both_families().items():
             with self.subTest(kind), make() as wire:
+                # The kernel makes the address's own route a moment later.
+                self.assertTrue(soon(lambda: f"local {GATE6} dev {wire.device}" in str(self.known_of(wire))))
                 before = self.known_of(wire)
                 self.assertIn((wire.device, GATE6, 64), before["addresses"])
                 for send in wire.sends:

@@ -189,6 +189,32 @@ class SessionProcesses(NativeCase):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
+    def test_a_stopped_worker_keeps_no_device_that_was_refused(self) -> None:
+        """The descriptor lies in its queue, and the device is gone all the same, as the record says."""
+        with self.session() as session:
+            _, worker = workers_of(session.process.pid)
+            signalled(worker, signal.SIGSTOP)
+            self.addCleanup(self.end, worker)
+            answer = session.ask("open", "sealed", "device=uml1", f"address={GATE}")
+            self.assert_refused_in_words(answer, "does not answer")
+            self.assertNotIn("uml1", world.links())
+            last = [line for line in world.audit_lines() if line["event"] == "reject"][-1]
+            self.assertIn("uml1 gone", last["result"]["changes"])
+            signalled(worker, signal.SIGKILL)
+
+    def test_a_removal_that_nobody_hears_of_is_on_record(self) -> None:
+        with self.session() as session:
+            made = session.ask("open", "persist", "device=uml1")
+            self.assertTrue(made.ok, made)
+            made.close()
+            os.truncate(world.LOG, 0)
+            session.send(b"remove\0device=uml1\0")
+            session.socket.close()
+            session.wait()
+            done = [line for line in world.audit_lines() if line["event"] == "accept" and line["stage"] == "result"]
+            self.assertEqual(done[-1]["request"]["operation"], "remove")
+            self.assertEqual(world.audit_lines()[-1]["result"]["session"]["removed"], 1)
+
     def wait_until_gone(self, pid: int) -> None:
         def is_gone() -> bool:
             try:

@@ -1,13 +1,16 @@
 """A machine on the LAN that knew a guest's address by another MAC address finds the guest at once."""
 
 import json
+import os
+import signal
+import time
 import unittest
 from pathlib import Path
 
 from tests.support import caller, ethertap, native, world
 from tests.support.case import HELPER, LOG_GROUP, HostCase
 from tests.support.guest import soon
-from tests.support.process import processes_here
+from tests.support.process import announcers_of, processes_here
 
 NOBODY = 65534
 OLD = "02:00:00:00:00:99"
@@ -77,6 +80,19 @@ class Announcement(HostCase):
             self.know_elsewhere()
             world.ip_batch("addr del 10.50.0.1/24 dev eth0", "addr add 10.50.0.1/24 dev eth0")
             self.assert_found(GUEST)
+
+    def test_a_process_that_was_stopped_announces_nothing_of_the_past(self) -> None:
+        with native.Session(self.helper, user=NOBODY) as session:
+            (announcer,) = announcers_of(session.process.pid)
+            os.kill(announcer, signal.SIGSTOP)
+            with session.ask("open", f"guest={GUEST}") as answer:
+                self.assertTrue(answer.ok, answer)
+            time.sleep(1.5)
+            os.kill(announcer, signal.SIGCONT)
+            with session.ask("open", f"guest={GUEST6}") as answer:
+                self.assertTrue(answer.ok, answer)
+                self.assert_found(GUEST6)  # it goes on, and in order
+            self.assertEqual(self.known(GUEST), OLD)
 
     def test_what_is_refused_or_not_published_is_not_announced(self) -> None:
         refused = native.call(self.helper, "open", f"guest={GUEST}", "guest=10.77.0.1", user=NOBODY)

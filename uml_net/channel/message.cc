@@ -12,7 +12,7 @@
 namespace umlnet {
 namespace {
 
-constexpr std::size_t kMaxTold = 1 << 17;  // bytes
+constexpr std::size_t kMaxTold = 1 << 17, kMaxWords = 1 << 15;  // bytes
 
 // The empty word, and each name of a request.
 constexpr auto kOperations = []<std::size_t... Kind>(std::index_sequence<Kind...>) {
@@ -47,6 +47,13 @@ T object_of(std::string_view bytes) {
 }
 
 Error strange(const char* whose) { return {Code::bug, 0, std::string("a strange message of ") + whose, {}}; }
+
+// Words that are too many for one message end at a line; the audit log has all of them.
+void cut(std::string& text) {
+  if (text.size() <= kMaxWords) return;
+  text.resize(text.rfind('\n', kMaxWords) + 1);
+  text += "... and more: see the audit log\n";
+}
 
 Result<Message> receive(int channel, std::size_t room) {
   auto message = receive_with_fds(channel, room, Waiting::yes);
@@ -89,7 +96,9 @@ Error decode(const WireError& wire) {
   const bool is_known = wire.code <= static_cast<std::uint8_t>(Code::bug);
   std::string what(wire.what.begin(), std::ranges::find(wire.what, '\0'));
   if (what.empty()) what = "the process that talks to the caller gave no reason";
-  return {is_known ? static_cast<Code>(wire.code) : Code::bug, wire.errnum, std::move(what), {}};
+  auto code = is_known ? static_cast<Code>(wire.code) : Code::bug;
+  if (code == Code::bad_policy) code = Code::bug;  // which is not the front's to say: it would be an alert
+  return {code, wire.errnum, std::move(what), {}};
 }
 
 std::uint8_t operation_number(std::string_view word) {
@@ -106,7 +115,11 @@ Result<void> send(int channel, const Said& said, std::string_view tail, std::spa
 }
 
 Result<void> send(int channel, const Told& told, std::span<const int> fds) {
-  const Made& made = told.made;
+  Made made = told.made;
+  cut(made.text);
+  std::size_t room = kMaxWords;
+  const auto fits = [&](const std::string& note) { return room >= note.size() && (room -= note.size(), true); };
+  made.notes.erase(std::ranges::find_if_not(made.notes, fits), made.notes.end());
   ToldHead head{.what = told.what,
                 .has_error = told.error.has_value(),
                 .has_device = made.has_device,

@@ -53,9 +53,12 @@ void answer_record(const Said& said, const std::string& device, SessionInputs& f
     note(context.trail.refused(decode(said.error), {}));
     return context.front.refuse_as_said();
   }
-  const auto request = decode(said.request);
-  if (!request || !is_of_session(*request, device))
-    return context.front.refuse({Code::bug, 0, "a strange request of the process that talks to the caller", {}});
+  const auto request = said.what == Says::request ? decode(said.request) : std::nullopt;
+  if (!request || !is_of_session(*request, device)) {
+    const Error strange{Code::bug, 0, "a strange request of the process that talks to the caller", {}};
+    note(context.trail.refused(strange, {}, request));
+    return context.front.refuse(strange);
+  }
   if (!prepared) {
     note(context.trail.refused(prepared.error(), {}, request));
     return context.front.refuse(prepared.error());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "libumlnet/core/fd_passing.h"
+#include "uml_net/sys/capability.h"
 
 namespace umlnet {
 namespace {
@@ -88,6 +89,7 @@ Result<void> FrontLink::confirm_reload() const {
 }
 
 int FrontLink::end() {
+  priv::drop_net_admin();  // nothing is changed from here on, however long the caller lets this wait
   int status = exit_status_of(Code::bug);
   while (const auto message = next()) {
     if (message->said.what != Says::status) continue;

@@ -28,6 +28,7 @@ struct Records {
   std::vector<std::unique_ptr<TargetNamespace>> namespaces = {};
   audit::NativeSessionSummary summary = {};
   bool is_change_announced = false;  // of the policy
+  bool has_sealed = false;           // or tried to: the caller's worker may hold a device that was refused
 };
 
 // Lets go of the namespaces in which nothing of the session's is left: as long as it has a way into one, that one
@@ -118,12 +119,15 @@ Result<void> answer_record(FrontMessage& record, Records& session, const Request
   context.trail.add_summaries(nullptr);
   if (record.said.what == Says::reload) return reload_policy(session, context);
   const auto request = record.said.what == Says::request ? decode(record.said.request) : std::nullopt;
-  if (!request) {
+  const bool is_of_session =
+      request && (std::holds_alternative<OpenInterface>(*request) || std::holds_alternative<RemoveInterface>(*request));
+  if (!is_of_session) {
     refuse_not_understood(record, session, context);
     return {};
   }
   const auto* open = std::get_if<OpenInterface>(&*request);
   const unsigned queues = open != nullptr ? open->queues : 0;
+  session.has_sealed |= open != nullptr && open->sealed;
   SessionFiles& roots = session.files.roots;
   auto prepared = roots.prepare(session.files.log, session.tuns, queues);
   if (!prepared && prepared.error().errnum == EMFILE) {
@@ -153,16 +157,16 @@ Result<void> answer_record(FrontMessage& record, Records& session, const Request
     return {};
   }
   auto taken = deliver_reply(*request, *done, here);
-  note(taken ? record_done(*done, here) : Result<void>(), here);
+  note(record_done(*done, here), here);
   context.front.done();
-  if (taken) ++(open != nullptr ? session.summary.opened : session.summary.removed);
+  if (taken || !traits_of(*request).is_undone) ++(open != nullptr ? session.summary.opened : session.summary.removed);
   return taken;
 }
 
 // All that the session made, deleted at once, but for what is to persist.
 std::vector<std::string> end_session(const policy::Grant& opened, const Records& session,
                                      const RequestContext& context) {
-  if (session.summary.opened == 0) return {};
+  if (session.summary.opened == 0 && !session.has_sealed) return {};
   const auto plan = priv::plan_session_end(opened, context.trail.id());
   if (!plan) return {"failed: " + plan.error().line()};
   std::vector<std::string> words;

@@ -1,6 +1,7 @@
 #include "uml_net/executor/run_request.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "libumlnet/core/boot_time.h"
@@ -17,6 +18,8 @@ using priv::Plan;
 
 constexpr const char* kNotAnnounced =
     "a machine on the LAN may need a minute to find a guest that moved: uml_net has no CAP_NET_RAW to announce it";
+constexpr const char* kAnnouncerGone =
+    "a machine on the LAN may need a minute to find a guest that moved: the process that announces it does not answer";
 constexpr int kMostDecisions = 5;  // of one request that is held up time and again
 
 void warn(const Result<void>& recorded, const RequestContext& context) {
@@ -28,7 +31,10 @@ void roll_back(const policy::Grant& grant, priv::Outcome outcome, Error& why, co
   const auto now = read_host_state(context.socket, policy::HostStateScope::everything);
   const auto taken = [&] {
     const auto raised = priv::ScopedNetAdmin::raise();
-    return priv::rollback(std::move(outcome), now ? &*now : nullptr, context.effects);
+    // The caller's worker may have been stopped with a copy.
+    const auto* open = std::get_if<OpenInterface>(&grant.request());
+    const auto handed = open != nullptr && open->sealed ? priv::Handed::maybe : priv::Handed::no;
+    return priv::rollback(std::move(outcome), now ? &*now : nullptr, context.effects, handed);
   }();
   for (const auto& failure : taken.failures) why.what += " (and taking back what was done: " + failure + ")";
   warn(context.trail.failed(grant, why, taken.words()), context);
@@ -135,15 +141,23 @@ Result<std::optional<GrantedRequest>> decide_and_apply(const Request& request, c
   auto outcome = apply(*plan, context);
   if (!outcome && outcome.error().has_expired) return std::nullopt;
   if (!outcome) return std::unexpected(std::move(outcome.error().error));
-  auto settled = look_again(request, *outcome, context);
-  if (settled) settled = seal(request, *outcome, context);
+  const auto settle = [&]() -> Result<void> {
+    try {
+      auto looked = look_again(request, *outcome, context);
+      return looked ? seal(request, *outcome, context) : looked;
+    } catch (const std::exception& exception) {  // for want of memory: what was done is not to stay
+      return fail(Code::bug, std::string("uml_net failed: ") + exception.what());
+    }
+  };
+  auto settled = settle();
   if (!settled) {
     roll_back(*grant, *std::move(outcome), settled.error(), context);
     return std::unexpected(std::move(settled.error()));
   }
   if (!announce(*outcome, *host, context)) {
-    outcome->notes.emplace_back(kNotAnnounced);
-    outcome->text += std::string(kNotAnnounced) + "\n";
+    const std::string note = context.announcer == nullptr ? kNotAnnounced : kAnnouncerGone;
+    outcome->notes.push_back(note);
+    outcome->text += note + "\n";
   }
   return GrantedRequest{*std::move(grant), *std::move(outcome), false};
 }

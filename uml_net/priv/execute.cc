@@ -279,13 +279,14 @@ RolledBack rollback(Outcome outcome, const policy::HostState* now, HostEffects& 
       taken.failures.push_back(explained(*back, result.error(), new_tap).line());
   }
   // Closes its fds, and with them goes the device and all that was put on it.
+  bool is_gone = true;
   if (outcome.tap && handed == Handed::maybe) {
     const Change deletion = DeleteTapDevice{{outcome.tap->ifindex, new_tap}, false};
     const auto deleted = std::visit(Perform{effects, outcome.tap}, deletion);
-    if (!deleted && !is_gone_already(deletion, deleted.error()))
-      taken.failures.push_back(explained(deletion, deleted.error(), new_tap).line());
+    is_gone = deleted || is_gone_already(deletion, deleted.error());
+    if (!is_gone) taken.failures.push_back(explained(deletion, deleted.error(), new_tap).line());
   }
-  if (outcome.tap) taken.done.push_back(new_tap + " gone");
+  if (outcome.tap && is_gone) taken.done.push_back(new_tap + " gone");
   outcome.tap.reset();
   return taken;
 }

@@ -9,9 +9,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <variant>
 
+#include "libumlnet/core/boot_time.h"
 #include "libumlnet/core/fd_passing.h"
 #include "uml_net/sys/signals.h"
 #include "uml_net/sys/take_identity.h"
@@ -20,7 +22,10 @@
 namespace umlnet {
 namespace {
 
+constexpr std::chrono::seconds kLasts{1};
+
 struct Announcement {
+  std::int64_t until = 0;  // boot time in nanoseconds: a process that was stopped announces nothing of the past
   int ifindex = 0;
   std::array<std::uint8_t, 6> mac{};
   bool is_ipv6 = false;
@@ -54,7 +59,7 @@ void serve(int channel, int packets) {
     const ssize_t size = ::recv(channel, &announcement, sizeof announcement, 0);
     if (size < 0 && errno == EINTR) continue;
     if (size != sizeof announcement) return;
-    send_frame(packets, announcement);
+    if (boot_time().count() <= announcement.until) send_frame(packets, announcement);
   }
 }
 
@@ -63,7 +68,7 @@ void serve(int channel, int packets) {
 SeccompFilter announcer_filter(int channel, int packets) {
   SeccompFilter filter;
   filter.allow_on_fd(SYS_recvfrom, channel).allow_on_fd(SYS_sendto, packets);
-  filter.allow(SYS_exit_group).allow(SYS_restart_syscall);
+  filter.allow(SYS_clock_gettime).allow(SYS_exit_group).allow(SYS_restart_syscall);
 #ifdef UMLNET_SANITIZED
   filter.allow(SYS_sigaltstack);  // before a call that does not return. Not in a release build.
 #endif
@@ -77,7 +82,7 @@ Result<Announcer> Announcer::start(int packets) {
 }
 
 Result<void> Announcer::announce(int ifindex, const MacAddress& mac, const IpAddress& address) const {
-  Announcement announcement{.ifindex = ifindex, .mac = mac.bytes()};
+  Announcement announcement{.until = (boot_time() + kLasts).count(), .ifindex = ifindex, .mac = mac.bytes()};
   if (const auto* v6 = std::get_if<Ipv6>(&address)) {
     announcement.is_ipv6 = true;
     announcement.address = v6->bytes();
