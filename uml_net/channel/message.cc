@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <iterator>
-#include <type_traits>
 #include <utility>
 
 #include "libumlnet/core/fd_passing.h"
+#include "libumlnet/core/object_bytes.h"
 
 namespace umlnet {
 namespace {
@@ -31,20 +30,6 @@ struct ToldHead {
   std::uint32_t mtu = 0;
   std::uint32_t notes = 0, published = 0;
 };
-
-template <class T>
-  requires std::is_trivially_copyable_v<T>
-std::string_view bytes_of(const T& object) {
-  return {reinterpret_cast<const char*>(&object), sizeof object};
-}
-
-template <class T>
-  requires std::is_trivially_copyable_v<T>
-T object_of(std::string_view bytes) {
-  T object;
-  bytes.copy(reinterpret_cast<char*>(&object), sizeof object);
-  return object;
-}
 
 Error strange(const char* whose) { return {Code::bug, 0, std::string("a strange message of ") + whose, {}}; }
 
@@ -145,17 +130,17 @@ Result<void> send(int channel, const Told& told, std::span<const int> fds) {
 Result<FrontMessage> receive_said(int channel) {
   auto message = receive(channel, sizeof(Said) + kMaxTail);
   if (!message) return std::unexpected(std::move(message.error()));
-  if (message->bytes.size() < sizeof(Said)) return std::unexpected(strange("the process that talks to the caller"));
-  const Said said = object_of<Said>(std::string_view(message->bytes).substr(0, sizeof(Said)));
-  if (said.what > Says::status) return std::unexpected(strange("the process that talks to the caller"));
-  return FrontMessage{said, message->bytes.substr(sizeof(Said)), std::move(message->fds)};
+  const auto said = object_of<Said>(std::string_view(message->bytes).substr(0, sizeof(Said)));
+  if (!said || said->what > Says::status) return std::unexpected(strange("the process that talks to the caller"));
+  return FrontMessage{*said, message->bytes.substr(sizeof(Said)), std::move(message->fds)};
 }
 
 Result<ExecutorMessage> receive_told(int channel) {
   auto message = receive(channel, kMaxTold);
   if (!message) return std::unexpected(std::move(message.error()));
-  if (message->bytes.size() < sizeof(ToldHead)) return std::unexpected(strange("the process that grants"));
-  const auto head = object_of<ToldHead>(std::string_view(message->bytes).substr(0, sizeof(ToldHead)));
+  const auto known = object_of<ToldHead>(std::string_view(message->bytes).substr(0, sizeof(ToldHead)));
+  if (!known) return std::unexpected(strange("the process that grants"));
+  const ToldHead& head = *known;
   Strings strings(std::string_view(message->bytes).substr(sizeof(ToldHead)));
   Told told{.what = head.what, .id = RequestId::parse(strings.next())};
   std::string what = strings.next(), advice = strings.next();

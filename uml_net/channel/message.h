@@ -42,9 +42,10 @@ struct WireError {
   std::array<char, 1024> what = {};
 };
 WireError encode(const Error& error);
-// Code::bug for a code that is none. Without advice, which the executor has no use for.
+// Code::bug for an unknown code. Without advice, which the executor has no use for.
 Error decode(const WireError& wire);
 
+// What is not_understood, or a misfit, is refused without an Error: the front has its own.
 enum class Says : std::uint8_t {
   request,         // the caller asks for `request`
   misfit,          // the same, but `error` forbids to answer it
@@ -107,7 +108,6 @@ struct ExecutorMessage {
   std::vector<unique_fd> fds;
 };
 
-// What is not_understood, or a misfit, is refused without an Error: the front has its own.
 inline constexpr std::size_t kMaxTail = 8192;  // bytes
 
 // `tail` is cut to kMaxTail. Code::kernel where the other side is gone, or takes nothing.

@@ -40,7 +40,7 @@ static_assert(std::is_trivially_copyable_v<WireRequest>);
 // `request` must be one that a parser made.
 WireRequest encode(const Request& request);
 
-// Nothing for what no parser makes of any words: a name that is none, a number out of its range, options that exclude
+// Nothing for what no parser makes of any words: an invalid name, a number out of its range, options that exclude
 // each other.
 std::optional<Request> decode(const WireRequest& wire);
 

@@ -26,7 +26,7 @@ Result<void> take_new_policy(SessionInputs& files, const RequestContext& context
   if (files.roots.check_policy()) return {};
   const auto taken = files.reload();
   if (!taken) return taken;
-  if (const auto recorded = context.trail.reloaded(taken); !recorded) context.front.add_warning(recorded.error());
+  context.front.note(context.trail.reloaded(taken));
   return {};
 }
 
@@ -46,28 +46,25 @@ void answer_record(const Said& said, const std::string& device, SessionInputs& f
   auto prepared = files.roots.follow(files.log);
   if (prepared) prepared = take_new_policy(files, context);
   context.trail.add_summaries(nullptr);
-  const auto note = [&](const Result<void>& recorded) {
-    if (!recorded) context.front.add_warning(recorded.error());
-  };
   if (said.what == Says::not_understood) {
-    note(context.trail.refused(decode(said.error), {}));
+    context.front.note(context.trail.refused(decode(said.error), {}));
     return context.front.refuse_as_said();
   }
   const auto request = said.what == Says::request ? decode(said.request) : std::nullopt;
   if (!request || !is_of_session(*request, device)) {
     const Error strange{Code::bug, 0, "a strange request of the process that talks to the caller", {}};
-    note(context.trail.refused(strange, {}, request));
+    context.front.note(context.trail.refused(strange, {}, request));
     return context.front.refuse(strange);
   }
   if (!prepared) {
-    note(context.trail.refused(prepared.error(), {}, request));
+    context.front.note(context.trail.refused(prepared.error(), {}, request));
     return context.front.refuse(prepared.error());
   }
   const auto done = run_request(*request, context);
   if (!done) return context.front.refuse(done.error());
   const bool is_addition = std::holds_alternative<AddAddress>(*request);
   (is_addition ? changed.added : changed.removed) += done->outcome.changes.empty() ? 0 : 1;
-  note(record_done(*done, context));
+  context.front.note(record_done(*done, context));
   context.front.grant_record(done->outcome.text);
 }
 

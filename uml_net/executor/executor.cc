@@ -95,14 +95,14 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
   auto& [peeked, named, inputs, roots, announcer, caller_of_call, arguments, began] = startup;
   const policy::Caller& caller = *caller_of_call;
   const auto refuse = [&](const Error& error) {
-    if (const auto recorded = trail.refused(error, {}); !recorded) front.add_warning(recorded.error());
+    front.note(trail.refused(error, {}));
     front.refuse(error);
     return front.end();
   };
   if (!call.request || said.what != Says::request) {
     const Error error = call.request ? decode(said.error) : call.request.error();
     if (said.what == Says::request) return refuse(error);
-    if (const auto recorded = trail.refused(error, {}); !recorded) front.add_warning(recorded.error());
+    front.note(trail.refused(error, {}));
     front.refuse_as_said();
     return front.end();
   }
@@ -261,7 +261,7 @@ int execute_call(Startup& startup, FrontLink& front) {
     return answer(call, said, startup, std::move(policy), front, trail);
   } catch (const std::exception& exception) {
     const Error error{Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."};
-    if (const auto recorded = trail.refused(error, {}); !recorded) front.add_warning(recorded.error());
+    front.note(trail.refused(error, {}));
     front.refuse(error);
     return front.end();
   }

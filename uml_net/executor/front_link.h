@@ -46,6 +46,10 @@ class FrontLink {
 
   // For those who read stderr.
   void add_warning(const Error& error) const { tell({.what = Tells::warning, .error = error}); }
+  // That a line of the audit log could not be written, where it could not.
+  void note(const Result<void>& recorded) const {
+    if (!recorded) add_warning(recorded.error());
+  }
   // False where there is no room.
   bool announce_policy_change() const { return send(channel(), Told{.what = Tells::policy_changed}).has_value(); }
   // The session is at its end.

@@ -80,14 +80,10 @@ void refuse(const Error& error, Records& session, const RequestContext& context)
   context.front.refuse(error);
 }
 
-void note(const Result<void>& recorded, const RequestContext& context) {
-  if (!recorded) context.front.add_warning(recorded.error());
-}
-
 // Takes the new policy, because the caller asks for it. An error where it does not take answers.
 Result<void> reload_policy(Records& session, const RequestContext& context) {
   const auto reloaded = session.files.reload();
-  note(context.trail.reloaded(reloaded), context);
+  context.front.note(context.trail.reloaded(reloaded));
   if (!reloaded) {
     refuse(reloaded.error(), session, context);
     return {};
@@ -106,7 +102,7 @@ void announce_policy_change(Records& session, const RequestContext& context) {
 void refuse_not_understood(const FrontMessage& message, Records& session, const RequestContext& context) {
   session.files.follow_log();
   const Error error = decode(message.said.error);
-  note(context.trail.not_understood(error, message.tail), context);
+  context.front.note(context.trail.not_understood(error, message.tail));
   ++session.summary.refused;
   context.front.refuse_as_said();
   if (error.errnum == EMFILE) make_room(session, context);
@@ -142,7 +138,7 @@ Result<void> answer_record(FrontMessage& record, Records& session, const Request
     if (reached) there = *reached;
   }
   if (!prepared) {
-    note(context.trail.refused(prepared.error(), {}, request), context);
+    context.front.note(context.trail.refused(prepared.error(), {}, request));
     refuse(prepared.error(), session, context);
     return {};
   }
@@ -157,7 +153,7 @@ Result<void> answer_record(FrontMessage& record, Records& session, const Request
     return {};
   }
   auto taken = deliver_reply(*request, *done, here);
-  note(record_done(*done, here), here);
+  here.front.note(record_done(*done, here));
   context.front.done();
   if (taken || !traits_of(*request).is_undone) ++(open != nullptr ? session.summary.opened : session.summary.removed);
   return taken;
@@ -198,7 +194,7 @@ int hold_native_session(const policy::Grant& opened, NativeSession& session, Ses
       error = end->error;
     } else if (const auto* strange = std::get_if<Error>(&next)) {
       records.files.follow_log();
-      note(context.trail.not_understood(*strange, {}), context);
+      context.front.note(context.trail.not_understood(*strange, {}));
       context.front.refuse(*strange);
       if (strange->errnum == EMFILE) make_room(records, context);
     } else if (std::holds_alternative<NativeSession::NetworkChanged>(next)) {

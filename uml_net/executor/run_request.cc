@@ -22,10 +22,6 @@ constexpr const char* kAnnouncerGone =
     "a machine on the LAN may need a minute to find a guest that moved: the process that announces it does not answer";
 constexpr int kMostDecisions = 5;  // of one request that is held up time and again
 
-void warn(const Result<void>& recorded, const RequestContext& context) {
-  if (!recorded) context.front.add_warning(recorded.error());
-}
-
 // Takes back what was done, by the host's state as it is now, and puts on record why.
 void roll_back(const policy::Grant& grant, priv::Outcome outcome, Error& why, const RequestContext& context) {
   const auto now = read_host_state(context.socket, policy::HostStateScope::everything);
@@ -37,7 +33,7 @@ void roll_back(const policy::Grant& grant, priv::Outcome outcome, Error& why, co
     return priv::rollback(std::move(outcome), now ? &*now : nullptr, context.effects, handed);
   }();
   for (const auto& failure : taken.failures) why.what += " (and taking back what was done: " + failure + ")";
-  warn(context.trail.failed(grant, why, taken.words()), context);
+  context.front.note(context.trail.failed(grant, why, taken.words()));
 }
 
 // Carries a plan out: no change without a line in the log before it, no privilege in effect but during the change. A
@@ -116,7 +112,7 @@ Result<void> seal(const Request& request, priv::Outcome& outcome, const RequestC
 // Nothing where the decision expired before it was carried out.
 Result<std::optional<GrantedRequest>> decide_and_apply(const Request& request, const RequestContext& context) {
   const auto refused = [&](const Error& error, const std::string& rule) {
-    warn(context.trail.refused(error, rule, request), context);
+    context.front.note(context.trail.refused(error, rule, request));
     return std::unexpected(error);
   };
   const auto since = boot_time();
@@ -170,7 +166,7 @@ Result<GrantedRequest> run_request(const Request& request, const RequestContext&
   if (policy::counts_against_limits(request) && context.caller.uid != 0) {
     auto taken = CallerLock::take(context.lock_files, context.caller.uid);
     if (!taken) {
-      warn(context.trail.refused(taken.error(), {}, request), context);
+      context.front.note(context.trail.refused(taken.error(), {}, request));
       return std::unexpected(std::move(taken.error()));
     }
     lock.emplace(*std::move(taken));
@@ -181,7 +177,7 @@ Result<GrantedRequest> run_request(const Request& request, const RequestContext&
     if (*done) return **std::move(done);
   }
   const Error held_up{Code::busy, 0, "the request was held up, and each decision on it expired", "Try again."};
-  warn(context.trail.refused(held_up, {}, request), context);
+  context.front.note(context.trail.refused(held_up, {}, request));
   return std::unexpected(held_up);
 }
 
@@ -200,7 +196,7 @@ Result<void> deliver_reply(const Request& request, GrantedRequest& done, const R
   const auto raised = priv::ScopedNetAdmin::raise();
   const auto back =
       priv::rollback(std::move(done.outcome), now ? &*now : nullptr, context.effects, priv::Handed::maybe);
-  warn(context.trail.rolled_back(done.grant, taken.error(), back.words()), context);
+  context.front.note(context.trail.rolled_back(done.grant, taken.error(), back.words()));
   done.is_recorded = true;
   return taken;
 }

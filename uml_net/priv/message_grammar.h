@@ -1,5 +1,5 @@
 // Which messages to the kernel's network configuration the program may send: a closed grammar, apart from the code that
-// makes them. What a flaw elsewhere would have sent is refused here.
+// makes them. What a flaw there would have sent is refused here.
 #pragma once
 
 #include <functional>

@@ -60,7 +60,7 @@ Result<void> clear_effective_caps(bool keeps_net_raw) {
 
 Result<unique_fd> open_packet_socket() {
   const bool may = put_in_effect(CAP_NET_RAW);
-  // Of protocol 0, which is none: it only sends.
+  // Protocol 0: it receives nothing.
   unique_fd socket(may ? ::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) : -1);
   const int error = errno;
   if (!put_in_effect(kNothing, only(CAP_NET_ADMIN) | only(CAP_SETPCAP))) std::abort();

@@ -9,10 +9,10 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <type_traits>
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/fd_passing.h"
+#include "libumlnet/core/object_bytes.h"
 #include "libumlnet/core/unique_fd.h"
 
 namespace umlnet {
@@ -45,22 +45,6 @@ class Worker {
   unique_fd channel_;
   bool given_up_ = false;
 };
-
-// What the two say to each other are objects of this one program: their bytes, and the object back; nothing where the
-// size is another's.
-template <class T>
-  requires std::is_trivially_copyable_v<T>
-std::string_view bytes_of(const T& object) {
-  return {reinterpret_cast<const char*>(&object), sizeof object};
-}
-template <class T>
-  requires std::is_trivially_copyable_v<T>
-std::optional<T> object_of(std::string_view bytes) {
-  if (bytes.size() != sizeof(T)) return std::nullopt;
-  T object;
-  bytes.copy(reinterpret_cast<char*>(&object), sizeof object);
-  return object;
-}
 
 // For the process's own side: the next question, of so many bytes at most, waited for; nothing when the other side is
 // gone.
