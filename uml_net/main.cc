@@ -1,11 +1,15 @@
 // uml_net: one call, in the order in which it happens. Each step is one function of the file that is named for it.
 //
-//   executor  argv -> peek -> inputs of the installation -> the caller's identity        -> decide -> change -> audit
-//   log front             fork -> the caller's identity -> arguments -> request, fixed size ->                  ->
-//   reply
+//   executor  argv -> peek -> policy -> the caller's identity      -> decide -> intent  -> change -> reply -> result
+//   front             fork -> arguments -> request, of fixed size ->                                 reply
+//   recorder                  fork -> log, counters                            on record                     on record
+#include <sys/random.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <string>
@@ -15,6 +19,7 @@
 #include "uml_net/executor/executor.h"
 #include "uml_net/executor/front_link.h"
 #include "uml_net/front/front.h"
+#include "uml_net/recorder/recorder.h"
 #include "uml_net/startup/help.h"
 #include "uml_net/startup/identity.h"
 #include "uml_net/startup/peek.h"
@@ -45,32 +50,54 @@ std::optional<Announcer> start_announcer() {
   return started ? std::optional(*std::move(started)) : std::nullopt;
 }
 
+Result<RequestId> random_id() {
+  std::array<std::uint8_t, 16> random{};
+  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
+    return fail_errno(Code::kernel, errno, "cannot get random bytes for the request's id");
+  return RequestId(random);
+}
+
 int help(const Peek& peeked, std::string_view word) {
-  const auto caller = drop_privileges();
-  if (caller || caller.error().code == Code::not_privileged) return print_help(word);
-  return give_up(caller.error(), peeked);
+  const auto dropped = drop_privileges();
+  if (dropped || dropped.error().code == Code::not_privileged) return print_help(word);
+  return give_up(dropped.error(), peeked);
 }
 
 // What is left once the front speaks to the caller. The result is the exit status.
 int run_executor(int argc, const char* const* argv, const Peek& peeked, unique_fd named, FrontLink& front,
                  std::chrono::steady_clock::time_point started) {
-  const auto silent = let_go_of_stdio();
+  if (auto silent = let_go_of_stdio(); !silent) return front.refuse_call(silent.error());
+  auto caller = read_caller();
+  if (!caller) return front.refuse_call(caller.error());
 
-  // 3. What needs the identity of the installation is opened with it, and is the same for all requests of a kind.
-  // Processes first: until one has had its turn it has copies of what was open when it was made.
-  std::optional<Result<SessionFiles>> roots;
-  if (peeked.needs_opener()) roots = SessionFiles::begin(!peeked.is_ethertap);
+  // 3. What needs the identity of the installation is done with it, and is the same for all requests of a kind.
+  // Processes are made before /dev/net/tun is open: until one has had its turn it has copies of what was open.
+  auto inputs = read_trusted_inputs();
+  if (inputs.accounts) caller->user = inputs.accounts->name_of(caller->uid);
+  const auto id = random_id();
+  if (!id) return front.refuse_call(id.error());
+  const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  auto recorder = start_recorder({.caller = *caller,
+                                  .id = *id,
+                                  .arguments = arguments,
+                                  .started = started,
+                                  .accounts = inputs.accounts,
+                                  .policy = inputs.policy,
+                                  .policy_read_at = inputs.read_at,
+                                  .is_lasting = peeked.is_lasting(),
+                                  .opens_tun = peeked.is_session || peeked.has_several_queues});
+  if (!recorder) return front.refuse_call(recorder.error());
   auto announcer = peeked.may_publish ? start_announcer() : std::nullopt;
-  auto inputs = open_trusted_inputs();
+  auto tun = open_tun();
 
   // 4. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect.
-  auto caller = drop_privileges();
-  if (!silent && caller) caller = std::unexpected(silent.error());
-  const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
-  Startup startup{
-      peeked,    std::move(named), std::move(inputs), std::move(roots), std::move(announcer), std::move(caller),
-      arguments, started};
-  return execute_call(startup, front);
+  if (auto dropped = drop_privileges(); !dropped) return front.refuse_call(dropped.error());
+  RecorderLink link(*std::move(recorder), *id);
+  Startup startup{peeked,         std::move(named),   std::move(inputs),
+                  std::move(tun), *std::move(caller), std::move(announcer)};
+  const int status = execute_call(startup, front, link);
+  link.end();  // so that nobody else has a process to wait for
+  return status;
 }
 
 int serve(int argc, const char* const* argv) {
@@ -91,8 +118,8 @@ int serve(int argc, const char* const* argv) {
   try {
     return run_executor(argc, argv, peeked, *std::move(named), front, started);
   } catch (const std::exception& exception) {  // for want of memory, and before there is a line in the log
-    front.refuse({Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."});
-    return front.end();
+    return front.refuse_call(
+        {Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."});
   }
 }
 

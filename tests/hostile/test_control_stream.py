@@ -61,7 +61,7 @@ class ControlStream(HostileCase):
     def test_a_limit_that_keeps_one_of_its_processes_from_waiting_ends_it(self) -> None:
         """poll(2) takes no more descriptors than RLIMIT_NOFILE, which the caller may lower at any time."""
         for how in INSTALLATIONS:
-            for number in (0, 2):  # the controller and the relay; the opener between them is not the caller's to limit
+            for number in (0, 2):  # the controller and the relay; the recorder between them is not the caller's to limit
                 with self.subTest(how, process=number), self.session(how) as session:
                     os.truncate(world.LOG, 0)
                     pid = (session.process.pid, *session.children())[number]
@@ -140,9 +140,9 @@ class ControlStream(HostileCase):
         self.addCleanup(os.close, bag[0])
         for how in INSTALLATIONS:
             with self.subTest(how), self.session(how) as session:
-                # The relay closes what it got from its parent, the opener what it opened after its answer.
+                # The relay closes what it got from its parent.
                 before = self.held(session)
-                while [len(held) for held in before[1:]] != [1, 3]:
+                while [len(held) for held in before[1:]] != [3, 3]:
                     self.assertIsNone(session.process.poll())
                     before = self.held(session)
                 for number in range(20):
@@ -151,7 +151,7 @@ class ControlStream(HostileCase):
                     self.assertTrue(session.take_text().startswith(FREE))
                     socket.send_fds(session.data, [bytes(2 + 60)], bag)
                 self.assertIn("routed to uml1", session.ask(ADD, FREE))
-                self.wait_until(lambda: self.held(session) == before)  # the opener closes what it opened after its answer
+                self.wait_until(lambda: self.held(session) == before)  # the recorder closes what it opened after its answer
                 self.assert_ends_well(session)
 
     def test_flags_and_options_of_the_guests_duplicates(self) -> None:

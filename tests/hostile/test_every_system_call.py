@@ -19,7 +19,7 @@ from tests.support.tracer import Stepper
 
 KINDS = {"datagram": socket.SOCK_DGRAM, "packet": socket.SOCK_SEQPACKET, "session": socket.SOCK_SEQPACKET}
 # Of a session, by the order in which they are forked.
-CHILDREN = {"front": (1,), "opener": (2,), "announcer": (3,), "attendant": (4,), "relay": (4, 1)}
+CHILDREN = {"front": (1,), "recorder": (2,), "announcer": (3,), "caller_worker": (4,), "relay": (4, 1)}
 RICH = ("5", "open", "device=uml1", "queues=2", f"address={GATE}", "address=fd00:99::1/64", f"guest={FREE}", "guest=fd00:50::8",
         "guest-mac=52:54:00:aa:bb:cc", "anti-spoof", "mtu=1400")
 ALL = {**OPERATIONS, "open": Operation(RICH, "packet", ("gc",)), "persist": Operation(("5", "open", "device=uml1", "persist", f"address={GATE}", f"guest={FREE}"), "packet"),
@@ -100,6 +100,25 @@ class EverySystemCall(HostileCase):
             stepper.kill()
         # The other process of a session hears of it, and takes a moment to end.
         self.wait_until(lambda: "uml1:" not in Path("/proc/net/dev").read_text())
+        if how == "setuid":
+            self.wait_until(lambda: not self.owed())
+
+    @staticmethod
+    def owed() -> set[tuple[str, str]]:
+        """The requests whose intent is on record, and not what came of it; and the sessions without an end."""
+        owed: set[tuple[str, str]] = set()
+        for line in world.audit_lines():
+            key = (line["id"], line["request"].get("operation", ""))
+            if line["stage"] == "intent":
+                owed.add(key)
+            elif line["event"] == "accept" and key[1] in ("ethertap", "session"):
+                owed.add((line["id"], key[1] + "'s end"))
+                owed.discard(key)
+            elif line["event"] == "exit":
+                owed -= {key, (line["id"], key[1] + "'s end")}
+            else:
+                owed.discard(key)
+        return owed
 
     def installations(self, operation: str) -> tuple[str, ...]:
         return INSTALLATIONS if THOROUGH or operation == "up" else INSTALLATIONS[:1]
@@ -115,7 +134,7 @@ class EverySystemCall(HostileCase):
 
     def test_killed_while_it_moves_frames(self) -> None:
         """Each process of an ethertap session but the controller."""
-        for name, child in {"front": (1,), "opener": (2,), "announcer": (3,), "relay": (4,)}.items():
+        for name, child in {"front": (1,), "recorder": (2,), "announcer": (3,), "relay": (4,)}.items():
             for number in self.chosen("setuid", "ethertap", child):
                 with self.subTest(process=name, call=number):
                     self.killed("setuid", "ethertap", number, child)

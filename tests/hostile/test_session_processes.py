@@ -16,13 +16,19 @@ from tests.support.process import announcers_of, children_of, status_of, workers
 
 OPEN = ("open", "device=uml1", f"address={GATE}", f"guest={FREE}")
 SEALED = ("open", "sealed", "device=uml2")
-PROCESSES = {"setuid": ("session", "opener", "attendant", "relay", "announcer"),
-             "filecap": ("session", "opener", "attendant", "relay")}
+PROCESSES = {"setuid": ("session", "recorder", "caller_worker", "relay", "announcer"),
+             "filecap": ("session", "recorder", "caller_worker", "relay")}
 
 
 def signalled(pid: int, number: signal.Signals) -> None:
     """By the caller."""
     subprocess.run(["/bin/kill", f"-{int(number)}", str(pid)], check=True, **as_user(NOBODY))
+
+
+def refused(pid: int, number: signal.Signals) -> str:
+    """What a caller hears who may not send it."""
+    done = subprocess.run(["/bin/kill", f"-{int(number)}", str(pid)], capture_output=True, text=True, **as_user(NOBODY))
+    return done.stderr if done.returncode else ""
 
 
 class SessionProcesses(NativeCase):
@@ -45,9 +51,9 @@ class SessionProcesses(NativeCase):
         answer = session.ask(*SEALED)
         self.held.append(answer)
         self.assertTrue(answer.ok, answer)
-        opener, attendant = workers_of(session.process.pid)
-        (relay,) = children_of(attendant)
-        return dict(zip(PROCESSES["setuid"], (session.process.pid, opener, attendant, relay, *announcers_of(session.process.pid))))
+        recorder, caller_worker = workers_of(session.process.pid)
+        (relay,) = children_of(caller_worker)
+        return dict(zip(PROCESSES["setuid"], (session.process.pid, recorder, caller_worker, relay, *announcers_of(session.process.pid))))
 
     def assert_refused_in_words(self, answer: native.Answer, *words: str) -> None:
         self.addCleanup(answer.close)
@@ -75,6 +81,10 @@ class SessionProcesses(NativeCase):
                 for number in (signal.SIGKILL, signal.SIGTERM):
                     with self.subTest(how, process=name, signal=number.name), self.session(how) as session:
                         pid = self.processes(session)[name]
+                        if name == "recorder" and how == "setuid":  # it is root's, and no caller's to end
+                            self.assertIn("not permitted", refused(pid, number))
+                            self.assertTrue(session.ask(*OPEN).ok)
+                            continue
                         signalled(pid, number)
                         if number == signal.SIGTERM and name != "session":
                             continue  # held back, as they hold all signals back
@@ -83,13 +93,13 @@ class SessionProcesses(NativeCase):
                         if name == "session":
                             continue
                         first = session.ask(*OPEN)
-                        if name == "opener":
-                            self.assert_refused_in_words(first, "opens the session's files", "does not answer")
-                            self.assert_refused_in_words(session.ask("remove", "device=uml2"), "given up")
+                        if name == "recorder":
+                            self.assert_refused_in_words(first, "keeps the audit log", "does not answer")
+                            self.assert_refused_in_words(session.ask("remove", "device=uml2"), "does not answer")
                         else:
                             self.assertTrue(first.ok, first)
                             first.close()
-                        if name == "attendant":
+                        if name == "caller_worker":
                             self.assert_refused_in_words(session.ask("open", "sealed", "device=uml3"), "attends")
                             self.assertTrue(session.ask("remove", "device=uml2").ok)
                         if name == "relay":
@@ -103,8 +113,8 @@ class SessionProcesses(NativeCase):
                     os.truncate(world.LOG, 0)  # the count of refusals is in use
                     pid = self.processes(session)[name]
                     limited = subprocess.run(["/usr/bin/prlimit", f"--pid={pid}", "--nofile=0:0"], capture_output=True, **as_user(NOBODY))
-                    self.assertEqual(limited.returncode != 0, name == "opener")  # which has the installation's identity
-                    if name == "opener":
+                    self.assertEqual(limited.returncode != 0, name == "recorder")  # which has the installation's identity
+                    if name == "recorder":
                         continue
                     if name == "relay":
                         with contextlib.suppress(BrokenPipeError):  # a frame of the host's own woke it before
@@ -132,9 +142,9 @@ class SessionProcesses(NativeCase):
         world.write_policy({**POLICY, "rules": [{**rule, "operations": ["open"], "namespaces": True}
                                                 for rule in POLICY["rules"]]})  # type: ignore[attr-defined]
         self.baseline = self.settled()
-        with self.session() as one, self.session() as other:
-            opener, attendant = workers_of(one.process.pid)[0], workers_of(other.process.pid)[1]
-            for pid in (opener, attendant):
+        with self.session("filecap") as one, self.session() as other:
+            recorder, caller_worker = workers_of(one.process.pid)[0], workers_of(other.process.pid)[1]
+            for pid in (recorder, caller_worker):
                 self.addCleanup(self.end, pid)
                 signalled(pid, signal.SIGSTOP)
             one.send(b"open\0device=uml1\0")
@@ -142,12 +152,12 @@ class SessionProcesses(NativeCase):
             self.assert_others_are_served()
             self.assert_refused_in_words(one.receive(), "no answer came")
             self.assert_refused_in_words(other.receive(), "no answer came")
-            for pid in (opener, attendant):
+            for pid in (recorder, caller_worker):
                 signalled(pid, signal.SIGCONT)
                 self.wait_until(lambda: status_of(pid)["State"][0] == "S")
-            self.assert_refused_in_words(one.ask(*OPEN), "given up")
-            self.assert_refused_in_words(other.ask("open", "netns=0", fds=[own[1].fd]), "given up")
-            self.assert_refused_in_words(other.ask(*SEALED), "given up")
+            self.assert_refused_in_words(one.ask(*OPEN), "does not answer")
+            self.assert_refused_in_words(other.ask("open", "netns=0", fds=[own[1].fd]), "does not answer")
+            self.assert_refused_in_words(other.ask(*SEALED), "does not answer")
             self.assertFalse(self.happenings.any() and "uml2" in world.links())
             with other.ask(*OPEN) as answer:  # for which nobody has to attend
                 self.assertTrue(answer.ok, answer)

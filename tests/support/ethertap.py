@@ -64,7 +64,7 @@ class Session:
     def children(self) -> list[int]:
         return workers_of(self.process.pid)
 
-    def opener(self) -> int:
+    def recorder(self) -> int:
         return self.children()[0]
 
     def relay(self) -> int:

@@ -29,8 +29,11 @@ def children_of(pid: int) -> list[int]:
 def announcers_of(pid: int) -> list[int]:
     """Of its children, those with a packet socket."""
     def holds_one(child: int) -> bool:
-        sockets = {line.split()[8] for line in Path(f"/proc/{child}/net/packet").read_text().splitlines()[1:]}
-        return any(os.readlink(fd) in {f"socket:[{inode}]" for inode in sockets} for fd in Path(f"/proc/{child}/fd").iterdir())
+        try:
+            sockets = {line.split()[8] for line in Path(f"/proc/{child}/net/packet").read_text().splitlines()[1:]}
+            return any(os.readlink(fd) in {f"socket:[{inode}]" for inode in sockets} for fd in Path(f"/proc/{child}/fd").iterdir())
+        except OSError:
+            return False  # it has ended
     return [child for child in children_of(pid) if holds_one(child)]
 
 

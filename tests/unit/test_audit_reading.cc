@@ -134,13 +134,13 @@ TEST_CASE("audit lines: what the helper writes is read back") {
   auto ended = record(audit::Event::exit, audit::Stage::result);
   ended.operation = "ethertap";
   ended.request = OpenEthertap{*IfName::parse("tap7"), std::nullopt};
-  ended.session = audit::SessionSummary{.ended = "the guest closed its sockets",
-                                        .to_guest = {1, 60, 0, 0},
-                                        .to_host = {2, 120, 3, 4},
-                                        .dropped_by_queue = 5,
-                                        .refused_by_host = 6,
-                                        .addresses_added = 1,
-                                        .addresses_removed = 0};
+  ended.ended = "the guest closed its sockets";
+  ended.session = SessionSummary{.to_guest = {1, 60, 0, 0},
+                                 .to_host = {2, 120, 3, 4},
+                                 .dropped_by_queue = 5,
+                                 .refused_by_host = 6,
+                                 .addresses_added = 1,
+                                 .addresses_removed = 0};
   ended.duration = std::chrono::minutes(61);
   REQUIRE(entry_of(ended).session);
   CHECK(entry_of(ended).session->to_host.too_long == 3);

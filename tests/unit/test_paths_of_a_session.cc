@@ -16,8 +16,8 @@
 #include "tests/unit/in_a_child.h"
 #include "tests/unit/qemu_user.h"
 #include "uml_net/priv/request_filter.h"
-#include "uml_net/recorder/file_opener.h"
 #include "uml_net/recorder/policy_reader.h"
+#include "uml_net/recorder/recorder.h"
 
 using namespace umlnet;
 
@@ -30,9 +30,13 @@ SeccompFilter session_filter() {
                                .rtnetlink = kChannel,
                                .front = kChannel,
                                .front_pid = 4711,
-                               .audit = kChannel,
-                               .opener = kChannel,
+                               .recorder = kChannel,
+                               .recorder_pid = 4713,
                                .native_session = true});
+}
+
+SeccompFilter filter_of_recorder(bool opens_tun) {
+  return recorder_filter({.channel = kChannel, .log = kChannel, .locks = kChannel}, opens_tun, true);
 }
 
 End under(const SeccompFilter& filter, const std::function<void()>& attempt) {
@@ -49,13 +53,13 @@ void look(const char* path, int flags) {
 TEST_CASE("paths of a session: it looks at descriptors") {
   if (skip_without_seccomp()) return;
   struct stat status{};
-  for (const auto& filter : {session_filter(), opener_filter(kChannel, true)})
+  for (const auto& filter : {session_filter(), filter_of_recorder(true)})
     CHECK(under(filter, [&] { look_at_fd(STDIN_FILENO, status); }) == End::lived);
 }
 
 TEST_CASE("paths of a session: no process of it looks at a file by its name, by whatever flags") {
   if (skip_without_seccomp()) return;
-  for (const auto& filter : {session_filter(), opener_filter(kChannel, true)})
+  for (const auto& filter : {session_filter(), filter_of_recorder(true)})
     for (const int flags : {0, AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW})
       for (const char* path : {"/etc/shadow", policy::kAuditLog, ""})
         CHECK_MESSAGE(under(filter, [&] { look(path, flags); }) == End::killed, std::string(path) << " " << flags);
@@ -67,7 +71,7 @@ TEST_CASE("paths of a session: what opens its files knows no other path, and a p
   const std::string paths[] = {"/etc/shadow", "/dev/net/tun", kPolicyDirectories[0], policy::kPolicyFile,
                                policy::kAuditLog};
   for (const bool opens_tun : {true, false}) {
-    const auto filter = opener_filter(kChannel, opens_tun);
+    const auto filter = filter_of_recorder(opens_tun);
     CHECK(under(filter, [] { [[maybe_unused]] const bool same = is_policy({}); }) == End::lived);
     for (const auto& path : paths) {
       for (const int flags : {O_RDONLY, O_RDWR | O_CLOEXEC, O_RDONLY | O_DIRECTORY | O_CLOEXEC, O_PATH | O_CLOEXEC,
@@ -82,8 +86,8 @@ TEST_CASE("paths of a session: what opens its files knows no other path, and a p
 
 TEST_CASE("paths of a session: how the policy is opened is pinned, and where it begins") {
   if (skip_without_seccomp()) return;
-  const auto filter = opener_filter(kChannel, true);
-  // As the opener does it, but in memory that can be written.
+  const auto filter = filter_of_recorder(true);
+  // As the recorder does it, but in memory that can be written.
   const open_how how = {.flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
                         .mode = 0,
                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};

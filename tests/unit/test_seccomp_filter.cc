@@ -22,7 +22,7 @@
 #include "libumlnet/core/system_calls.h"
 #include "uml_net/front/front.h"
 #include "uml_net/priv/request_filter.h"
-#include "uml_net/recorder/file_opener.h"
+#include "uml_net/recorder/recorder.h"
 #include "uml_net/worker/announcer.h"
 #include "uml_net/worker/caller_worker.h"
 #include "uml_net/worker/frame_relay.h"
@@ -131,32 +131,30 @@ void check(const SeccompFilter& filter) {
 }  // namespace
 
 TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes of them") {
-  check(umlnet::priv::request_filter({.tuns = {3}, .rtnetlink = 5, .front = 1, .front_pid = 4712, .audit = 4}));
   check(umlnet::priv::request_filter(
-      {.tuns = {}, .rtnetlink = 5, .front = 1, .front_pid = 4712, .audit = 4, .journal = 6}));
+      {.tuns = {3}, .rtnetlink = 5, .front = 1, .front_pid = 4712, .recorder = 4, .recorder_pid = 4713}));
   check(umlnet::priv::request_filter({.tuns = {3},
                                       .rtnetlink = 5,
                                       .front = 1,
                                       .front_pid = 4712,
-                                      .audit = 4,
-                                      .journal = 6,
-                                      .session = umlnet::priv::SessionFds{8, 4711, 9},
-                                      .opener = 10}));
+                                      .recorder = 4,
+                                      .recorder_pid = 4713,
+                                      .session = umlnet::priv::SessionFds{8, 4711, 9}}));
   check(umlnet::priv::request_filter({.tuns = {3, 4},
                                       .rtnetlink = 5,
                                       .front = 1,
                                       .front_pid = 4712,
-                                      .audit = 6,
-                                      .journal = 7,
+                                      .recorder = 6,
+                                      .recorder_pid = 4713,
                                       .target_namespace = 8,
                                       .caller_worker = 9}));
   check(umlnet::priv::request_filter({.tuns = {},
                                       .rtnetlink = 5,
                                       .front = 1,
                                       .front_pid = 4712,
-                                      .audit = 6,
+                                      .recorder = 6,
+                                      .recorder_pid = 4713,
                                       .caller_worker = 9,
-                                      .opener = 10,
                                       .native_session = true}));
   check(umlnet::relay_filter({.tap = 3, .data = 4, .controller = 5}));
   check(umlnet::relay_filter({.tap = 3, .data = 4}));
@@ -164,8 +162,8 @@ TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes o
   check(umlnet::front_filter(4, 3));
   check(umlnet::front_filter(4, -1));
   check(umlnet::announcer_filter(3, 4));
-  check(umlnet::opener_filter(3, true));
-  check(umlnet::opener_filter(3, false));
+  check(umlnet::recorder_filter({.channel = 3, .log = 4, .locks = 5, .journal = 6}, true, true));
+  check(umlnet::recorder_filter({.channel = 3, .log = 4, .locks = 4}, false, false));
 }
 
 TEST_CASE("seccomp filter: the filter of the pump is what libseccomp makes of it") {

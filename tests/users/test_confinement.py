@@ -57,7 +57,7 @@ class Profile(HostCase):
                 world.REFUSALS.unlink()
             with tempfile.TemporaryDirectory() as directory:
                 log = Path(directory) / "strace"
-                subprocess.run(["strace", "-u", "nobody", "-y", "-e", "trace=fcntl", "-o", log, helper, "4", "add", "tap7", "10.50.0.7", "255.255.255.0"],
+                subprocess.run(["strace", "-f", "-u", "nobody", "-y", "-e", "trace=fcntl", "-o", log, helper, "4", "add", "tap7", "10.50.0.7", "255.255.255.0"],
                                capture_output=True)
                 locked = set(re.findall(r"fcntl\(\d+<([^>]+)>, F_OFD_SETLK", log.read_text()))
             self.assertEqual(locked, {str(world.REFUSALS if has_counters else world.LOG)})

@@ -7,6 +7,7 @@
 
 #include "libumlnet/core/fd_passing.h"
 #include "libumlnet/core/object_bytes.h"
+#include "uml_net/channel/strings.h"
 
 namespace umlnet {
 namespace {
@@ -48,26 +49,6 @@ Result<Message> receive(int channel, std::size_t room) {
     return fail_errno(Code::kernel, ECONNRESET, "the other process of this call is gone");
   return message;
 }
-
-// The strings of what is told, each ended by a NUL byte, which none of them has within it.
-class Strings {
- public:
-  explicit Strings(std::string_view bytes) : rest_(bytes) {}
-  std::string next() {
-    const auto end = std::min(rest_.find('\0'), rest_.size());
-    std::string taken(rest_.substr(0, end));
-    rest_.remove_prefix(std::min(end + 1, rest_.size()));
-    return taken;
-  }
-  std::vector<std::string> next(std::size_t number) {
-    std::vector<std::string> taken;
-    while (taken.size() < number && !rest_.empty()) taken.push_back(next());
-    return taken;
-  }
-
- private:
-  std::string_view rest_;
-};
 
 }  // namespace
 
@@ -116,7 +97,7 @@ Result<void> send(int channel, const Told& told, std::span<const int> fds) {
   if (told.error) head.code = told.error->code, head.errnum = told.error->errnum;
   if (made.mac) head.mac = made.mac->bytes();
   std::string bytes(bytes_of(head));
-  const auto put = [&](const std::string& text) { bytes += text.substr(0, text.find('\0')) + '\0'; };
+  const auto put = [&](std::string_view text) { put_string(bytes, text); };
   put(told.id ? told.id->str() : "");
   put(told.error ? told.error->what : "");
   put(told.error ? told.error->advice : "");

@@ -22,11 +22,11 @@ std::vector<std::string> undo_session(priv::Outcome& opened, const RequestContex
 }
 
 // A guest has no record by which to ask for the new policy.
-Result<void> take_new_policy(SessionInputs& files, const RequestContext& context) {
-  if (files.roots.check_policy()) return {};
-  const auto taken = files.reload();
+Result<void> take_new_policy(SessionInputs& inputs, const RequestContext& context) {
+  if (!context.recorder.policy_has_changed()) return {};
+  const auto taken = context.recorder.reload(inputs.policy, inputs.accounts);
   if (!taken) return taken;
-  context.front.note(context.trail.reloaded(taken));
+  context.front.note(context.recorder.reloaded(taken));
   return {};
 }
 
@@ -41,23 +41,23 @@ bool is_of_session(const Request& request, const std::string& device) {
   return (add != nullptr && add->device.str() == device) || (del != nullptr && del->device.str() == device);
 }
 
-void answer_record(const Said& said, const std::string& device, SessionInputs& files, const RequestContext& context,
+void answer_record(const Said& said, const std::string& device, SessionInputs& inputs, const RequestContext& context,
                    Changed& changed) {
-  auto prepared = files.roots.follow(files.log);
-  if (prepared) prepared = take_new_policy(files, context);
-  context.trail.add_summaries(nullptr);
+  auto prepared = context.recorder.begin_request(false);
+  context.recorder.follow_log();
+  if (prepared) prepared = take_new_policy(inputs, context);
   if (said.what == Says::not_understood) {
-    context.front.note(context.trail.refused(decode(said.error), {}));
+    context.front.note(context.recorder.refused(decode(said.error), {}));
     return context.front.refuse_as_said();
   }
   const auto request = said.what == Says::request ? decode(said.request) : std::nullopt;
   if (!request || !is_of_session(*request, device)) {
     const Error strange{Code::bug, 0, "a strange request of the process that talks to the caller", {}};
-    context.front.note(context.trail.refused(strange, {}, request));
+    context.front.note(context.recorder.refused(strange, {}, request));
     return context.front.refuse(strange);
   }
   if (!prepared) {
-    context.front.note(context.trail.refused(prepared.error(), {}, request));
+    context.front.note(context.recorder.refused(prepared.error(), {}, request));
     return context.front.refuse(prepared.error());
   }
   const auto done = run_request(*request, context);
@@ -66,6 +66,18 @@ void answer_record(const Said& said, const std::string& device, SessionInputs& f
   (is_addition ? changed.added : changed.removed) += done->outcome.changes.empty() ? 0 : 1;
   context.front.note(record_done(*done, context));
   context.front.grant_record(done->outcome.text);
+}
+
+SessionSummary summary_of(const FrameCounters& counters, std::uint64_t dropped_by_queue, const Changed& changed) {
+  const auto direction = [](const FrameCounters::Direction& from) {
+    return SessionSummary::Direction{from.frames, from.bytes, from.too_long, from.too_short};
+  };
+  return {.to_guest = direction(counters.to_guest),
+          .to_host = direction(counters.to_host),
+          .dropped_by_queue = dropped_by_queue,
+          .refused_by_host = counters.refused_by_host,
+          .addresses_added = changed.added,
+          .addresses_removed = changed.removed};
 }
 
 EthertapSession::End end_of(const Said& said) {
@@ -80,7 +92,7 @@ EthertapSession::End end_of(const Said& said) {
 
 }  // namespace
 
-int hold_ethertap_session(EthertapSession& session, GrantedRequest& opened, SessionInputs files,
+int hold_ethertap_session(EthertapSession& session, GrantedRequest& opened, SessionInputs inputs,
                           const RequestContext& context) {
   const std::string device = opened.outcome.device.name;
   Changed changed;
@@ -90,19 +102,24 @@ int hold_ethertap_session(EthertapSession& session, GrantedRequest& opened, Sess
         const auto message = context.front.next();
         if (!message) return EthertapSession::End{"the process that talks to the guest ended", message.error()};
         if (message->said.what == Says::caller_gone) return end_of(message->said);
-        answer_record(message->said, device, files, context, changed);
+        answer_record(message->said, device, inputs, context, changed);
         return std::nullopt;
       },
       [&] {
-        files.follow_log();
+        context.recorder.follow_log();
         return restore_lost(context);
       });
   const auto dropped = read_tx_dropped(context.socket, device);
   const auto undone = undo_session(opened.outcome, context);
-  files.follow_log();
+  context.recorder.follow_log();
   priv::drop_net_admin();
-  const auto summary = audit::summary_of(session.counters(), end.why, dropped, changed.added, changed.removed);
-  const auto recorded = context.trail.ended(opened.grant, opened.outcome, summary, undone, end.error);
+  const auto recorded =
+      context.recorder.ended(opened.grant, {.device = device,
+                                            .ifindex = opened.outcome.device.ifindex,
+                                            .changes = undone,
+                                            .error = end.error,
+                                            .ended = end.why,
+                                            .session = summary_of(session.counters(), dropped, changed)});
   context.front.over(recorded ? end.error : recorded.error());
   return context.front.end();
 }

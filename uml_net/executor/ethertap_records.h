@@ -8,7 +8,7 @@
 namespace umlnet {
 
 // Serves it to its end, and puts that on record. The result is the exit status.
-int hold_ethertap_session(EthertapSession& session, GrantedRequest& opened, SessionInputs files,
+int hold_ethertap_session(EthertapSession& session, GrantedRequest& opened, SessionInputs inputs,
                           const RequestContext& context);
 
 }  // namespace umlnet

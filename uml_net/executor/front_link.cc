@@ -88,6 +88,12 @@ Result<void> FrontLink::confirm_reload() const {
   return sent ? hear_of_delivery() : sent;
 }
 
+int FrontLink::refuse_call(const Error& error) {
+  [[maybe_unused]] const auto first = next();
+  refuse(error);
+  return end();
+}
+
 int FrontLink::end() {
   priv::drop_net_admin();  // nothing is changed from here on, however long the caller lets this wait
   int status = exit_status_of(Code::bug);

@@ -33,6 +33,9 @@ class FrontLink {
   void refuse(const Error& error) const { tell({.what = Tells::refused, .error = error}); }
   void refuse_as_said() const { tell({.what = Tells::refused}); }
 
+  // For what is wrong before anything of the call was heard: refuse(), and end().
+  int refuse_call(const Error& error);
+
   // Hands over what was made for `request`, and waits until the caller has taken it: an error where it has not.
   Result<void> grant(const Request& request, const priv::Outcome& outcome) const;
   // What was done for a control record. Nobody waits for the guest to take it.

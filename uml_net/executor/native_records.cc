@@ -23,10 +23,11 @@ constexpr int kEventInterval = 1000;  // milliseconds between two looks for what
 // What a session of the native protocol works with besides.
 struct Records {
   NativeSession& session;
-  SessionInputs files;
+  SessionInputs inputs;
   std::vector<unique_fd>& tuns;  // those that are open for this request, and for the next
   std::vector<std::unique_ptr<TargetNamespace>> namespaces = {};
-  audit::NativeSessionSummary summary = {};
+  NativeSessionSummary summary = {};
+  std::string ended = {};            // by what; empty: not yet
   bool is_change_announced = false;  // of the policy
   bool has_sealed = false;           // or tried to: the caller's worker may hold a device that was refused
 };
@@ -82,8 +83,8 @@ void refuse(const Error& error, Records& session, const RequestContext& context)
 
 // Takes the new policy, because the caller asks for it. An error where it does not take answers.
 Result<void> reload_policy(Records& session, const RequestContext& context) {
-  const auto reloaded = session.files.reload();
-  context.front.note(context.trail.reloaded(reloaded));
+  const auto reloaded = context.recorder.reload(session.inputs.policy, session.inputs.accounts);
+  context.front.note(context.recorder.reloaded(reloaded));
   if (!reloaded) {
     refuse(reloaded.error(), session, context);
     return {};
@@ -95,14 +96,14 @@ Result<void> reload_policy(Records& session, const RequestContext& context) {
 
 // Once for each time that the policy is another one than the session's: for a caller that asked for events.
 void announce_policy_change(Records& session, const RequestContext& context) {
-  const bool has_changed = !session.files.roots.check_policy();
+  const bool has_changed = context.recorder.policy_has_changed();
   session.is_change_announced = has_changed && (session.is_change_announced || context.front.announce_policy_change());
 }
 
 void refuse_not_understood(const FrontMessage& message, Records& session, const RequestContext& context) {
-  session.files.follow_log();
+  context.recorder.follow_log();
   const Error error = decode(message.said.error);
-  context.front.note(context.trail.not_understood(error, message.tail));
+  context.front.note(context.recorder.not_understood(error, message.tail));
   ++session.summary.refused;
   context.front.refuse_as_said();
   if (error.errnum == EMFILE) make_room(session, context);
@@ -111,8 +112,7 @@ void refuse_not_understood(const FrontMessage& message, Records& session, const 
 // One record of a session: it takes the way of a request of its own. An error where the caller does not take answers.
 Result<void> answer_record(FrontMessage& record, Records& session, const RequestContext& context,
                            const priv::TunSource& tuns) {
-  context.trail.begin_request();
-  context.trail.add_summaries(nullptr);
+  auto prepared = context.recorder.begin_request(true);
   if (record.said.what == Says::reload) return reload_policy(session, context);
   const auto request = record.said.what == Says::request ? decode(record.said.request) : std::nullopt;
   const bool is_of_session =
@@ -124,13 +124,11 @@ Result<void> answer_record(FrontMessage& record, Records& session, const Request
   const auto* open = std::get_if<OpenInterface>(&*request);
   const unsigned queues = open != nullptr ? open->queues : 0;
   session.has_sealed |= open != nullptr && open->sealed;
-  SessionFiles& roots = session.files.roots;
-  auto prepared = roots.prepare(session.files.log, session.tuns, queues);
+  if (prepared) prepared = context.recorder.open_tuns(session.tuns, queues);
   if (!prepared && prepared.error().errnum == EMFILE) {
     make_room(session, context);
-    prepared = roots.prepare(session.files.log, session.tuns, queues);
+    prepared = context.recorder.open_tuns(session.tuns, queues);
   }
-  if (prepared) prepared = roots.check_policy();
   TargetNamespace* there = nullptr;
   if (prepared && open != nullptr && open->netns) {
     auto reached = reach(*open->netns, record.fds, session, context, tuns);
@@ -138,15 +136,14 @@ Result<void> answer_record(FrontMessage& record, Records& session, const Request
     if (reached) there = *reached;
   }
   if (!prepared) {
-    context.front.note(context.trail.refused(prepared.error(), {}, request));
+    context.front.note(context.recorder.refused(prepared.error(), {}, request));
     refuse(prepared.error(), session, context);
     return {};
   }
   const RequestContext here =
-      there == nullptr
-          ? context
-          : RequestContext{context.policy, context.caller, context.lock_files,    there->socket(), there->effects(),
-                           context.front,  context.trail,  context.caller_worker, context.group,   context.check_files};
+      there == nullptr ? context
+                       : RequestContext{context.policy, context.caller,   there->socket(),       there->effects(),
+                                        context.front,  context.recorder, context.caller_worker, context.group};
   auto done = run_request(*request, here);
   if (!done) {
     refuse(done.error(), session, context);
@@ -163,7 +160,7 @@ Result<void> answer_record(FrontMessage& record, Records& session, const Request
 std::vector<std::string> end_session(const policy::Grant& opened, const Records& session,
                                      const RequestContext& context) {
   if (session.summary.opened == 0 && !session.has_sealed) return {};
-  const auto plan = priv::plan_session_end(opened, context.trail.id());
+  const auto plan = priv::plan_session_end(opened, context.recorder.id());
   if (!plan) return {"failed: " + plan.error().line()};
   std::vector<std::string> words;
   const auto end_in = [&](priv::HostEffects& effects) {
@@ -181,38 +178,39 @@ std::vector<std::string> end_session(const policy::Grant& opened, const Records&
 
 }  // namespace
 
-int hold_native_session(const policy::Grant& opened, NativeSession& session, SessionInputs files,
+int hold_native_session(const policy::Grant& opened, NativeSession& session, SessionInputs inputs,
                         std::vector<unique_fd>& tuns, const priv::TunSource& tun_source,
                         const RequestContext& context) {
-  Records records{.session = session, .files = files, .tuns = tuns};
+  Records records{.session = session, .inputs = inputs, .tuns = tuns};
   std::optional<Error> error;
   const bool has_events = std::get<OpenSession>(opened.request()).events;
-  while (records.summary.ended.empty()) {
+  while (records.ended.empty()) {
     auto next = session.next(context.front.channel(), has_events ? kEventInterval : -1);
     if (auto* end = std::get_if<NativeSession::End>(&next)) {
-      records.summary.ended = end->why;
+      records.ended = end->why;
       error = end->error;
     } else if (const auto* strange = std::get_if<Error>(&next)) {
-      records.files.follow_log();
-      context.front.note(context.trail.not_understood(*strange, {}));
+      context.recorder.follow_log();
+      context.front.note(context.recorder.not_understood(*strange, {}));
       context.front.refuse(*strange);
       if (strange->errnum == EMFILE) make_room(records, context);
     } else if (std::holds_alternative<NativeSession::NetworkChanged>(next)) {
-      records.files.follow_log();
+      context.recorder.follow_log();
       if (!restore_lost(context)) session.want_another_look();
     } else if (std::holds_alternative<NativeSession::Idle>(next)) {
-      records.files.follow_log();
+      context.recorder.follow_log();
     } else if (auto taken = answer_record(std::get<FrontMessage>(next), records, context, tun_source); !taken) {
-      records.summary.ended = "the caller did not take an answer";
+      records.ended = "the caller did not take an answer";
       error = taken.error();
     }
-    keep_tuns(records, FileOpener::kAhead);  // a request that was refused took none
+    keep_tuns(records, RecorderLink::kAhead);  // a request that was refused took none
     if (has_events) announce_policy_change(records, context);
   }
   const auto undone = end_session(opened, records, context);
-  files.follow_log();
+  context.recorder.follow_log();
   priv::drop_net_admin();
-  const auto recorded = context.trail.ended(opened, records.summary, undone, error);
+  const auto recorded = context.recorder.ended(
+      opened, {.changes = undone, .error = error, .ended = records.ended, .native_session = records.summary});
   context.front.over(recorded ? error : recorded.error());
   return context.front.end();
 }

@@ -14,7 +14,7 @@ namespace umlnet {
 
 // Serves it to its end, and puts that on record. `tuns` are those that are open for the next request, and what
 // `tun_source` takes from. The result is the exit status.
-int hold_native_session(const policy::Grant& opened, NativeSession& session, SessionInputs files,
+int hold_native_session(const policy::Grant& opened, NativeSession& session, SessionInputs inputs,
                         std::vector<unique_fd>& tuns, const priv::TunSource& tun_source, const RequestContext& context);
 
 }  // namespace umlnet

@@ -33,13 +33,13 @@ void roll_back(const policy::Grant& grant, priv::Outcome outcome, Error& why, co
     return priv::rollback(std::move(outcome), now ? &*now : nullptr, context.effects, handed);
   }();
   for (const auto& failure : taken.failures) why.what += " (and taking back what was done: " + failure + ")";
-  context.front.note(context.trail.failed(grant, why, taken.words()));
+  context.front.note(context.recorder.failed(grant, why, taken.words()));
 }
 
 // Carries a plan out: no change without a line in the log before it, no privilege in effect but during the change. A
 // failure is on record, and what was done before it is taken back.
 std::expected<priv::Outcome, priv::Failure> apply(const Plan& plan, const RequestContext& context) {
-  if (auto recorded = context.trail.intend(plan.grant()); !recorded)
+  if (auto recorded = context.recorder.intend(plan.grant()); !recorded)
     return std::unexpected(priv::Failure{std::move(recorded.error())});
   auto outcome = [&]() -> std::expected<priv::Outcome, priv::Failure> {
     const auto raised = priv::ScopedNetAdmin::raise();
@@ -71,12 +71,13 @@ Result<policy::HostState> read_tidy_host(const Request& request, const RequestCo
   if (!host || !policy::has_garbage(*host)) return host;
   const auto grant = policy::decide(context.policy, context.caller, CollectGarbage{}, *host);
   if (!grant) return host;
-  const auto plan = priv::make_plan(*grant, context.trail.id(), *host);
+  const auto plan = priv::make_plan(*grant, context.recorder.id(), *host);
   if (!plan) return std::unexpected(plan.error());
   const auto outcome = apply(*plan, context);
   if (!outcome) return std::unexpected(outcome.error().error);
   announce(*outcome, *host, context);
-  if (const auto recorded = context.trail.done(*grant, *outcome); !recorded) return std::unexpected(recorded.error());
+  if (const auto recorded = context.recorder.done(*grant, *outcome); !recorded)
+    return std::unexpected(recorded.error());
   return read_host_state(context.socket, request);
 }
 
@@ -86,7 +87,7 @@ Result<void> look_again(const Request& request, const priv::Outcome& outcome, co
   auto host = read_tidy_host(request, context);
   if (!host) return std::unexpected(std::move(host.error()));
   if (!traits_of(request).is_undone) return {};
-  if (auto checked = context.check_files(); !checked) return checked;
+  if (auto checked = context.recorder.check(); !checked) return checked;
   if (outcome.tap)
     policy::forget_device(*host, outcome.tap->ifindex);
   else if (const auto* add = std::get_if<AddAddress>(&request))
@@ -112,28 +113,29 @@ Result<void> seal(const Request& request, priv::Outcome& outcome, const RequestC
 // Nothing where the decision expired before it was carried out.
 Result<std::optional<GrantedRequest>> decide_and_apply(const Request& request, const RequestContext& context) {
   const auto refused = [&](const Error& error, const std::string& rule) {
-    context.front.note(context.trail.refused(error, rule, request));
+    context.front.note(context.recorder.refused(error, rule, request));
     return std::unexpected(error);
   };
   const auto since = boot_time();
-  if (auto checked = context.check_files(); !checked) return refused(checked.error(), {});
+  const bool is_exclusive = policy::counts_against_limits(request) && context.caller.uid != 0;  // root has no limits
+  const auto turn = context.recorder.take_turn(is_exclusive);
+  if (!turn) return refused(turn.error(), {});
   const bool is_gc = std::holds_alternative<CollectGarbage>(request);
   auto host = is_gc ? read_host_state(context.socket, request) : read_tidy_host(request, context);
   if (!host) return refused(host.error(), {});
   host->read_at = std::min(host->read_at, since);
   auto grant = policy::decide(context.policy, context.caller, request, *host);
   if (!grant) return refused(grant.error().error, grant.error().rule);
-  const auto plan = priv::make_plan(*grant, context.trail.id(), *host, context.group);
+  const auto plan = priv::make_plan(*grant, context.recorder.id(), *host, context.group);
   if (!plan) return refused(plan.error(), grant->rule());
 
   if (plan->changes().empty()) {
     auto outcome = priv::execute(*plan, context.effects);
     if (!outcome) return refused(outcome.error().error, grant->rule());
-    if (auto recorded = context.trail.unchanged(*grant, *outcome); !recorded)
+    if (auto recorded = context.recorder.unchanged(*grant, *outcome); !recorded)
       return std::unexpected(std::move(recorded.error()));
     return GrantedRequest{*std::move(grant), *std::move(outcome), true};
   }
-  if (auto checked = context.check_files(); !checked) return refused(checked.error(), grant->rule());
   auto outcome = apply(*plan, context);
   if (!outcome && outcome.error().has_expired) return std::nullopt;
   if (!outcome) return std::unexpected(std::move(outcome.error().error));
@@ -161,28 +163,18 @@ Result<std::optional<GrantedRequest>> decide_and_apply(const Request& request, c
 }  // namespace
 
 Result<GrantedRequest> run_request(const Request& request, const RequestContext& context) {
-  // From counting to changing, one request of the caller's at a time. Root has no limits.
-  std::optional<CallerLock> lock;
-  if (policy::counts_against_limits(request) && context.caller.uid != 0) {
-    auto taken = CallerLock::take(context.lock_files, context.caller.uid);
-    if (!taken) {
-      context.front.note(context.trail.refused(taken.error(), {}, request));
-      return std::unexpected(std::move(taken.error()));
-    }
-    lock.emplace(*std::move(taken));
-  }
   for (int decisions = 0; decisions < kMostDecisions; ++decisions) {
     auto done = decide_and_apply(request, context);
     if (!done) return std::unexpected(std::move(done.error()));
     if (*done) return **std::move(done);
   }
   const Error held_up{Code::busy, 0, "the request was held up, and each decision on it expired", "Try again."};
-  context.front.note(context.trail.refused(held_up, {}, request));
+  context.front.note(context.recorder.refused(held_up, {}, request));
   return std::unexpected(held_up);
 }
 
 Result<void> record_done(const GrantedRequest& done, const RequestContext& context) {
-  return done.is_recorded ? Result<void>() : context.trail.done(done.grant, done.outcome);
+  return done.is_recorded ? Result<void>() : context.recorder.done(done.grant, done.outcome);
 }
 
 Result<void> deliver_reply(const Request& request, GrantedRequest& done, const RequestContext& context) {
@@ -196,7 +188,7 @@ Result<void> deliver_reply(const Request& request, GrantedRequest& done, const R
   const auto raised = priv::ScopedNetAdmin::raise();
   const auto back =
       priv::rollback(std::move(done.outcome), now ? &*now : nullptr, context.effects, priv::Handed::maybe);
-  context.front.note(context.trail.rolled_back(done.grant, taken.error(), back.words()));
+  context.front.note(context.recorder.rolled_back(done.grant, taken.error(), back.words()));
   done.is_recorded = true;
   return taken;
 }
@@ -215,7 +207,8 @@ std::vector<std::string> collect_leavings(const RequestContext& context) {
   const auto host = read_host_state(context.socket, CollectGarbage{});
   if (!host) return {"failed: " + host.error().line()};
   const auto grant = policy::decide(context.policy, context.caller, CollectGarbage{}, *host);
-  const auto plan = grant ? priv::make_plan(*grant, context.trail.id(), *host) : fail(Code::bug, "gc is not granted");
+  const auto plan =
+      grant ? priv::make_plan(*grant, context.recorder.id(), *host) : fail(Code::bug, "gc is not granted");
   const auto raised = priv::ScopedNetAdmin::raise();
   if (!plan || !raised) return {"failed: what is left is removed by the next request"};
   const auto outcome = priv::execute(*plan, context.effects);

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,11 +11,10 @@
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/request.h"
 #include "policy/decide.h"
-#include "uml_net/executor/caller_lock.h"
 #include "uml_net/executor/front_link.h"
+#include "uml_net/executor/recorder_link.h"
 #include "uml_net/priv/execute.h"
 #include "uml_net/priv/rtnetlink_socket.h"
-#include "uml_net/recorder/audit_trail.h"
 #include "uml_net/worker/announcer.h"
 #include "uml_net/worker/caller_worker.h"
 
@@ -26,16 +24,12 @@ namespace umlnet {
 struct RequestContext {
   const policy::Policy& policy;
   const policy::Caller& caller;
-  CallerLock::Files lock_files;
   priv::RtnetlinkSocket& socket;
   priv::HostEffects& effects;
   FrontLink& front;
-  audit::Trail& trail;
+  RecorderLink& recorder;
   std::optional<CallerWorker>& caller_worker;
-  std::uint32_t group = 0;  // the link group of the session's devices
-  // Whether the policy is still the one in `policy`, and the audit log still the one that lines go to. Asked before
-  // each decision and after each change.
-  std::function<Result<void>()> check_files;
+  std::uint32_t group = 0;               // the link group of the session's devices
   const Announcer* announcer = nullptr;  // nullptr where nothing can be announced on the LANs of `socket`
 };
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -41,16 +40,12 @@ SeccompFilter request_filter(const RequestFilterFds& fds) {
   filter.allow_on_fd(SYS_sendmsg, fds.front).allow_on_fd(SYS_recvmsg, fds.front);
   const auto is_front = ArgMatch::equals_int(0, static_cast<std::uint32_t>(fds.front_pid));
   filter.allow(SYS_kill, {is_front, ArgMatch::equals_int(1, SIGKILL)}).allow(SYS_wait4, {is_front});
-  filter.allow_poll({ArgMatch::equals_int(1, 1)});                          // on one fd: the front's
-  filter.allow_poll({ArgMatch::equals(0, 0), ArgMatch::equals_int(1, 0)});  // on nothing: a short sleep
-  filter.allow_on_fd(SYS_write, fds.audit).allow_on_fd(SYS_pread64, fds.audit).allow(SYS_fstat);
-  filter.allow(SYS_fcntl, {on(fds.counters >= 0 ? fds.counters : fds.audit), ArgMatch::equals_int(1, F_OFD_SETLK)});
-  // To ask for the limit on file sizes, and not to set it.
-  filter.allow(SYS_prlimit64,
-               {ArgMatch::equals_int(0, 0), ArgMatch::equals_int(1, RLIMIT_FSIZE), ArgMatch::equals(2, 0)});
+  filter.allow(SYS_wait4, {ArgMatch::equals_int(0, static_cast<std::uint32_t>(fds.recorder_pid))});
+  filter.allow_on_fd(SYS_sendmsg, fds.recorder).allow_on_fd(SYS_recvmsg, fds.recorder);
+  filter.allow(SYS_fstat);
   filter.allow_on_fd(SYS_sendto, fds.target_namespace).allow_on_fd(SYS_recvfrom, fds.target_namespace);
   filter.allow_on_fd(SYS_sendmsg, fds.caller_worker).allow_on_fd(SYS_recvmsg, fds.caller_worker);
-  filter.allow_on_fd(SYS_sendmsg, fds.announcer).allow_on_fd(SYS_sendto, fds.journal);
+  filter.allow_on_fd(SYS_sendmsg, fds.announcer);
   if (fds.session) {
     const SessionFds& session = *fds.session;
     filter.allow_poll({ArgMatch::equals_int(1, kSessionPollFds)});
@@ -60,10 +55,6 @@ SeccompFilter request_filter(const RequestFilterFds& fds) {
     const auto is_relay = ArgMatch::equals_int(0, static_cast<std::uint32_t>(session.relay_pid));
     filter.allow(SYS_kill, {is_relay, ArgMatch::equals_int(1, SIGKILL)});
     filter.allow(SYS_wait4, {is_relay});
-  }
-  if (fds.opener >= 0) {
-    filter.allow_on_fd(SYS_sendmsg, fds.opener).allow_on_fd(SYS_recvmsg, fds.opener).allow(SYS_pread64);
-    filter.allow(SYS_dup3, {ArgMatch::equals_int(1, static_cast<std::uint32_t>(fds.audit))});
   }
   if (fds.native_session) {
     filter.allow_poll({ArgMatch::equals_int(1, kNativeSessionPollFds)});

@@ -24,14 +24,12 @@ struct RequestFilterFds {
   int rtnetlink;          // requests and answers
   int front;              // the channel to the process that talks to the caller
   pid_t front_pid;
-  int audit;                  // the audit log: whole lines
-  int counters = -1;          // of refusals: the caller's lock, which stands in the audit log otherwise
-  int journal = -1;           // a copy of the lines
+  int recorder;  // questions to the process that keeps the audit log
+  pid_t recorder_pid;
   int target_namespace = -1;  // rtnetlink in the caller's other network namespace
   int caller_worker = -1;     // questions to the process that makes relays and reaches into namespaces
   int announcer = -1;         // questions to the process that announces addresses on LANs
   std::optional<SessionFds> session = std::nullopt;
-  int opener = -1;  // of a session: questions to the process that opens its files
   // A session of the native protocol: descriptors come and go, so that what is allowed on TAPs and on rtnetlink sockets
   // is allowed on any.
   bool native_session = false;
@@ -44,11 +42,9 @@ inline constexpr int kNativeSessionPollFds = 3;
 inline constexpr int kFirstForeignFd = 256;
 
 // What is allowed: memory, time and the end of the process; capset; the tun ioctls on `tuns`; datagrams on `rtnetlink`;
-// the reply on `reply`; lines, and reading, on `audit`, and a lock there or on `counters`; lines on
-// `journal` and on stderr; short sleeps. No open, no socket, no execve, no fork, no other ioctl, no file system. For a
-// session also: to read the files of a new policy, and to put another file in the audit log's place. For an ethertap
-// session also: records and answers on `reply`, and to end and wait for the relay process. For a session of the native
-// protocol also: records on `reply`, to give their descriptors other numbers, and to ask whose a network namespace is.
+// messages on the channels. No open, no file, no socket, no execve, no fork, no other ioctl, no file system. For an
+// ethertap session also: to end and wait for the relay process. For a session of the native protocol also: to give
+// descriptors other numbers, and to ask whose a network namespace is.
 SeccompFilter request_filter(const RequestFilterFds& fds);
 
 }  // namespace umlnet::priv

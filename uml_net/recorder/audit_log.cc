@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -9,12 +11,29 @@
 #include <cstddef>
 
 #include "libumlnet/core/look_at_fd.h"
+#include "policy/location.h"
 #include "uml_net/recorder/root_owned_file.h"
-#include "uml_net/sys/capability.h"
 #include "uml_net/sys/retry_for.h"
 
 namespace umlnet::audit {
 namespace {
+
+constexpr std::chrono::milliseconds kRotationTakes{2000};
+
+// The filter compares the address, so the path is one object.
+constexpr const char* kPath = policy::kAuditLog;
+constexpr int kFlags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+
+// Whether the log cannot be opened because it is being rotated: the new one is not there yet, or not its group's yet.
+// Without the privilege of the installation it never will be.
+bool is_being_rotated(int errnum, bool is_privileged) {
+  return errnum == ENOENT || (errnum == EACCES && is_privileged);
+}
+
+// The directories above it were looked at when the log was opened first; only root can change what lies in them.
+bool is_fit_to_be_the_log(const struct stat& status) {
+  return S_ISREG(status.st_mode) && status.st_uid == 0 && status.st_nlink == 1 && (status.st_mode & S_IWOTH) == 0;
+}
 
 std::unexpected<Error> unusable(std::string what, const std::string& advice, int errnum = 0) {
   return fail_errno(Code::audit, errnum, std::move(what), "Nothing is granted without a record. " + advice);
@@ -36,29 +55,36 @@ bool ends_in_newline(int file) {
 
 }  // namespace
 
-// Not there yet, or not its group's yet. Without the privilege of the installation it never will be.
-bool is_being_rotated(int errnum) { return errnum == ENOENT || (errnum == EACCES && priv::has_net_admin()); }
-
-Result<Log> Log::open(const std::string& path) {
+Result<Log> Log::open(bool is_privileged) {
   std::expected<unique_fd, Unusable> fd;
   retry_for(kRotationTakes, [&] {
-    fd = open_root_owned_file(path, "audit log", O_RDWR | O_APPEND);
-    return fd || !is_being_rotated(fd.error().errnum);
+    fd = open_root_owned_file(kPath, "audit log", O_RDWR | O_APPEND);
+    return fd || !is_being_rotated(fd.error().errnum, is_privileged);
   });
   if (!fd) return unusable(std::move(fd.error().error.what), fd.error().error.advice, fd.error().error.errnum);
-  if (const auto above = check_directories_above(path, "audit log"); !above)
+  if (const auto above = check_directories_above(kPath, "audit log"); !above)
     return unusable(above.error().what, above.error().advice, above.error().errnum);
   struct stat status{};
   if (!look_at_fd(fd->get(), status)) return unusable("cannot look at the audit log", {}, errno);
-  return Log(*std::move(fd), path, status);
+  return Log(*std::move(fd), is_privileged, status);
 }
 
-Result<void> Log::move_to(const unique_fd& file) {
+Result<void> Log::follow() {
+  unique_fd there;
   struct stat status{};
-  if (!look_at_fd(file.get(), status) || !S_ISREG(status.st_mode) || status.st_uid != 0)
-    return unusable("what was opened as the new audit log " + path_ + " is not a file of root's", {});
-  if (::dup3(file.get(), fd_.get(), O_CLOEXEC) < 0)
-    return unusable("cannot go on in the new audit log " + path_, {}, errno);
+  int error = 0;
+  retry_for(kRotationTakes, [&] {
+    there = unique_fd(::open(kPath, kFlags));
+    error = there && look_at_fd(there.get(), status) ? 0 : errno;
+    return !is_being_rotated(error, is_privileged_);
+  });
+  if (error == 0 && !is_fit_to_be_the_log(status)) error = EPERM;
+  if (error != 0)
+    return fail_errno(Code::audit, error, std::string("cannot open the audit log ") + kPath + " again",
+                      "Nothing is granted without a record.");
+  if (status.st_dev == device_ && status.st_ino == inode_) return {};
+  if (::dup3(there.get(), fd_.get(), O_CLOEXEC) < 0)
+    return unusable(std::string("cannot go on in the new audit log ") + kPath, {}, errno);
   device_ = status.st_dev;
   inode_ = status.st_ino;
   return {};
@@ -82,7 +108,7 @@ Result<void> Log::append(const std::string& line) {
   // The cut line is not taken back, because another line may follow it already. The next writer
   // begins a new line where this newline cannot be written either.
   [[maybe_unused]] const auto ended = write("\n");
-  return unusable("cannot write a whole line to the audit log " + path_, "Is the disk full?");
+  return unusable("cannot write a whole line to the audit log " + std::string(kPath), "Is the disk full?");
 }
 
 Result<std::size_t> Log::write(const std::string& text) {
@@ -90,8 +116,19 @@ Result<std::size_t> Log::write(const std::string& text) {
   do {
     written = ::write(fd_.get(), text.data(), text.size());
   } while (written < 0 && errno == EINTR);
-  if (written < 0) return unusable("cannot write to the audit log " + path_, "Is the disk full?", errno);
+  if (written < 0) return unusable("cannot write to the audit log " + std::string(kPath), "Is the disk full?", errno);
   return static_cast<std::size_t>(written);
+}
+
+void allow_logging(SeccompFilter& filter, int log) {
+  using ArgMatch = SeccompFilter::ArgMatch;
+  filter.allow(SYS_openat, {ArgMatch::equals(1, reinterpret_cast<std::uint64_t>(kPath)), ArgMatch::equals(2, kFlags)});
+  filter.allow(SYS_dup3, {ArgMatch::equals_int(1, static_cast<std::uint32_t>(log))});
+  filter.allow_on_fd(SYS_write, log).allow_on_fd(SYS_pread64, log).allow(SYS_fstat).allow(SYS_close);
+  filter.allow_poll({ArgMatch::equals(0, 0), ArgMatch::equals_int(1, 0)});  // on nothing: a short sleep
+  // To ask for the limit on file sizes, and not to set it.
+  filter.allow(SYS_prlimit64,
+               {ArgMatch::equals_int(0, 0), ArgMatch::equals_int(1, RLIMIT_FSIZE), ArgMatch::equals(2, 0)});
 }
 
 }  // namespace umlnet::audit

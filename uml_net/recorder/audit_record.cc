@@ -112,8 +112,8 @@ Json direction_json(const SessionSummary::Direction& direction) {
           {"too_short", direction.too_short}};
 }
 
-Json session_json(const SessionSummary& session) {
-  Json json = {{"ended", session.ended},
+Json session_json(const std::string& ended, const SessionSummary& session) {
+  Json json = {{"ended", ended},
                {"to_guest", direction_json(session.to_guest)},
                {"to_host", direction_json(session.to_host)},
                {"addresses_added", session.addresses_added},
@@ -161,9 +161,9 @@ std::string to_line(const Record& record, std::size_t most, std::size_t longest)
     if (!record.error.empty()) result["error"] = cut(record.error, 4 * longest);
     if (record.errnum != 0) result["errno"] = errno_name(record.errnum);
     if (record.duration) result["duration_us"] = record.duration->count();
-    if (record.session) result["session"] = session_json(*record.session);
+    if (record.session) result["session"] = session_json(record.ended, *record.session);
     if (record.native_session)
-      result["session"] = {{"ended", record.native_session->ended},
+      result["session"] = {{"ended", record.ended},
                            {"opened", record.native_session->opened},
                            {"removed", record.native_session->removed},
                            {"refused", record.native_session->refused}};

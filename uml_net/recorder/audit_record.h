@@ -12,6 +12,7 @@
 #include "libumlnet/core/call.h"
 #include "libumlnet/core/request_id.h"
 #include "policy/caller.h"
+#include "uml_net/channel/recorder_message.h"
 
 namespace umlnet::audit {
 
@@ -21,24 +22,6 @@ namespace umlnet::audit {
 // alert   the policy is bad or has been tampered with
 enum class Event { accept, reject, exit, alert };
 enum class Stage { intent, result };
-
-// What an ethertap session came to. Bytes are those of Ethernet frames.
-struct SessionSummary {
-  std::string ended;  // by what
-  struct Direction {
-    std::uint64_t frames, bytes, too_long, too_short;
-  };
-  Direction to_guest, to_host;
-  std::uint64_t dropped_by_queue;  // on the way to the guest, which did not read
-  std::uint64_t refused_by_host;
-  unsigned addresses_added, addresses_removed;
-};
-
-// What a session of the native protocol came to.
-struct NativeSessionSummary {
-  std::string ended;  // by what
-  unsigned opened, removed, refused;
-};
 
 struct Record {
   std::chrono::system_clock::time_point time;
@@ -63,6 +46,7 @@ struct Record {
   std::string error = {};
   int errnum = 0;
   std::optional<std::chrono::microseconds> duration = {};  // since the program started
+  std::string ended = {};                                  // by what a session ended
   std::optional<SessionSummary> session = {};
   std::optional<NativeSessionSummary> native_session = {};
   // Requests of the caller's uid that changed nothing and got no line of their own.

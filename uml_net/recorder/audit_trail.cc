@@ -10,26 +10,12 @@ namespace {
 constexpr std::size_t kLongestArgument = 100;  // bytes
 constexpr std::size_t kMostArguments = 64;
 
-void put_error(Record& record, const Error& error) {
-  record.error = error.what;
-  record.errnum = error.errnum;
+bool opens_session(const AuditFacts& facts) {
+  return facts.request &&
+         (std::holds_alternative<OpenSession>(*facts.request) || std::holds_alternative<OpenEthertap>(*facts.request));
 }
 
 }  // namespace
-
-SessionSummary summary_of(const FrameCounters& counters, std::string ended, std::uint64_t dropped_by_queue,
-                          unsigned addresses_added, unsigned addresses_removed) {
-  const auto direction = [](const FrameCounters::Direction& from) {
-    return SessionSummary::Direction{from.frames, from.bytes, from.too_long, from.too_short};
-  };
-  return {.ended = std::move(ended),
-          .to_guest = direction(counters.to_guest),
-          .to_host = direction(counters.to_host),
-          .dropped_by_queue = dropped_by_queue,
-          .refused_by_host = counters.refused_by_host,
-          .addresses_added = addresses_added,
-          .addresses_removed = addresses_removed};
-}
 
 Trail::Trail(Log& log, RefusalCounters& refusals, RequestId id, const policy::Caller& caller, const Call& call,
              std::span<const std::string_view> arguments, std::chrono::steady_clock::time_point started)
@@ -37,6 +23,10 @@ Trail::Trail(Log& log, RefusalCounters& refusals, RequestId id, const policy::Ca
   if (call.request) return;
   for (const auto argument : arguments.first(std::min(arguments.size(), kMostArguments)))
     untrusted_.push_back(escaped(argument, kLongestArgument));
+}
+
+std::optional<Request> Trail::own_request() const {
+  return call_.request ? std::optional(*call_.request) : std::nullopt;
 }
 
 void Trail::copy_to(Result<Journal> journal) {
@@ -57,8 +47,7 @@ Result<void> Trail::add(const Record& record) {
 // Once a run, and then the journal is left alone: it would be the same for every line.
 void Trail::note_journal(const Error& error) {
   journal_failed_ = true;
-  Record record =
-      this->record(Event::alert, Stage::result, call_.request ? std::optional(*call_.request) : std::nullopt);
+  Record record = this->record(Event::alert, Stage::result, own_request());
   record.reason = "systemd-journald does not take the lines of this request, this log has them: " + error.line();
   record.errnum = error.errnum;
   if (!refusals_.count_other(caller_.uid, record.time)) return;
@@ -103,81 +92,107 @@ Record Trail::record(Event event, Stage stage, const std::optional<Request>& req
   return record;
 }
 
-Record Trail::granted(const policy::Grant& grant, Event event, Stage stage) const {
-  Record record = this->record(event, stage, grant.request());
-  record.rule = grant.rule();
-  record.reason = grant.reason();
+Record Trail::record(Event event, Stage stage, const AuditFacts& facts) const {
+  Record record = this->record(event, stage, facts.request);
+  record.rule = facts.rule;
+  record.reason = facts.reason;
+  record.device = facts.device;
+  record.ifindex = facts.ifindex;
+  record.changes = facts.changes;
+  if (facts.error) {
+    record.error = facts.error->what;
+    record.errnum = facts.error->errnum;
+  }
   return record;
 }
 
-Result<void> Trail::intend(const policy::Grant& grant) {
-  const Record intent = granted(grant, Event::accept, Stage::intent);
-  if (caller_.uid == 0 || refusals_.count_change(caller_.uid, intent.time)) return add_or_count(intent);
+Result<void> Trail::intend(const AuditFacts& facts) {
+  const Record intent = record(Event::accept, Stage::intent, facts);
+  if (caller_.uid == 0 || refusals_.count_change(caller_.uid, intent.time)) {
+    auto added = add_or_count(intent);
+    if (added) intended_ = facts;
+    return added;
+  }
   auto busy = fail(Code::busy,
                    "uid " + std::to_string(caller_.uid) + " makes too many changes: after the first " +
                        std::to_string(RefusalCounters::kChanges) + ", " +
                        std::to_string(RefusalCounters::kChangesPerSecond) + " a second are granted",
                    "Try again in a second.");
-  [[maybe_unused]] const auto recorded = refused(busy.error(), grant.rule(), grant.request());
+  [[maybe_unused]] const auto recorded = refused({.request = facts.request, .rule = facts.rule, .error = busy.error()});
   return busy;
 }
 
-Result<void> Trail::done(const policy::Grant& grant, const priv::Outcome& outcome) {
-  Record record = granted(grant, Event::accept, Stage::result);
-  record.device = outcome.device.name;
-  record.ifindex = outcome.device.ifindex;
-  record.changes = outcome.words;
-  return add(record);
+void Trail::settle(const AuditFacts& facts) {
+  changed_ += intended_ ? 1 : 0;
+  intended_.reset();
+  if (opens_session(facts)) session_ = facts;
 }
 
-Result<void> Trail::failed(const policy::Grant& grant, const Error& error, const std::vector<std::string>& taken) {
-  Record record = granted(grant, Event::reject, Stage::result);
-  put_error(record, error);
-  record.changes = taken;
-  return add(record);
+Result<void> Trail::done(const AuditFacts& facts) {
+  settle(facts);
+  return add(record(Event::accept, Stage::result, facts));
 }
 
-Result<void> Trail::rolled_back(const policy::Grant& grant, const Error& reply_error,
-                                const std::vector<std::string>& taken) {
-  Record record = granted(grant, Event::exit, Stage::result);
-  put_error(record, reply_error);
-  record.changes = taken;
-  return add(record);
+Result<void> Trail::failed(const AuditFacts& facts) {
+  intended_.reset();
+  return add(record(Event::reject, Stage::result, facts));
 }
 
-Result<void> Trail::refused(const Error& error, const std::string& rule, const std::optional<Request>& request) {
-  const std::optional<Request> own = call_.request ? std::optional(*call_.request) : std::nullopt;
-  Record record = this->record(error.code == Code::bad_policy ? Event::alert : Event::reject, Stage::result,
-                               request ? request : own);
-  record.rule = rule;
+Result<void> Trail::rolled_back(const AuditFacts& facts) {
+  intended_.reset();
+  if (opens_session(facts)) session_.reset();
+  return add(record(Event::exit, Stage::result, facts));
+}
+
+void Trail::close() {
+  const auto end = [&](std::optional<AuditFacts>& facts, const char* error) {
+    if (!facts) return;
+    facts->error = Error{Code::kernel, 0, error, {}};
+    const Record killed = record(Event::exit, Stage::result, *facts);
+    // Where the log does not take it, nobody is left to be told.
+    [[maybe_unused]] const auto added = changed_ == 0 ? add_counted(killed) : add(killed);
+    facts.reset();
+  };
+  changed_ += intended_ ? 1 : 0;
+  end(intended_, "uml_net was killed before this was done or taken back; the next request removes what is left");
+  request_started_.reset();
+  end(session_, "uml_net was killed; the next request removes what the session left");
+}
+
+Record Trail::without_change(Event event, const Error& error, const std::optional<Request>& request) const {
+  Record record = this->record(event, Stage::result, request);
   record.reason = error.what;
   record.errnum = error.errnum;
+  return record;
+}
+
+Result<void> Trail::refused(const AuditFacts& facts) {
+  const Error error = facts.error.value_or(Error());
+  Record record = without_change(error.code == Code::bad_policy ? Event::alert : Event::reject, error,
+                                 facts.request ? facts.request : own_request());
+  record.rule = facts.rule;
   return add_counted(record);
 }
 
-Result<void> Trail::unchanged(const policy::Grant& grant, const priv::Outcome& outcome) {
-  Record record = granted(grant, Event::accept, Stage::result);
-  record.device = outcome.device.name;
-  record.ifindex = outcome.device.ifindex;
-  return add_counted(record);
+Result<void> Trail::unchanged(const AuditFacts& facts) {
+  settle(facts);
+  return add_counted(record(Event::accept, Stage::result, facts));
 }
 
-Result<void> Trail::reloaded(const Result<void>& outcome) {
-  Record record = this->record(outcome                                    ? Event::accept
-                               : outcome.error().code == Code::bad_policy ? Event::alert
-                                                                          : Event::reject,
-                               Stage::result, std::nullopt);
+Result<void> Trail::reloaded(const AuditFacts& facts) {
+  const Error none{Code::bug, 0, "the session has the policy as it is now", {}};
+  Record record = without_change(!facts.error                            ? Event::accept
+                                 : facts.error->code == Code::bad_policy ? Event::alert
+                                                                         : Event::reject,
+                                 facts.error.value_or(none), std::nullopt);
   record.operation = "reload";
-  record.reason = outcome ? "the session has the policy as it is now" : outcome.error().what;
-  if (!outcome) record.errnum = outcome.error().errnum;
   return add_counted(record);
 }
 
-Result<void> Trail::not_understood(const Error& error, std::string_view record) {
-  Record refused = this->record(Event::reject, Stage::result, std::nullopt);
+Result<void> Trail::not_understood(const AuditFacts& facts) {
+  Record refused = without_change(Event::reject, facts.error.value_or(Error()), std::nullopt);
   refused.operation = {};
-  refused.reason = error.what;
-  refused.errnum = error.errnum;
+  std::string_view record = facts.record;
   while (!record.empty() && refused.untrusted.size() < kMostArguments) {
     const auto end = std::min(record.find('\0'), record.size());
     refused.untrusted.push_back(escaped(record.substr(0, end), kLongestArgument));
@@ -186,29 +201,16 @@ Result<void> Trail::not_understood(const Error& error, std::string_view record) 
   return add_counted(refused);
 }
 
-Result<void> Trail::ended(const policy::Grant& grant, const priv::Outcome& opened, const SessionSummary& session,
-                          const std::vector<std::string>& undone, const std::optional<Error>& error) {
-  Record record = granted(grant, Event::exit, Stage::result);
-  record.device = opened.device.name;
-  record.ifindex = opened.device.ifindex;
-  record.session = session;
-  return add_ended(std::move(record), undone, error);
-}
-
-Result<void> Trail::ended(const policy::Grant& grant, const NativeSessionSummary& session,
-                          const std::vector<std::string>& undone, const std::optional<Error>& error) {
+Result<void> Trail::ended(const AuditFacts& facts) {
+  session_.reset();
   request_started_.reset();
-  Record record = granted(grant, Event::exit, Stage::result);
-  record.native_session = session;
-  if (session.opened + session.removed == 0 && !refusals_.count(caller_.uid, record.time)) return {};
-  return add_ended(std::move(record), undone, error);
-}
-
-Result<void> Trail::add_ended(Record record, const std::vector<std::string>& undone,
-                              const std::optional<Error>& error) {
-  record.changes = undone;
+  Record record = this->record(Event::exit, Stage::result, facts);
+  record.ended = facts.ended;
+  record.session = facts.session;
+  record.native_session = facts.native_session;
+  if (const auto& native = facts.native_session; native && native->opened + native->removed == 0)
+    if (!refusals_.count(caller_.uid, record.time)) return {};
   record.suppressed = refusals_.take(caller_.uid);
-  if (error) put_error(record, *error);
   auto added = add(record);
   if (!added && record.suppressed != 0)
     refusals_.put_back({caller_.uid, static_cast<unsigned>(record.suppressed)}, record.time);

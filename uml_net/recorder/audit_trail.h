@@ -7,18 +7,12 @@
 #include <string_view>
 
 #include "policy/accounts.h"
-#include "policy/decide.h"
-#include "uml_net/priv/execute.h"
 #include "uml_net/recorder/audit_log.h"
 #include "uml_net/recorder/audit_record.h"
 #include "uml_net/recorder/journal.h"
 #include "uml_net/recorder/refusal_counters.h"
-#include "uml_net/worker/frame_relay.h"
 
 namespace umlnet::audit {
-
-SessionSummary summary_of(const FrameCounters& counters, std::string ended, std::uint64_t dropped_by_queue,
-                          unsigned addresses_added, unsigned addresses_removed);
 
 class Trail {
  public:
@@ -42,34 +36,36 @@ class Trail {
 
   // Before the change. Without this line there is no change. Code::busy, and a line that says so, where the caller,
   // which is not root, makes more changes than its rate allows.
-  Result<void> intend(const policy::Grant& grant);
-  // After it: done; failed; done and taken back, because the caller did not take the reply. `taken` is what was taken
-  // back, and what could not be, in words.
-  Result<void> done(const policy::Grant& grant, const priv::Outcome& outcome);
-  Result<void> failed(const policy::Grant& grant, const Error& error, const std::vector<std::string>& taken = {});
-  Result<void> rolled_back(const policy::Grant& grant, const Error& reply_error, const std::vector<std::string>& taken);
+  Result<void> intend(const AuditFacts& facts);
+  // After it: done; failed; done and taken back, because the caller did not take the reply. The changes are what was
+  // done, or what was taken back and what could not be, in words.
+  Result<void> done(const AuditFacts& facts);
+  Result<void> failed(const AuditFacts& facts);
+  Result<void> rolled_back(const AuditFacts& facts);
 
-  // Nothing was changed: refused by `rule` (may be empty), or before any rule was asked; or granted, and all was there
-  // already. `request` is the one of a control record, where it is not the call's own. Of a flood of these of one uid
-  // only the first get a line.
-  Result<void> refused(const Error& error, const std::string& rule, const std::optional<Request>& request = {});
-  Result<void> unchanged(const policy::Grant& grant, const priv::Outcome& outcome);
-  // A session took a new policy, or did not.
-  Result<void> reloaded(const Result<void>& outcome);
+  // Nothing was changed: refused by a rule, or before any rule was asked; or granted, and all was there already. Of a
+  // flood of these of one uid only the first get a line.
+  Result<void> refused(const AuditFacts& facts);
+  Result<void> unchanged(const AuditFacts& facts);
+  // A session took a new policy; or did not, for an error.
+  Result<void> reloaded(const AuditFacts& facts);
   // A session's record that was not understood; its words are recorded, escaped and cut.
-  Result<void> not_understood(const Error& error, std::string_view record);
+  Result<void> not_understood(const AuditFacts& facts);
 
-  // The end of the session that `grant` opened. `undone` is what was taken back, in words. A session that changed
-  // nothing is counted as such a request is.
-  Result<void> ended(const policy::Grant& grant, const priv::Outcome& opened, const SessionSummary& session,
-                     const std::vector<std::string>& undone, const std::optional<Error>& error);
-  Result<void> ended(const policy::Grant& grant, const NativeSessionSummary& session,
-                     const std::vector<std::string>& undone, const std::optional<Error>& error);
+  // The end of a session. The changes are what was taken back. A session of the native protocol that changed nothing is
+  // counted as such a request is.
+  Result<void> ended(const AuditFacts& facts);
+
+  // The process that makes changes is gone: writes the lines that it owes, after an intent and at the end of a session.
+  void close();
 
  private:
   Record record(Event event, Stage stage, const std::optional<Request>& request) const;
-  Record granted(const policy::Grant& grant, Event event, Stage stage) const;
-  Result<void> add_ended(Record record, const std::vector<std::string>& undone, const std::optional<Error>& error);
+  Record record(Event event, Stage stage, const AuditFacts& facts) const;
+  Record without_change(Event event, const Error& error, const std::optional<Request>& request) const;
+  std::optional<Request> own_request() const;
+  // A request was granted.
+  void settle(const AuditFacts& facts);
   // A line about a request that changed nothing, if it gets one.
   Result<void> add_counted(const Record& record);
   // A line that is counted where it cannot be written.
@@ -87,6 +83,9 @@ class Trail {
   std::vector<std::string> untrusted_;
   std::chrono::steady_clock::time_point started_;
   std::optional<std::chrono::steady_clock::time_point> request_started_;
+  // What was intended, and has no result yet; the session that goes on, and what it changed.
+  std::optional<AuditFacts> intended_, session_;
+  unsigned changed_ = 0;
 };
 
 }  // namespace umlnet::audit

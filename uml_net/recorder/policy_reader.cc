@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "libumlnet/core/look_at_fd.h"
+#include "policy/policy_files.h"
 
 namespace umlnet {
 namespace {
@@ -116,6 +117,29 @@ bool is_policy(std::span<const policy::PolicyText> texts) {
     return true;
   });
   return error == 0 && same == texts.size();
+}
+
+Result<std::vector<policy::PolicyText>> read_policy_anew() {
+  constexpr const char* kAdvice = "The administrator finds what is wrong by: umlnet policy check";
+  std::vector<policy::PolicyText> texts;
+  Result<void> outcome;
+  const int error = for_each_policy_file([&](const std::string& path, const std::expected<unique_fd, int>& file) {
+    if (!file) {
+      outcome = fail_errno(Code::bad_policy, file.error(), "cannot read the policy: cannot open " + path, kAdvice);
+      return false;
+    }
+    auto text = policy::read_policy_file(file->get(), path);
+    if (text)
+      texts.push_back(*std::move(text));
+    else
+      outcome = std::unexpected(std::move(text.error()));
+    return outcome.has_value();
+  });
+  if (!outcome) return std::unexpected(std::move(outcome.error()));
+  if (error != 0)
+    return fail_errno(Code::bad_policy, error,
+                      std::string("cannot read the policy: cannot open ") + policy::kPolicyRoot, kAdvice);
+  return texts;
 }
 
 void allow_policy_reading(SeccompFilter& filter) {

@@ -6,7 +6,9 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "libumlnet/core/error.h"
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/unique_fd.h"
 #include "policy/load.h"
@@ -32,7 +34,10 @@ int for_each_policy_file(const EachPolicyFile& each);
 // same bytes. False also where there is no telling. When they were written does not matter.
 bool is_policy(std::span<const policy::PolicyText> texts);
 
-// Adds what the two above need. The paths of the directories, and how files are opened, are pinned by their addresses
+// All of them, believed and read as policy::read_policy_file() has it. Code::bad_policy where one of them cannot be.
+Result<std::vector<policy::PolicyText>> read_policy_anew();
+
+// Adds what the three above need. The paths of the directories, and how files are opened, are pinned by their addresses
 // in memory that nobody can write: what is opened is beneath the working directory, which is one of these two.
 void allow_policy_reading(SeccompFilter& filter);
 

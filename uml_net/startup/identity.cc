@@ -68,10 +68,10 @@ std::optional<Error> in_user_namespace() {
                "Start it outside of that namespace: not in a rootless container, nor by unshare --user."};
 }
 
-Result<policy::Caller> drop_privileges() {
+Result<policy::Caller> read_caller() {
   auto groups = read_groups();
   if (!groups) return std::unexpected(std::move(groups.error()));
-  policy::Caller caller{.uid = ::getuid(),
+  return policy::Caller{.uid = ::getuid(),
                         .gid = ::getgid(),
                         .groups = *std::move(groups),
                         .pid = ::getppid(),
@@ -79,10 +79,12 @@ Result<policy::Caller> drop_privileges() {
                         .user = std::nullopt,
                         .loginuid = read_of_login("/proc/self/loginuid"),
                         .sessionid = read_of_login("/proc/self/sessionid")};
+}
 
+Result<void> drop_privileges() {
   priv::empty_bounding_set();
   if (auto kept = priv::keep_permitted_over_setuid(true); !kept) return std::unexpected(std::move(kept.error()));
-  if (auto taken = take_identity(caller.uid, caller.gid); !taken) return std::unexpected(std::move(taken.error()));
+  if (auto taken = take_identity(::getuid(), ::getgid()); !taken) return std::unexpected(std::move(taken.error()));
   if (auto kept = priv::keep_permitted_over_setuid(false); !kept) return std::unexpected(std::move(kept.error()));
   const auto privileged = priv::keep_only_net_admin();
   if (!privileged) return std::unexpected(privileged.error());
@@ -93,7 +95,7 @@ Result<policy::Caller> drop_privileges() {
   if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0)
     return fail_errno(Code::kernel, errno, "cannot keep others from tracing this process");
   if (!*privileged) return std::unexpected(no_privilege(had_no_new_privs));
-  return caller;
+  return {};
 }
 
 }  // namespace umlnet

@@ -15,8 +15,8 @@ struct Peek {
   bool may_publish = false;         // an address on the host's own LANs
   bool is_help = false;             // or the question for the version: it needs no file and no privilege
 
-  // Whether a process is needed that goes on opening the installation's files.
-  bool needs_opener() const { return is_ethertap || is_session || has_several_queues; }
+  // Whether the call may last, or need the installation's files again.
+  bool is_lasting() const { return is_ethertap || is_session || has_several_queues; }
 };
 
 // `argv` as main() gets it.

@@ -1,4 +1,5 @@
-// What the program opens while it still has the identity that its installation gives it: before it becomes its caller.
+// What the program reads and opens while it still has the identity that its installation gives it: before it becomes
+// its caller.
 #pragma once
 
 #include <chrono>
@@ -8,9 +9,6 @@
 #include "libumlnet/core/unique_fd.h"
 #include "policy/accounts.h"
 #include "policy/load.h"
-#include "uml_net/recorder/audit_log.h"
-#include "uml_net/recorder/file_stamp.h"
-#include "uml_net/recorder/refusal_counters.h"
 
 namespace umlnet {
 
@@ -18,16 +16,14 @@ namespace umlnet {
 struct TrustedInputs {
   Result<std::vector<policy::PolicyText>> policy;  // empty: there is no policy file
   Result<policy::Accounts> accounts;
-  Result<audit::Log> log;
-  Result<audit::RefusalCounters> refusals;
-  Result<unique_fd> tun;                 // /dev/net/tun, not tied to a device yet
-  std::chrono::nanoseconds opened_at{};  // boot time, before the first of them
-  FileStamp policy_fingerprint;          // of the policy's files and directories
-  FileStamp log_fingerprint;             // of the audit log's directory, in which names change when it is rotated
+  std::chrono::nanoseconds read_at{};  // boot time, before the first of them
 };
 
 // The paths are fixed when the program is built; no environment variable and no argument changes them, and neither
-// changes what is opened.
-TrustedInputs open_trusted_inputs();
+// changes what is read.
+TrustedInputs read_trusted_inputs();
+
+// /dev/net/tun, not tied to a device yet. No process is to be made while it is open: a copy of it keeps the device.
+Result<unique_fd> open_tun();
 
 }  // namespace umlnet

@@ -76,7 +76,8 @@ SeccompFilter announcer_filter(int channel, int packets) {
 }
 
 Result<Announcer> Announcer::start(int packets) {
-  auto process = Worker::start("process that announces addresses", serve, packets);
+  auto process = Worker::start({.name = "process that announces addresses", .kept = packets},
+                               [packets](int channel) { serve(channel, packets); });
   if (!process) return std::unexpected(std::move(process.error()));
   return Announcer(*std::move(process));
 }

@@ -48,7 +48,7 @@ void open_rtnetlink(int channel, int netns) {
   ::_exit(0);
 }
 
-void serve(int channel, int /*kept*/) {
+void serve(int channel) {
   if (!caller_worker_filter(channel).enter()) return;
   while (const auto question = next_question(channel)) {
     if (question->fds.size() != 1) return;
@@ -86,7 +86,8 @@ SeccompFilter caller_worker_filter(int channel) {
 }
 
 Result<CallerWorker> CallerWorker::start() {
-  auto process = Worker::start_and_wait("process that attends to the caller's descriptors", serve);
+  auto process =
+      Worker::start({.name = "process that attends to the caller's descriptors", .is_waited_for = true}, serve);
   if (!process) return std::unexpected(std::move(process.error()));
   return CallerWorker(*std::move(process));
 }

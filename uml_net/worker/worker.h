@@ -4,10 +4,12 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "libumlnet/core/error.h"
@@ -19,31 +21,43 @@ namespace umlnet {
 
 inline constexpr std::size_t kLongestMessage = 1024;  // bytes of an answer
 
+struct WorkerTraits {
+  std::string name;                              // "process that ..."
+  int kept = -1;                                 // an fd that it has a copy of besides its channel; -1: none
+  bool is_waited_for = false;                    // until it has closed what it got: a copy keeps a device
+  std::size_t longest_answer = kLongestMessage;  // bytes
+  std::chrono::seconds patience{5};              // with which an answer is waited for
+};
+
 class Worker {
  public:
   // Makes the process, which has no capability, no fd but `channel` (an AF_UNIX SOCK_SEQPACKET socket) and a copy of
-  // `kept` (borrowed; -1: none), and no privilege to gain (no_new_privs); it runs `serve`, which enters a seccomp
-  // filter of its own and does not return.
-  static Result<Worker> start(const std::string& name, void (*serve)(int channel, int kept), int kept = -1);
-  // The same, and waits until it has closed what it got: a copy of an fd of a device would keep that device.
-  static Result<Worker> start_and_wait(const std::string& name, void (*serve)(int channel, int kept));
+  // `kept`, and no privilege to gain (no_new_privs); it runs `serve`, which enters a seccomp filter of its own and does
+  // not return.
+  static Result<Worker> start(WorkerTraits traits, const std::function<void(int channel)>& serve);
+
+  pid_t pid() const { return pid_; }
+  // Closes the channel, which ends the process, and waits for that.
+  void end();
 
   // This process's end of the channel.
   int channel() const { return channel_.get(); }
 
-  // Asks one question, with copies of `fds`, and waits for the answer, some seconds at the most. Code::kernel where the
-  // process is gone or stopped. It is not asked again then: its next answer could be the one to this question.
+  // Asks one question, with copies of `fds`, and waits for the answer, for `patience` at the most. Code::kernel where
+  // the process is gone or stopped. It is not asked again then, and the error is the same: its next answer could be the
+  // one to this question.
   Result<Message> ask(std::string_view question, std::span<const int> fds = {});
 
  private:
-  Worker(std::string name, unique_fd channel) : name_(std::move(name)), channel_(std::move(channel)) {}
-
-  static Result<Worker> start(const std::string& name, void (*serve)(int channel, int kept), int kept, bool says_so);
+  Worker(WorkerTraits traits, pid_t pid, unique_fd channel)
+      : traits_(std::move(traits)), pid_(pid), channel_(std::move(channel)) {}
   std::unexpected<Error> give_up(const Error& why);
+  Result<Message> receive();
 
-  std::string name_;
+  WorkerTraits traits_;
+  pid_t pid_;
   unique_fd channel_;
-  bool given_up_ = false;
+  std::optional<Error> given_up_ = {};
 };
 
 // For the process's own side: the next question, of so many bytes at most, waited for; nothing when the other side is

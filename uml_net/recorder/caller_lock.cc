@@ -1,4 +1,4 @@
-#include "uml_net/executor/caller_lock.h"
+#include "uml_net/recorder/caller_lock.h"
 
 #include <fcntl.h>
 

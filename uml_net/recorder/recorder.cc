@@ -1,0 +1,274 @@
+#include "uml_net/recorder/recorder.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "libumlnet/core/boot_time.h"
+#include "libumlnet/core/fd_passing.h"
+#include "policy/location.h"
+#include "policy/policy_files.h"
+#include "uml_net/channel/recorder_message.h"
+#include "uml_net/recorder/audit_log.h"
+#include "uml_net/recorder/audit_trail.h"
+#include "uml_net/recorder/caller_lock.h"
+#include "uml_net/recorder/journal.h"
+#include "uml_net/recorder/policy_reader.h"
+#include "uml_net/recorder/refusal_counters.h"
+#include "uml_net/sys/capability.h"
+#include "uml_net/sys/open_file_limit.h"
+#include "uml_net/sys/signals.h"
+#include "uml_net/sys/take_identity.h"
+
+namespace umlnet {
+namespace {
+
+// The filter compares the address, so the path is one object.
+constexpr const char* kTun = "/dev/net/tun";
+constexpr int kTunFlags = O_RDWR | O_CLOEXEC;
+
+// A call that is answered sooner does not look at its files again: for so long a changed policy may go unseen, and a
+// rotated log take lines.
+constexpr std::chrono::milliseconds kFilesLast{900};
+// In an answer, and what an executor may have in store.
+constexpr unsigned kMostTuns = kMaxPassedFds - 1;
+
+class Recorder {
+ public:
+  Recorder(int channel, const RecorderInputs& inputs, bool is_privileged)
+      : channel_(channel),
+        inputs_(inputs),
+        log_(audit::Log::open(is_privileged)),
+        refusals_(audit::RefusalCounters::open(policy::kRefusals)) {
+    if (inputs.policy) policy_ = *inputs.policy;
+  }
+
+  // False where the process is to end.
+  bool begin(std::string_view bytes);
+  void answer(const RecorderQuestion& question);
+  // The executor is gone.
+  void close() {
+    static_cast<void>(check());
+    trail_->close();
+  }
+
+ private:
+  RecorderAnswer answer_of(const RecorderQuestion& question, std::vector<unique_fd>& fds);
+  Result<void> enter_filter() const;
+  Result<void> take_turn();
+  Result<void> check();
+  Result<void> intend(const AuditFacts& facts);
+  Result<void> open_tuns(unsigned number, std::vector<unique_fd>& fds) const;
+  Result<void> read_policy(const RecorderQuestion& question, RecorderAnswer& answer);
+  CallerLock::Files lock_files() const { return {.counters = refusals_->file(), .log = log_->fd()}; }
+
+  int channel_;
+  const RecorderInputs& inputs_;
+  Result<audit::Log> log_;
+  Result<audit::RefusalCounters> refusals_;
+  std::optional<Call> call_;
+  std::string operation_;
+  std::optional<audit::Trail> trail_;
+  std::optional<CallerLock> lock_;
+  std::vector<policy::PolicyText> policy_, read_anew_;
+  bool has_policy_directory_ = false;
+  bool policy_has_changed_ = false;
+  bool takes_records_ = false;
+};
+
+// Of what the first message says, no more than one flag counts before the filter is in force.
+bool Recorder::begin(std::string_view bytes) {
+  if (!log_ || !refusals_) {
+    if (!log_ && refusals_) refusals_->count_missing(inputs_.caller.uid, std::chrono::system_clock::now());
+    const Error& error = log_ ? refusals_.error() : log_.error();
+    [[maybe_unused]] const auto sent = send_with_fds(channel_, encode(RecorderAnswer{.error = error}), {});
+    return false;
+  }
+  std::optional<Result<audit::Journal>> journal;
+  if (flag_of(bytes)) journal = audit::Journal::connect();
+  const RecorderFds fds{.channel = channel_,
+                        .log = log_->fd(),
+                        .locks = refusals_->file() >= 0 ? refusals_->file() : log_->fd(),
+                        .journal = journal && *journal ? (*journal)->fd() : -1};
+  has_policy_directory_ = enter_policy_directory();
+  if (!recorder_filter(fds, inputs_.opens_tun, has_policy_directory_).enter()) return false;
+
+  auto question = decode_question(bytes);
+  if (!question || question->what != Asks::begin) return false;
+  operation_ = std::move(question->operation);
+  call_.emplace(Call{.protocol = question->protocol,
+                     .operation = operation_,
+                     .request = fail(Code::bug, "the call was not understood")});
+  if (question->facts.request) call_->request = *std::move(question->facts.request);
+  trail_.emplace(*log_, *refusals_, inputs_.id, inputs_.caller, *call_, inputs_.arguments, inputs_.started);
+  if (journal) trail_->copy_to(*std::move(journal));
+  trail_->add_summaries(inputs_.accounts ? &*inputs_.accounts : nullptr);
+  return send_with_fds(channel_, encode(RecorderAnswer{}), {}).has_value();
+}
+
+void Recorder::answer(const RecorderQuestion& question) {
+  std::vector<unique_fd> fds;
+  auto answer = answer_of(question, fds);
+  if (question.what == Asks::end_turn) return;
+  answer.policy_has_changed = policy_has_changed_;
+  auto sent = send_with_fds(channel_, encode(answer), numbers_of(fds));
+  if (sent || fds.empty()) return;
+  // So many descriptors of this user are on their way already that the kernel takes no more.
+  answer.error = {Code::kernel, sent.error().errnum, std::string("cannot hand over ") + kTun, {}};
+  sent = send_with_fds(channel_, encode(answer), {});
+}
+
+RecorderAnswer Recorder::answer_of(const RecorderQuestion& question, std::vector<unique_fd>& fds) {
+  RecorderAnswer answer;
+  const AuditFacts& facts = question.facts;
+  const auto outcome = [&]() -> Result<void> {
+    switch (question.what) {
+      case Asks::begin_request:
+        takes_records_ |= question.flag;
+        trail_->begin_request();
+        trail_->add_summaries(inputs_.accounts ? &*inputs_.accounts : nullptr);
+        return {};
+      case Asks::take_turn: return question.flag ? take_turn() : check();
+      case Asks::check: return check();
+      case Asks::follow: static_cast<void>(check()); return {};
+      case Asks::end_turn: lock_.reset(); return {};
+      case Asks::open_tuns: return open_tuns(question.number, fds);
+      case Asks::read_policy: return read_policy(question, answer);
+      case Asks::adopt_policy: policy_ = read_anew_; return check();
+      case Asks::intend: return intend(facts);
+      case Asks::done: return trail_->done(facts);
+      case Asks::failed: return trail_->failed(facts);
+      case Asks::rolled_back: return trail_->rolled_back(facts);
+      case Asks::refused: return trail_->refused(facts);
+      case Asks::unchanged: return trail_->unchanged(facts);
+      case Asks::reloaded: return trail_->reloaded(facts);
+      case Asks::not_understood: return trail_->not_understood(facts);
+      case Asks::ended: return trail_->ended(facts);
+      case Asks::begin:
+      case Asks::end: break;
+    }
+    return fail(Code::bug, "a strange question to the recorder");
+  }();
+  if (!outcome) answer.error = outcome.error();
+  return answer;
+}
+
+// From counting to changing, one request of the caller's at a time.
+Result<void> Recorder::take_turn() {
+  lock_.reset();
+  auto taken = CallerLock::take(lock_files(), inputs_.caller.uid);
+  if (!taken) return std::unexpected(std::move(taken.error()));
+  lock_.emplace(*std::move(taken));
+  return check();
+}
+
+// What is asked has an answer whether or not the log could be followed, so that looks at the policy, too.
+Result<void> Recorder::check() {
+  if (!inputs_.is_lasting && boot_time() - inputs_.policy_read_at < kFilesLast) return {};
+  policy_has_changed_ = has_policy_directory_ && !is_policy(policy_);
+  if (auto followed = log_->follow(); !followed) return followed;
+  if (!policy_has_changed_) return {};
+  if (takes_records_)
+    return fail(Code::policy_changed, "the policy changed since this session read it",
+                "The record \"reload\" takes the new policy; the session's devices stay.");
+  return fail(Code::busy, "the policy changed while the request was held up", "Try again.");
+}
+
+// A request that was held up may have outlived the policy that it was decided by.
+Result<void> Recorder::intend(const AuditFacts& facts) {
+  auto checked = check();
+  if (checked) return trail_->intend(facts);
+  [[maybe_unused]] const auto recorded =
+      trail_->refused({.request = facts.request, .rule = facts.rule, .error = checked.error()});
+  return checked;
+}
+
+Result<void> Recorder::open_tuns(unsigned number, std::vector<unique_fd>& fds) const {
+  if (!inputs_.opens_tun || number > kMostTuns) return fail(Code::bug, "a strange question to the recorder");
+  while (fds.size() < number) {
+    unique_fd tun(::open(kTun, kTunFlags));
+    if (!tun) {
+      const int error = errno;
+      fds.clear();
+      return fail_errno(Code::kernel, error, std::string("cannot open ") + kTun);
+    }
+    fds.push_back(std::move(tun));
+  }
+  return {};
+}
+
+Result<void> Recorder::read_policy(const RecorderQuestion& question, RecorderAnswer& answer) {
+  if (question.number == 0 && question.offset == 0 && has_policy_directory_) {
+    auto texts = read_policy_anew();
+    if (!texts) return std::unexpected(std::move(texts.error()));
+    read_anew_ = *std::move(texts);
+  }
+  if (question.number >= read_anew_.size()) return {};
+  const auto& [path, text] = read_anew_[question.number];
+  answer.has_file = true;
+  answer.path = path;
+  answer.text = text.substr(std::min<std::size_t>(question.offset, text.size()), kLongestPiece);
+  return {};
+}
+
+void serve(int channel, const RecorderInputs& inputs, bool is_privileged) {
+  // Its channel's end ends it, and not a signal that was meant for the session, which asks once more for its last line.
+  block_all_signals();
+  // Wholly the installation's: who is the caller's in part can be ended and stopped by the caller.
+  if (!take_identity(::geteuid(), ::getegid())) return;
+  if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) return;  // a change of identity sets it back
+  raise_open_file_limit();                                    // for those that it opens for one question
+  ::mallopt(M_MMAP_MAX, 0);  // the filter allows no mmap(2), which could replace a pinned path
+  Recorder recorder(channel, inputs, is_privileged);
+  const auto first = next_question(channel, kLongestQuestion);
+  if (!first || !recorder.begin(first->bytes)) ::_exit(1);
+  while (const auto message = next_question(channel, kLongestQuestion)) {
+    const auto question = decode_question(message->bytes);
+    if (!question) ::_exit(1);
+    if (question->what == Asks::end) break;
+    recorder.answer(*question);
+  }
+  recorder.close();
+  ::_exit(0);  // without the destructors, which would give back what the filter lets nobody give back
+}
+
+}  // namespace
+
+Result<Worker> start_recorder(const RecorderInputs& inputs) {
+  const bool is_privileged = priv::has_net_admin();
+  return Worker::start({.name = "process that keeps the audit log",
+                        .longest_answer = kLongestAnswer,
+                        .patience = std::chrono::seconds(10)},
+                       [&](int channel) { serve(channel, inputs, is_privileged); });
+}
+
+SeccompFilter recorder_filter(const RecorderFds& fds, bool opens_tun, bool reads_policy) {
+  using ArgMatch = SeccompFilter::ArgMatch;
+  SeccompFilter filter;
+  filter.allow_on_fd(SYS_recvmsg, fds.channel).allow_on_fd(SYS_sendmsg, fds.channel);
+  filter.allow_on_fd(SYS_sendto, fds.journal);
+  audit::allow_logging(filter, fds.log);
+  if (reads_policy) allow_policy_reading(filter);
+  filter.allow(SYS_fcntl,
+               {ArgMatch::equals_int(0, static_cast<std::uint32_t>(fds.locks)), ArgMatch::equals_int(1, F_OFD_SETLK)});
+  if (opens_tun)
+    filter.allow(SYS_openat,
+                 {ArgMatch::equals(1, reinterpret_cast<std::uint64_t>(kTun)), ArgMatch::equals(2, kTunFlags)});
+  constexpr int kPlain[] = {SYS_brk, SYS_clock_gettime, SYS_futex, SYS_exit_group, SYS_restart_syscall};
+  filter.allow_each(kPlain);
+#ifdef UMLNET_SANITIZED
+  // What the sanitizers' own run-time asks for. Not in a release build.
+  for (const int call : {SYS_mmap, SYS_munmap, SYS_sigaltstack, SYS_madvise}) filter.allow(call);
+#endif
+  return filter;
+}
+
+}  // namespace umlnet

@@ -1,0 +1,50 @@
+// The recorder: the process with the file access of the installation, and without any capability. It alone writes the
+// audit log, and counts; it sees whether the policy has changed, and opens /dev/net/tun for a session. The executor
+// makes no change before it has confirmed the intent.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "libumlnet/core/error.h"
+#include "libumlnet/core/request_id.h"
+#include "libumlnet/core/seccomp_filter.h"
+#include "policy/accounts.h"
+#include "policy/caller.h"
+#include "policy/load.h"
+#include "uml_net/worker/worker.h"
+
+namespace umlnet {
+
+// What it knows from the start, and nobody can tell it otherwise. It is borrowed until start_recorder() returns; the
+// process has a copy.
+struct RecorderInputs {
+  const policy::Caller& caller;  // as the kernel says
+  const RequestId& id;
+  std::span<const std::string_view> arguments;            // of the call, for the log, which escapes them
+  std::chrono::steady_clock::time_point started;          // of the call
+  const Result<policy::Accounts>& accounts;               // for the names of other uids
+  const Result<std::vector<policy::PolicyText>>& policy;  // that the executor decides by
+  std::chrono::nanoseconds policy_read_at;                // boot time
+  bool is_lasting;                                        // the call may last: it looks at the files each time
+  bool opens_tun;                                         // for a session of several requests, or several queues
+};
+
+// Starts it, with the identity that this process has: to be called before the caller's identity is taken. Where that is
+// root's, the caller can neither end nor stop it. It answers as channel/recorder_message.h says. Code::kernel where
+// there is no process to be had.
+Result<Worker> start_recorder(const RecorderInputs& inputs);
+
+// What that process may do: write to `log`, and open it anew by its path; lock `locks`; send to `journal` (-1: none);
+// open /dev/net/tun where it `opens_tun`; allow_policy_reading() where it `reads_policy`; messages on `channel`; exit.
+// Nothing else: no other path, no process, no socket.
+struct RecorderFds {
+  int channel, log, locks;
+  int journal = -1;
+};
+SeccompFilter recorder_filter(const RecorderFds& fds, bool opens_tun, bool reads_policy);
+
+}  // namespace umlnet
