@@ -3,9 +3,7 @@
 #include <linux/if.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <sys/socket.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <utility>
@@ -39,13 +37,9 @@ bool may_take_something(const Message& message) {
 }  // namespace
 
 Result<NetworkMonitor> NetworkMonitor::open() {
-  unique_fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-  sockaddr_nl groups{};
-  groups.nl_family = AF_NETLINK;
-  groups.nl_groups = kGroups;
-  if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&groups), sizeof groups) != 0)
-    return fail_errno(Code::kernel, errno, "cannot listen for changes of the network");
-  return NetworkMonitor(std::move(fd));
+  auto fd = open_netlink(NETLINK_ROUTE, "cannot listen for changes of the network", kGroups);
+  if (!fd) return std::unexpected(std::move(fd.error()));
+  return NetworkMonitor(NetlinkSocket(*std::move(fd)));
 }
 
 bool NetworkMonitor::settles(int ready) {
@@ -57,24 +51,18 @@ bool NetworkMonitor::settles(int ready) {
 // Reads all notices that are there. True where one of them is such a change, or some were lost.
 bool NetworkMonitor::take_changes() {
   bool changed = false;
-  std::array<std::uint8_t, 8192> buffer;
   for (;;) {
-    sockaddr_nl from{};
-    socklen_t from_size = sizeof from;
-    const ssize_t size = ::recvfrom(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC,
-                                    reinterpret_cast<sockaddr*>(&from), &from_size);
-    if (size < 0 && errno == EINTR) continue;
-    if (size < 0 && errno != ENOBUFS) return changed;
-    // Lost, or too long to look at.
-    if (size < 0 || static_cast<std::size_t>(size) > buffer.size()) {
+    const auto datagram = socket_.receive("cannot receive a notice", MSG_DONTWAIT);
+    if (datagram) {
+      rtnetlink::for_each_message(*datagram, [&](const Message& message) {
+        changed |= may_take_something(message);
+        return true;
+      });
+    } else if (datagram.error().errnum == ENOBUFS || datagram.error().errnum == EMSGSIZE) {
       changed = true;
-      continue;
+    } else {
+      return changed;
     }
-    if (from.nl_pid != 0) continue;  // another process wrote to our port
-    rtnetlink::for_each_message({buffer.data(), static_cast<std::size_t>(size)}, [&](const Message& message) {
-      changed |= may_take_something(message);
-      return true;
-    });
   }
 }
 

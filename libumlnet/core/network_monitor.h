@@ -3,7 +3,7 @@
 #pragma once
 
 #include "libumlnet/core/error.h"
-#include "libumlnet/core/unique_fd.h"
+#include "libumlnet/core/netlink_socket.h"
 
 namespace umlnet {
 
@@ -12,7 +12,7 @@ class NetworkMonitor {
   // Of the network namespace that the process is in. Needs no privilege.
   static Result<NetworkMonitor> open();
 
-  int fd() const { return fd_.get(); }  // readable when there are notices
+  int fd() const { return socket_.fd(); }  // readable when there are notices
 
   // For poll(), with fd() among the descriptors: for how long to wait, in milliseconds, -1 for ever; and what came of
   // it, `ready` being what poll() returned. True once after a change, or several, when nothing happened for a moment.
@@ -23,9 +23,9 @@ class NetworkMonitor {
 
  private:
   static constexpr int kMoment = 100;  // milliseconds
-  explicit NetworkMonitor(unique_fd fd) : fd_(std::move(fd)) {}
+  explicit NetworkMonitor(NetlinkSocket socket) : socket_(std::move(socket)) {}
   bool take_changes();
-  unique_fd fd_;
+  NetlinkSocket socket_;
   bool has_changed_ = false;
 };
 

@@ -12,7 +12,7 @@ SOURCES = [path for room in ("uml_net", "policy", "libumlnet") for path in (ROOT
 ONLY_IN = {
     # Who has a TAP device of their own may attach to it without privilege; a terminal tells how wide it is.
     r"\bioctl\(": ["uml_net/priv/", "libumlnet/client/tun_attach.cc", "libumlnet/cli/terminal.cc"],
-    r"AF_NETLINK": ["uml_net/priv/", "libumlnet/core/network_monitor.cc", "libumlnet/cli/network_state.cc"],
+    r"AF_NETLINK|PF_NETLINK": ["libumlnet/core/netlink_socket.h"],
     r"linux/if_tun\.h": ["uml_net/priv/", "libumlnet/client/tun_attach.cc"],
     r"\bcap_set_proc\b|\bcap_set_flag\b|<sys/capability\.h>": ["uml_net/sys/capability.cc"],
     r"\bset(res|re|e|fs)?[ug]id\(": ["uml_net/sys/take_identity.cc"],

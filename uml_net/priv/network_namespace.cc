@@ -3,19 +3,19 @@
 #include <linux/magic.h>
 #include <linux/netlink.h>
 #include <linux/nsfs.h>
-#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/vfs.h>
 
 #include <cerrno>
 #include <string>
 
+#include "libumlnet/core/netlink_socket.h"
+
 namespace umlnet::priv {
 
 const std::array<std::uint32_t, 3> kNamespaceRequests = {NS_GET_NSTYPE, NS_GET_USERNS, NS_GET_OWNER_UID};
-const int kNamespaceSocketFamily = AF_NETLINK;
+const int kNamespaceSocketFamily = kNetlinkFamily;
 
 namespace {
 
@@ -52,11 +52,7 @@ Result<unique_fd> open_rtnetlink_in(int netns) {
   if (::setns(owner.get(), CLONE_NEWUSER) != 0)
     return fail_errno(Code::kernel, errno, "cannot enter the network namespace's user namespace");
   if (::setns(netns, CLONE_NEWNET) != 0) return fail_errno(Code::kernel, errno, "cannot enter the network namespace");
-  unique_fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  if (!fd) return fail_errno(Code::kernel, errno, "cannot open a socket to the network namespace's configuration");
-  const int on = 1;
-  ::setsockopt(fd.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
-  return fd;
+  return open_netlink(NETLINK_ROUTE, "cannot open a socket to the network namespace's configuration");
 }
 
 }  // namespace umlnet::priv

@@ -3,12 +3,10 @@
 // know.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <optional>
 
-#include "libumlnet/core/unique_fd.h"
+#include "libumlnet/core/netlink_socket.h"
 
 namespace umlnet::priv {
 
@@ -19,22 +17,21 @@ class PeerWatch {
   // frame only. Needs no privilege.
   static std::optional<PeerWatch> open(int socket);
 
-  int fd() const { return fd_.get(); }
+  int fd() const { return socket_.fd(); }
 
   // Whether the peer was closed, or shut down for reading or writing.
   bool is_gone();
 
  private:
-  explicit PeerWatch(unique_fd fd) : fd_(std::move(fd)) {}
+  explicit PeerWatch(unique_fd fd) : socket_(std::move(fd)) {}
 
   struct Answer {
-    int error = 0;
     std::uint32_t peer = 0;     // the inode number of the socket's peer; 0: none, or closed
     std::uint8_t shutdown = 0;  // RCV_SHUTDOWN, SEND_SHUTDOWN
   };
-  std::optional<Answer> ask(std::uint32_t inode);
+  Result<Answer> ask(std::uint32_t inode);
 
-  unique_fd fd_;
+  NetlinkSocket socket_;
   std::uint32_t peer_ = 0;
 };
 
