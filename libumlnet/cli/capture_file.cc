@@ -8,11 +8,11 @@
 
 namespace umlnet::cli {
 
-Outcome<OpenFd> open_capture_file(const std::string& path, const Signals& signals) {
+Outcome<unique_fd> open_capture_file(const std::string& path, const Signals& signals) {
   constexpr int kLookAgain = 100;  // milliseconds
   for (;;) {
     // Without waiting, since an open() that waits for a pipe's reader hears no signal.
-    OpenFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0600));
+    unique_fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK, 0600));
     if (file) return file;
     if (errno != ENXIO) return trouble_errno(EX_CANTCREAT, "cannot write the capture to " + path, errno);
     struct stat status{};

@@ -109,8 +109,8 @@ Outcome<Command> Command::start(std::vector<std::string> words, std::span<const 
   const std::string doing = "cannot start " + words[0];
   int pipe[2];
   if (::pipe2(pipe, O_CLOEXEC) != 0) return trouble_errno(EX_OSERR, doing, errno);
-  const OpenFd report(pipe[0]);
-  OpenFd report_end(pipe[1]);
+  const unique_fd report(pipe[0]);
+  unique_fd report_end(pipe[1]);
   const pid_t pid = ::fork();
   if (pid < 0) return trouble_errno(EX_OSERR, doing, errno);
   if (pid == 0) become(words, fds, signals, report_end.get());
@@ -125,7 +125,7 @@ Outcome<Command> Command::start(std::vector<std::string> words, std::span<const 
     if (error == ENOENT) return trouble(kNotFound, doing + ": command not found");
     return trouble_errno(kNotExecutable, doing, error);
   }
-  OpenFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  unique_fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd) {
     const int why = errno;
     ::kill(pid, SIGTERM);

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "libumlnet/cli/open_fd.h"
 #include "libumlnet/cli/signals.h"
 #include "libumlnet/cli/trouble.h"
+#include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::cli {
 
@@ -44,10 +44,10 @@ class Command {
   Outcome<void> pass_on(const signalfd_siginfo& signal) const;
 
  private:
-  Command(pid_t pid, OpenFd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
+  Command(pid_t pid, unique_fd pidfd) : pid_(pid), pidfd_(std::move(pidfd)) {}
 
   pid_t pid_;
-  OpenFd pidfd_;
+  unique_fd pidfd_;
 };
 
 }  // namespace umlnet::cli

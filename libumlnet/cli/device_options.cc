@@ -54,9 +54,9 @@ constexpr option kTable[] = {
 };
 
 // Of a process, or by its file.
-Outcome<OpenFd> open_namespace(const std::string& name) {
+Outcome<unique_fd> open_namespace(const std::string& name) {
   const std::string path = number(name, INT_MAX) ? "/proc/" + name + "/ns/net" : name;
-  OpenFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  unique_fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd) return trouble_errno(EX_NOINPUT, "cannot open the network namespace " + path, errno);
   return fd;
 }

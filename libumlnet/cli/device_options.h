@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "libumlnet/cli/open_fd.h"
 #include "libumlnet/cli/trouble.h"
+#include "libumlnet/core/unique_fd.h"
 #include "umlnet/umlnet.h"
 
 namespace umlnet::cli {
@@ -63,7 +63,7 @@ class DeviceOptions {
   std::vector<std::string> addresses_, guests_, guest_macs_;
   std::uint32_t mtu_ = 0, queues_ = 0;
   bool isolated_ = false, vnet_hdr_ = false, persistent_ = false, sealed_ = false, anti_spoof_ = false;
-  OpenFd netns_;
+  unique_fd netns_;
 };
 
 }  // namespace umlnet::cli

@@ -7,9 +7,9 @@
 #include <cerrno>
 #include <climits>
 
-#include "libumlnet/cli/open_fd.h"
 #include "libumlnet/cli/vnet_header.h"
 #include "libumlnet/cli/words.h"
+#include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::cli {
 namespace {
@@ -57,7 +57,7 @@ class FdEnd : public End {
   int number_;
   const Framing& framing_;
   unsigned vnet_hdr_;
-  OpenFd fd_;
+  unique_fd fd_;
 };
 
 }  // namespace

@@ -112,7 +112,7 @@ class AttachedTap : public Network {
  private:
   std::string device_;
   unsigned vnet_hdr_ = 0;
-  OpenFd fd_;
+  unique_fd fd_;
 };
 
 }  // namespace

@@ -159,7 +159,7 @@ const char* why(Totals::Ended ended) {
 
 // All of it, but for closing the ends.
 int pump(Options& options, const Signals& signals) {
-  OpenFd capture;
+  unique_fd capture;
   if (options.pcap == "-") {
     options.pump.capture = STDOUT_FILENO;
   } else if (!options.pcap.empty()) {

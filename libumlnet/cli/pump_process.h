@@ -6,10 +6,10 @@
 #include <string>
 #include <thread>
 
-#include "libumlnet/cli/open_fd.h"
 #include "libumlnet/cli/pump_options.h"
 #include "libumlnet/cli/totals.h"
 #include "libumlnet/cli/trouble.h"
+#include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::cli {
 
@@ -36,7 +36,7 @@ class PumpProcess {
   // Of --no-sandbox. On the heap, because the thread works on it.
   struct InThread {
     std::thread thread;
-    OpenFd ended, ended_end;
+    unique_fd ended, ended_end;
     umlnet_code code = UMLNET_OK;
     umlnet_pump_end end = UMLNET_PUMP_STOPPED;
     umlnet_error error = {};

@@ -132,7 +132,7 @@ struct Nic {
   std::unique_ptr<Network> network;
   std::string pcap;
   // Not with --as tap. Declared so that the pump ends before what it works on.
-  OpenFd capture, ours, theirs;
+  unique_fd capture, ours, theirs;
   std::optional<PumpProcess> pump = {};
 };
 

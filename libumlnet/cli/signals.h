@@ -6,8 +6,8 @@
 
 #include <optional>
 
-#include "libumlnet/cli/open_fd.h"
 #include "libumlnet/cli/trouble.h"
+#include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::cli {
 
@@ -30,7 +30,7 @@ class Signals {
  private:
   Signals() = default;
 
-  OpenFd fd_;
+  unique_fd fd_;
   sigset_t mask_before_ = {};
   struct sigaction pipe_before_ = {};
   struct sigaction child_before_ = {};

@@ -8,8 +8,8 @@
 #include <cstring>
 #include <optional>
 
-#include "libumlnet/cli/open_fd.h"
 #include "libumlnet/cli/words.h"
+#include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::cli {
 namespace {
@@ -63,7 +63,7 @@ class BoundSocket {
   }
 
  private:
-  OpenFd fd_;
+  unique_fd fd_;
   std::optional<Path> path_;
 };
 
@@ -102,7 +102,7 @@ class ConnectedStream : public End {
 
  private:
   Path path_;
-  OpenFd fd_;
+  unique_fd fd_;
 };
 
 class ListeningStream : public End {
@@ -133,7 +133,7 @@ class ListeningStream : public End {
  private:
   Path path_;
   BoundSocket listener_;
-  OpenFd fd_;
+  unique_fd fd_;
 };
 
 class Datagrams : public End {
