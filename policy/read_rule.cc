@@ -22,10 +22,6 @@ constexpr std::uint64_t kMaxLimit = 65536;                              // of ma
 constexpr std::array kOperations = {Operation::tuntap, Operation::ethertap, Operation::address, Operation::bridge,
                                     Operation::open};
 
-bool is_printable(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
-}
-
 // `read_item` makes an item of a string, or says what is wrong with it.
 template <class Item>
 Read<std::vector<Item>> list_of_strings(const JsonValue& value, std::string_view example,

@@ -1,10 +1,10 @@
 #include "libumlnet/cli/audit_statistics.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "libumlnet/cli/audit_words.h"
 #include "libumlnet/cli/text_table.h"
+#include "libumlnet/core/json_text.h"
 #include "libumlnet/core/plain_text.h"
 
 namespace umlnet::cli {
@@ -128,7 +128,7 @@ std::string AuditStatistics::json() const {
   json["rows"] = std::move(rows);
   if (others_.requests + others_.alerts + others_.suppressed != 0) json["others"] = counts(Json::object(), others_);
   json["all"] = counts(Json::object(), sum());
-  return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 }  // namespace umlnet::cli

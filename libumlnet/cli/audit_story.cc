@@ -104,7 +104,7 @@ void AuditStory::tell(const AuditEntry& entry) {
   if (!entry.error.empty())
     detail(printable(entry.error) + (entry.errno_name.empty() ? "" : " (" + printable(entry.errno_name) + ")"));
   if (!entry.untrusted.empty()) {
-    std::string words = "the caller's words:";
+    std::string words = "the caller's words:";  // escaped in the log already
     for (const auto& word : entry.untrusted) words += " \"" + printable(word) + "\"";
     detail(words);
   }

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "libumlnet/cli/words.h"
+#include "libumlnet/core/plain_text.h"
 
 namespace umlnet::cli {
 namespace {
@@ -83,7 +84,7 @@ Outcome<Filled> fill_in(std::span<char* const> words, std::span<const Given> net
         out += word[at++];
         continue;
       }
-      const auto in_word = [&] { return std::string(braces) + " in \"" + std::string(word) + "\""; };
+      const auto in_word = [&] { return std::string(braces) + " in " + in_quotes(word, 256); };
       if (token->network >= networks.size())
         return misuse("there is no network for " + in_word() + ": " + std::to_string(networks.size()) +
                       (networks.size() == 1 ? " was" : " were") + " asked for");

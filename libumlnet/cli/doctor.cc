@@ -6,7 +6,6 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -18,6 +17,8 @@
 #include "libumlnet/cli/this_host.h"
 #include "libumlnet/cli/trouble.h"
 #include "libumlnet/core/ifname.h"
+#include "libumlnet/core/json_text.h"
+#include "libumlnet/core/plain_text.h"
 
 namespace umlnet::cli {
 namespace {
@@ -86,11 +87,10 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
       case 'q': options.quiet = true; break;
       case 'j': options.json = true; break;
       case 'h': return std::nullopt;
-      case ':': return misuse("the option " + std::string(argv[::optind - 1]) + " wants a value");
-      default: return misuse("there is no option " + std::string(argv[::optind - 1]));
+      default: return bad_option(letter, argv);
     }
   }
-  if (::optind < argc) return misuse("\"" + std::string(argv[::optind]) + "\" is too much");
+  if (::optind < argc) return misuse(in_quotes(argv[::optind]) + " is too much");
   return options;
 }
 
@@ -138,7 +138,7 @@ void print_json(const std::vector<Examined>& results) {
                               {"state", words_of(finding.health).second},
                               {"found", finding.found},
                               {"mend", finding.mend}});
-  std::puts(json.dump(-1, ' ', true, ordered_json::error_handler_t::replace).c_str());
+  std::puts(json_text(json).c_str());
 }
 
 int doctor_main(int argc, char** argv) {

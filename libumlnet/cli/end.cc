@@ -59,9 +59,8 @@ Outcome<std::unique_ptr<End>> End::named(const std::string& words, const HelperO
   // A colon before the first comma is not of a MAC address.
   const auto mark = words.find_first_of(":,");
   if (mark != std::string::npos && words[mark] == ':' && !words.starts_with("tap:"))
-    return trouble(EX_DATAERR, "\"" + words +
-                                   "\": ends are tap:, stream:, stream-listen:, dgram:, fd:, or a setup "
-                                   "string (tuntap,... or ethertap,...)");
+    return malformed(
+        words, "ends are tap:, stream:, stream-listen:, dgram:, fd:, or a setup string (tuntap,... or ethertap,...)");
   return network_end(words, options);
 }
 

@@ -9,6 +9,7 @@
 
 #include "libumlnet/cli/vnet_header.h"
 #include "libumlnet/cli/words.h"
+#include "libumlnet/core/plain_text.h"
 #include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::cli {
@@ -63,11 +64,11 @@ class FdEnd : public End {
 }  // namespace
 
 Outcome<std::unique_ptr<End>> fd_end(const std::string& words, const std::string& behind_prefix) {
-  const auto wrong = [&](const std::string& why) { return trouble(EX_DATAERR, "\"" + words + "\": " + why); };
+  const auto wrong = [&](const std::string& why) { return malformed(words, why); };
   const auto fields = split(behind_prefix, ',');
   if (fields.size() < 2 || fields.size() > 3) return wrong("the form is fd:N,tap|stream|dgram|ethertap[,vnet=10|12]");
   const auto fd = number(fields[0], INT_MAX);
-  if (!fd) return wrong("\"" + fields[0] + "\" is not the number of a descriptor");
+  if (!fd) return wrong(in_quotes(fields[0]) + " is not the number of a descriptor");
   for (const auto& framing : kFramings) {
     if (fields[1] != framing.name) continue;
     if (fields.size() == 2) return std::make_unique<FdEnd>(static_cast<int>(*fd), framing, 0);
@@ -76,7 +77,7 @@ Outcome<std::unique_ptr<End>> fd_end(const std::string& words, const std::string
     if (!vnet_hdr) return wrong(vnet_hdr.error());
     return std::make_unique<FdEnd>(static_cast<int>(*fd), framing, *vnet_hdr);
   }
-  return wrong("\"" + fields[1] + "\" is not tap, stream, dgram or ethertap");
+  return wrong(in_quotes(fields[1]) + " is not tap, stream, dgram or ethertap");
 }
 
 }  // namespace umlnet::cli

@@ -10,6 +10,7 @@
 #include "libumlnet/cli/holdings.h"
 #include "libumlnet/cli/kernel_setting.h"
 #include "libumlnet/cli/matched_devices.h"
+#include "libumlnet/core/plain_text.h"
 
 namespace umlnet::cli {
 namespace {
@@ -158,7 +159,7 @@ Finding examine_forwarding(const Examination& examination) {
     if (const auto* link = host->link(name);
         link != nullptr && !link->ipv4.forwarding && lans.policy_known && !lans.listed.contains(name))
       return warning("forwarding is off, and no rule lists " + name + ", so uml_net will not turn it on there",
-                     "put \"lan\": [\"" + name + "\"] into a rule of the policy; or " + turn_on(name));
+                     "put \"lan\": [" + in_quotes(name) + "] into a rule of the policy; or " + turn_on(name));
   const auto lan = lans.all();
   if (!lan.empty())
     return ok("forwarding is off, and uml_net turns it on for " + joined(lan) +

@@ -25,15 +25,8 @@ constexpr const char* kGuestLook = R"(fillcolor="#dcfce7", color="#22c55e")";
 constexpr const char* kLanLook = R"(fillcolor="#fef3c7", color="#f59e0b", penwidth=1.8)";
 constexpr const char* kLeftoverLook = R"(fillcolor="#fee2e2", color="#ef4444", style="rounded,filled,dashed")";
 
-// For a string in quotes.
-std::string dot_string(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : printable(text)) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
-}
+// A string of DOT, which has the escapes \" and \\. A byte that is not printable shows as \xHH.
+std::string dot_string(const std::string& text) { return in_quotes(printable(text), text.npos); }
 
 // For a label in <>, which is HTML.
 std::string html(const std::string& text) {

@@ -1,8 +1,7 @@
 #include "libumlnet/cli/holdings_json.h"
 
-#include <nlohmann/json.hpp>
-
 #include "libumlnet/cli/user_names.h"
+#include "libumlnet/core/json_text.h"
 #include "libumlnet/core/timestamp.h"
 
 namespace umlnet::cli {
@@ -48,7 +47,7 @@ std::string holdings_json(const Holdings& holdings) {
   for (const auto& device : holdings.devices) json["devices"].push_back(device_json(device));
   for (const auto& lan : holdings.lans) json["lans"].push_back({{"device", lan.name}, {"addresses", lan.addresses}});
   for (const auto& leftover : holdings.leftovers) json["leftovers"].push_back(leftover_json(leftover));
-  return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
+  return json_text(json, 2) + "\n";
 }
 
 }  // namespace umlnet::cli

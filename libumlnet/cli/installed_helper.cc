@@ -40,7 +40,7 @@ std::string give_privilege(const Examination& examination, gid_t group) {
 
 Finding no_helper() { return cannot_tell("there is no helper to look at", "install uml_net, or say --helper PATH"); }
 
-std::string first_line(const std::string& text) { return escaped(text.substr(0, text.find('\n')), kShown); }
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
 // What stands behind `key` at the beginning of a line.
 std::string value_of(const std::string& text, const std::string& key) {
@@ -164,8 +164,8 @@ Finding examine_version(const Examination& examination) {
   const auto output = examination.host.run({path, "--version"});
   if (!output) return problem(output.error().line(), "install it again: meson install -C build");
   if (output->status != 0 || !output->out.starts_with(kOurName))
-    return problem(path + " does not say its version, so it is no uml_net of this toolkit: \"" +
-                       first_line(output->out.empty() ? output->err : output->out) + "\"",
+    return problem(path + " does not say its version, so it is no uml_net of this toolkit: " +
+                       in_quotes(first_line(output->out.empty() ? output->err : output->out), kShown),
                    "install this one, and remove the other (apt-get remove uml-utilities)");
   const auto version = output->out.substr(kOurName.size(), output->out.find_first_of(",\n") - kOurName.size());
   if (!output->out.contains("protocol version 4"))

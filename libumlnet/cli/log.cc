@@ -143,10 +143,10 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
       case 'U': options.zone = Zone::utc; break;
       case 'h': return std::nullopt;
       case ':': return misuse(std::string(argv[::optind - 1]) + " needs a value");
-      default: return misuse("there is no option " + printable(argv[::optind - 1]));
+      default: return bad_option(letter, argv);
     }
   }
-  if (::optind < argc) return misuse("there is nothing to do with \"" + printable(argv[::optind]) + "\"");
+  if (::optind < argc) return misuse("there is nothing to do with " + in_quotes(argv[::optind]));
   if (!since.empty()) {
     options.filter.since = parse_since(since, now(), options.zone);
     if (!options.filter.since)

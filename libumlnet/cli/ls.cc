@@ -70,11 +70,11 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
       case 'd': options.as = As::dot; break;
       case 'U': options.zone = Zone::utc; break;
       case 'h': return std::nullopt;
-      default: return misuse("there is no option " + printable(argv[::optind - 1]));
+      default: return bad_option(letter, argv);
     }
     if (before != As::table && before != options.as) return misuse("--json and --dot at a time");
   }
-  if (::optind < argc) return misuse("there is nothing to do with \"" + printable(argv[::optind]) + "\"");
+  if (::optind < argc) return misuse("there is nothing to do with " + in_quotes(argv[::optind]));
   return options;
 }
 

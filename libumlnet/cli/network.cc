@@ -75,11 +75,10 @@ class AttachedTap : public Network {
     auto network = std::make_unique<AttachedTap>(words);
     const auto fields = split(words.substr(sizeof kTapPrefix - 1), ',');
     network->device_ = fields[0];
-    if (fields[0].empty() || fields.size() > 2)
-      return trouble(EX_DATAERR, "\"" + words + "\": the form is tap:DEV[,vnet=10|12]");
+    if (fields[0].empty() || fields.size() > 2) return malformed(words, "the form is tap:DEV[,vnet=10|12]");
     if (fields.size() == 2) {
       const auto size = parse_vnet_header(fields[1]);
-      if (!size) return trouble(EX_DATAERR, "\"" + words + "\": " + size.error());
+      if (!size) return malformed(words, size.error());
       network->vnet_hdr_ = *size;
     }
     return network;

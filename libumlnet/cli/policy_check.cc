@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "libumlnet/cli/policy_input.h"
 #include "libumlnet/cli/policy_places.h"
 #include "libumlnet/cli/policy_review.h"
+#include "libumlnet/core/json_text.h"
 #include "libumlnet/core/plain_text.h"
 #include "policy/location.h"
 
@@ -85,8 +85,7 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
         break;
       case 'j': options.json = true; break;
       case 'h': return std::nullopt;
-      case ':': return misuse("the option " + std::string(argv[::optind - 1]) + " wants a value");
-      default: return misuse("there is no option " + std::string(argv[::optind - 1]));
+      default: return bad_option(letter, argv);
     }
   }
   options.files.assign(argv + ::optind, argv + argc);
@@ -180,7 +179,7 @@ std::string count(std::size_t number, const std::string& what) {
 }
 
 std::string in_rule(const PolicyWarning& warning) {
-  return "rule \"" + warning.rule + "\": " + (warning.key.empty() ? "" : "key \"" + warning.key + "\": ");
+  return "rule " + in_quotes(warning.rule) + ": " + (warning.key.empty() ? "" : "key " + in_quotes(warning.key) + ": ");
 }
 
 void print_lines(const Findings& findings) {
@@ -216,7 +215,7 @@ void print_json(const Findings& findings) {
     one["line"] = findings.places[i].line;
     json["warnings"].push_back(std::move(one));
   }
-  std::puts(json.dump(-1, ' ', true, ordered_json::error_handler_t::replace).c_str());
+  std::puts(json_text(json).c_str());
 }
 
 }  // namespace

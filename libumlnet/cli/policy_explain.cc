@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "libumlnet/cli/policy_places.h"
 #include "libumlnet/cli/words.h"
 #include "libumlnet/core/call.h"
+#include "libumlnet/core/json_text.h"
 #include "libumlnet/core/plain_text.h"
 #include "policy/decide.h"
 
@@ -124,8 +124,7 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
       case kBridge: words.bridge = value; break;
       case 'j': options.json = true; break;
       case 'h': return std::nullopt;
-      case ':': return misuse("the option " + std::string(argv[::optind - 1]) + " wants a value");
-      default: return misuse("there is no option " + std::string(argv[::optind - 1]));
+      default: return bad_option(letter, argv);
     }
   }
   if (::optind < argc) words.operation = argv[::optind];
@@ -342,7 +341,7 @@ void print_json(const Explanation& explanation, const PolicyPlaces& places) {
                              {"says", line.says},
                              {"why", line.words}});
   }
-  std::puts(json.dump(-1, ' ', true, ordered_json::error_handler_t::replace).c_str());
+  std::puts(json_text(json).c_str());
 }
 
 Outcome<std::vector<policy::PolicyText>> read_texts(const Options& options) {

@@ -113,10 +113,10 @@ class Review {
           if (speaks_of_all(rule, allow) || speaks_of_all(allow, rule))
             if (const auto operation = grants_inside(allow, other, range, policy_))
               return warn("passes", rule, name, range.str(),
-                          range.str() + " is denied under \"" + name + "\" only: rule " + allow.name +
-                              " still grants such addresses to " + named(*operation) + " under \"" + other_name +
-                              "\"; if it is not to, add a deny rule with \"" + other_name + "\": [\"" + range.str() +
-                              "\"]");
+                          range.str() + " is denied under " + in_quotes(name) + " only: rule " + allow.name +
+                              " still grants such addresses to " + named(*operation) + " under " +
+                              in_quotes(other_name) + "; if it is not to, add a deny rule with " +
+                              in_quotes(other_name) + ": [" + in_quotes(range.str()) + "]");
     };
     look(&Rule::guests, "guests", &Rule::gateways, "gateways");
     look(&Rule::gateways, "gateways", &Rule::guests, "guests");

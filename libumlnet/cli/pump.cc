@@ -17,6 +17,7 @@
 #include "libumlnet/cli/rate_display.h"
 #include "libumlnet/cli/subcommand.h"
 #include "libumlnet/cli/words.h"
+#include "libumlnet/core/json_text.h"
 
 namespace umlnet::cli {
 namespace {
@@ -114,8 +115,7 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
       case 'j': options.json = true; break;
       case kNoSandbox: options.pump.sandbox = false; break;
       case 'h': return std::nullopt;
-      case ':': return misuse("the option " + std::string(argv[::optind - 1]) + " wants a value");
-      default: return misuse("there is no option " + std::string(argv[::optind - 1]));
+      default: return bad_option(letter, argv);
     }
   }
   if (argc - ::optind != 2)
@@ -187,7 +187,7 @@ int pump(Options& options, const Signals& signals) {
   if (!quiet)
     std::fprintf(stderr, "umlnet pump: %s after %.1f s. %s\n", why(totals.ended), totals.seconds,
                  in_words(totals).c_str());
-  if (options.json) std::puts(as_json(totals).c_str());
+  if (options.json) std::puts(json_text(as_json(totals)).c_str());
   return process->exit_status();
 }
 

@@ -45,9 +45,7 @@ int remove_main(int argc, char** argv) {
       std::fputs(kHelp, stdout);
       return EX_OK;
     }
-    const std::string word = argv[::optind - 1];
-    return tell("remove",
-                misuse(letter == ':' ? "the option " + word + " wants a value" : "there is no option " + word).error());
+    return tell("remove", bad_option(letter, argv).error());
   }
   if (::optind == argc) return tell("remove", misuse("no device is named").error());
   int status = EX_OK;

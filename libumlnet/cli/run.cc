@@ -19,6 +19,7 @@
 #include "libumlnet/cli/restorer.h"
 #include "libumlnet/cli/signals.h"
 #include "libumlnet/cli/subcommand.h"
+#include "libumlnet/core/json_text.h"
 
 namespace umlnet::cli {
 namespace {
@@ -224,8 +225,7 @@ Outcome<std::unique_ptr<Options>> parse(int argc, char** argv) {
         break;
       case 'j': options.json = true; break;
       case 'h': return nullptr;
-      case ':': return misuse("the option " + std::string(argv[::optind - 1]) + " wants a value");
-      default: return misuse("there is no option " + std::string(argv[::optind - 1]));
+      default: return bad_option(letter, argv);
     }
   }
   options.command.assign(argv + ::optind, argv + argc);
@@ -374,14 +374,10 @@ int run(Options& options, const Signals& signals) {
 }
 
 void print_json(std::vector<Nic>& nics, int status) {
-  std::string line = "{\"status\":" + std::to_string(status) + ",\"pumps\":[";
-  bool first = true;
-  for (auto& nic : nics) {
-    if (!nic.pump) continue;
-    line += (first ? "" : ",") + as_json(nic.pump->stop());
-    first = false;
-  }
-  std::puts((line + "]}").c_str());
+  nlohmann::ordered_json json = {{"status", status}, {"pumps", nlohmann::ordered_json::array()}};
+  for (auto& nic : nics)
+    if (nic.pump) json["pumps"].push_back(as_json(nic.pump->stop()));
+  std::puts(json_text(json).c_str());
 }
 
 int run_main(int argc, char** argv) {

@@ -32,7 +32,7 @@ class Path {
 };
 
 std::unexpected<Trouble> no_path(const std::string& words, const std::string& form) {
-  return trouble(EX_DATAERR, "\"" + words + "\": the form is " + form + ", a path has 1 to 107 bytes");
+  return malformed(words, "the form is " + form + ", a path has 1 to 107 bytes");
 }
 
 // A socket that has its place in the file system, for as long as this lives.

@@ -1,25 +1,11 @@
 #include "libumlnet/cli/totals.h"
 
-#include <cinttypes>
-#include <cstdio>
+#include <cmath>
+
+#include "libumlnet/core/json_text.h"
 
 namespace umlnet::cli {
 namespace {
-
-std::string json_string(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f) {
-      out += c;
-    } else {
-      char escape[8];
-      std::snprintf(escape, sizeof escape, "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-      out += escape;
-    }
-  }
-  return out + "\"";
-}
 
 struct Counter {
   const char* name;
@@ -33,11 +19,12 @@ constexpr Counter kCounters[] = {
     {"waits", &umlnet_direction::waits},
 };
 
-std::string as_json(const umlnet_direction& direction) {
-  std::string out;
-  for (const auto& counter : kCounters)
-    out += (out.empty() ? "{\"" : ",\"") + std::string(counter.name) + "\":" + std::to_string(direction.*counter.value);
-  return out + "}";
+using Json = nlohmann::ordered_json;
+
+Json as_json(const umlnet_direction& direction) {
+  Json json;
+  for (const auto& counter : kCounters) json[counter.name] = direction.*counter.value;
+  return json;
 }
 
 const char* name_of(Totals::Ended ended) {
@@ -61,16 +48,17 @@ std::uint64_t dropped(const umlnet_direction& direction) {
   return direction.too_short + direction.too_long + direction.malformed + direction.refused;
 }
 
-std::string as_json(const Totals& totals) {
-  char seconds[32];
-  std::snprintf(seconds, sizeof seconds, "%.3f", totals.seconds);
-  std::string out =
-      "{\"a\":" + json_string(totals.a) + ",\"b\":" + json_string(totals.b) + ",\"ended\":\"" + name_of(totals.ended) +
-      "\",\"seconds\":" + seconds + ",\"a_to_b\":" + as_json(totals.counters.a_to_b) +
-      ",\"b_to_a\":" + as_json(totals.counters.b_to_a) + ",\"captured\":" + std::to_string(totals.counters.captured) +
-      ",\"not_captured\":" + std::to_string(totals.counters.not_captured);
-  if (!totals.error.empty()) out += ",\"error\":" + json_string(totals.error);
-  return out + "}";
+Json as_json(const Totals& totals) {
+  Json json = {{"a", totals.a},
+               {"b", totals.b},
+               {"ended", name_of(totals.ended)},
+               {"seconds", std::round(totals.seconds * 1000) / 1000},
+               {"a_to_b", as_json(totals.counters.a_to_b)},
+               {"b_to_a", as_json(totals.counters.b_to_a)},
+               {"captured", totals.counters.captured},
+               {"not_captured", totals.counters.not_captured}};
+  if (!totals.error.empty()) json["error"] = totals.error;
+  return json;
 }
 
 std::string in_words(const Totals& totals) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "umlnet/umlnet.h"
@@ -21,8 +22,7 @@ struct Totals {
 // Frames that were read and not written at the far end.
 std::uint64_t dropped(const umlnet_direction& direction);
 
-// One object on one line, without newline.
-std::string as_json(const Totals& totals);
+nlohmann::ordered_json as_json(const Totals& totals);
 // "tap0 to fd 3: 12 frames, 1.2k bytes, 0 dropped; ..."
 std::string in_words(const Totals& totals);
 

@@ -1,11 +1,14 @@
 #include "libumlnet/cli/trouble.h"
 
+#include <getopt.h>
 #include <sysexits.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <utility>
+
+#include "libumlnet/core/plain_text.h"
 
 namespace umlnet::cli {
 namespace {
@@ -70,6 +73,16 @@ std::unexpected<Trouble> trouble(const umlnet_error& error) {
 }
 
 std::unexpected<Trouble> misuse(std::string text) { return trouble(EX_USAGE, std::move(text) + " (see --help)"); }
+
+std::unexpected<Trouble> bad_option(int letter, char** argv) {
+  const std::string option = printable(argv[::optind - 1]);
+  return misuse(letter == ':' ? "the option " + option + " wants a value" : "there is no option " + option);
+}
+
+std::unexpected<Trouble> malformed(const std::string& words, const std::string& why) {
+  constexpr std::size_t kShown = 256;
+  return trouble(EX_DATAERR, in_quotes(words, kShown) + ": " + why);
+}
 
 int tell(const char* subcommand, const Trouble& trouble) {
   if (!trouble.text.empty()) std::fprintf(stderr, "umlnet %s: %s\n", subcommand, trouble.text.c_str());

@@ -23,6 +23,10 @@ std::unexpected<Trouble> trouble_errno(int status, const std::string& doing, int
 std::unexpected<Trouble> trouble(const umlnet_error& error);
 // A wrong command line. Points to the help.
 std::unexpected<Trouble> misuse(std::string text);
+// What getopt_long() found wrong with the last option: `letter` is ':' where it has no value, '?' where it is unknown.
+std::unexpected<Trouble> bad_option(int letter, char** argv);
+// Words that are not of the form that they should have: EX_DATAERR, the words in quotes, and why not.
+std::unexpected<Trouble> malformed(const std::string& words, const std::string& why);
 
 // The one table from the library's codes to exit statuses.
 int exit_status_of(const umlnet_error& error);

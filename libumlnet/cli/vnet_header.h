@@ -4,6 +4,7 @@
 #include <expected>
 #include <string>
 
+#include "libumlnet/core/plain_text.h"
 #include "umlnet/umlnet.h"
 
 namespace umlnet::cli {
@@ -12,7 +13,7 @@ namespace umlnet::cli {
 inline std::expected<unsigned, std::string> parse_vnet_header(const std::string& field) {
   if (field == "vnet=10") return 10U;
   if (field == "vnet=12") return 12U;
-  return std::unexpected("\"" + field + "\" is not vnet=10 or vnet=12, the bytes of the virtio-net header");
+  return std::unexpected(in_quotes(field) + " is not vnet=10 or vnet=12, the bytes of the virtio-net header");
 }
 
 // What the kernel takes unfinished, on every version that runs this: UDP segmentation came with 6.2.

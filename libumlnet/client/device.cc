@@ -96,7 +96,7 @@ std::unexpected<Failure> no_session() {
 Outcome<IfName> device_name(const char* device) {
   const std::string_view text = device != nullptr ? device : "";
   const auto name = IfName::parse_existing(text);
-  if (!name) return failed(UMLNET_INVALID, "\"" + escaped(text, 40) + "\" is not the name of a device");
+  if (!name) return failed(UMLNET_INVALID, in_quotes(text, 40) + " is not the name of a device");
   return *name;
 }
 

@@ -20,7 +20,7 @@ constexpr std::size_t kMaxDeviceName = IfName::kSize - 1;  // bytes
 std::unexpected<Error> wrong(const std::string& why) { return fail(Code::reply, "the reply of the helper " + why); }
 
 std::unexpected<Error> wrong_key(std::string_view key, std::string_view is_not) {
-  return wrong("has no " + std::string(is_not) + " behind \"" + std::string(key) + "\"");
+  return wrong("has no " + std::string(is_not) + " behind " + in_quotes(key));
 }
 
 // One object, key by key. The first thing that is wrong stays; what is read after it does not count.

@@ -37,12 +37,12 @@ std::optional<Ipv4Mask> parse_netmask(std::string_view text) {
 Outcome<GuestAddress> parse_guest_address(const char* address, const char* netmask) {
   const auto parsed = Ipv4::parse(address != nullptr ? address : "");
   if (!parsed)
-    return failed(UMLNET_INVALID, "the guest's address \"" + escaped(address != nullptr ? address : "", 40) +
-                                      "\" is not an IPv4 address, as in 10.0.0.1");
+    return failed(UMLNET_INVALID, "the guest's address " + in_quotes(address != nullptr ? address : "", 40) +
+                                      " is not an IPv4 address, as in 10.0.0.1");
   const auto mask = parse_netmask(netmask != nullptr ? netmask : "");
   if (!mask)
-    return failed(UMLNET_INVALID, "the netmask \"" + escaped(netmask != nullptr ? netmask : "", 40) +
-                                      "\" is none: write 24, or 255.255.255.0");
+    return failed(UMLNET_INVALID, "the netmask " + in_quotes(netmask != nullptr ? netmask : "", 40) +
+                                      " is none: write 24, or 255.255.255.0");
   return GuestAddress{*parsed, *mask};
 }
 

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "libumlnet/client/virtio_net_header.h"
+#include "libumlnet/core/plain_text.h"
 
 namespace umlnet::client {
 namespace {
@@ -53,8 +54,7 @@ const char* wrong_with_packets(int fd) {
 }
 
 bool is_name(const EndConfig& end) {
-  return std::memchr(end.name, '\0', sizeof end.name) != nullptr &&
-         std::ranges::all_of(end.called(), [](char c) { return c >= ' ' && c <= '~'; });
+  return std::memchr(end.name, '\0', sizeof end.name) != nullptr && is_printable(end.called());
 }
 
 const char* wrong_with(const EndConfig& end) {

@@ -75,8 +75,8 @@ extern "C" umlnet_code umlnet_tap_attach(const char* device, unsigned vnet_hdr, 
     if (fd == nullptr) return failed(UMLNET_INVALID, "umlnet_tap_attach() wants a place for the descriptor");
     const auto name = IfName::parse(device != nullptr ? device : "");
     if (!name)
-      return failed(UMLNET_INVALID, "\"" + escaped(device != nullptr ? device : "", 64) +
-                                        "\" is not a device name (1 to 15 letters, digits and the like)");
+      return failed(UMLNET_INVALID, in_quotes(device != nullptr ? device : "") +
+                                        " is not a device name (1 to 15 letters, digits and the like)");
     if (vnet_hdr != 0 && vnet_hdr != 10 && vnet_hdr != 12)
       return failed(UMLNET_INVALID, "a virtio-net header has 10 or 12 bytes, or 0 where there is none, and not " +
                                         std::to_string(vnet_hdr));

@@ -54,7 +54,7 @@ Call parse_call(Words arguments) {
                            first.size() == 1 && first.front() < '4'
                                ? "Versions 0 to 3 are unsafe by design: use a User-Mode Linux kernel of 2002 or later."
                                : "The caller is newer than this uml_net: install a uml_net that speaks its version."});
-  return not_understood({Code::usage, 0, "\"" + escaped(first, 40) + "\" is neither a protocol version nor a command",
+  return not_understood({Code::usage, 0, in_quotes(first, 40) + " is neither a protocol version nor a command",
                          "uml_net speaks the protocol versions 4 and 5; its uses are listed by: uml_net --help"});
 }
 

@@ -1,29 +1,31 @@
 #include "libumlnet/core/plain_text.h"
 
+#include <algorithm>
+
 namespace umlnet {
 namespace {
 
-bool is_printable(char c) { return c >= ' ' && c <= '~'; }
+bool is_printable_byte(char c) { return c >= ' ' && c <= '~'; }
 
-std::string in_hexadecimal(char c) {
+// As it is, or in hexadecimal.
+void append(std::string& text, char c) {
   static constexpr std::string_view kDigits = "0123456789abcdef";
   const auto byte = static_cast<unsigned char>(c);
-  return {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 0x0f]};
+  if (is_printable_byte(c))
+    text += c;
+  else
+    text += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 0x0f]};
 }
 
 }  // namespace
 
+bool is_printable(std::string_view text) { return std::ranges::all_of(text, is_printable_byte); }
+
 std::string escaped(std::string_view bytes, std::size_t limit) {
   std::string text;
   for (const char c : bytes.substr(0, limit)) {
-    if (c == '\\' || c == '"') {
-      text += '\\';
-      text += c;
-    } else if (is_printable(c)) {
-      text += c;
-    } else {
-      text += in_hexadecimal(c);
-    }
+    if (c == '\\' || c == '"') text += '\\';
+    append(text, c);
   }
   if (bytes.size() > limit) text += "...";
   return text;
@@ -33,12 +35,7 @@ std::string in_quotes(std::string_view bytes, std::size_t limit) { return "\"" +
 
 std::string printable(std::string_view bytes) {
   std::string text;
-  for (const char c : bytes) {
-    if (is_printable(c))
-      text += c;
-    else
-      text += in_hexadecimal(c);
-  }
+  for (const char c : bytes) append(text, c);
   return text;
 }
 

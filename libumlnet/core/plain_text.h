@@ -7,6 +7,9 @@
 
 namespace umlnet {
 
+// Whether it is printable ASCII only.
+bool is_printable(std::string_view text);
+
 // Printable ASCII stays; a backslash, a quote and every other byte become \\, \" and \xHH; what is longer than `limit`
 // bytes (before escaping) is cut and ends in "...".
 std::string escaped(std::string_view bytes, std::size_t limit);

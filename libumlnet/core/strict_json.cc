@@ -88,7 +88,7 @@ class TreeBuilder {
     auto& members = std::get<JsonObject>(open_.back()->data);
     const auto first = std::ranges::find(members, key, &JsonMember::key);
     if (first != members.end())
-      return refuse("the key \"" + escaped(key, 64) + "\" stands twice in one object, first in line " +
+      return refuse("the key " + in_quotes(key) + " stands twice in one object, first in line " +
                     std::to_string(first->line) + "; take one of them out");
     if (members.size() == kMaxJsonKeys)
       return refuse("an object has more than " + std::to_string(kMaxJsonKeys) + " keys, which is more than there are");
@@ -108,17 +108,17 @@ class TreeBuilder {
 
   bool is_fit(const std::string& text) {
     if (text.size() > max_string_)
-      return refuse("a string" + behind_key() + " has more than " + std::to_string(max_string_) + " bytes: \"" +
-                    escaped(text, 32) + "\"");
+      return refuse("a string" + behind_key() + " has more than " + std::to_string(max_string_) +
+                    " bytes: " + in_quotes(text, 32));
     if (text.contains('\0'))
-      return refuse("a string" + behind_key() + " holds a NUL (\\u0000): \"" + escaped(text, 32) + "\"");
+      return refuse("a string" + behind_key() + " holds a NUL (\\u0000): " + in_quotes(text, 32));
     return true;
   }
 
   std::string behind_key() const {
     for (auto it = open_.rbegin(); it != open_.rend(); ++it)
       if (const auto* members = std::get_if<JsonObject>(&(*it)->data); members != nullptr && !members->empty())
-        return " behind the key \"" + escaped(members->back().key, 64) + "\"";
+        return " behind the key " + in_quotes(members->back().key);
     return {};
   }
 

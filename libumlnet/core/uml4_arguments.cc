@@ -103,7 +103,7 @@ Call parse_call(Words words) {
     if (is_add_or_del(word(1))) return parse_add_or_del(word(1), words.subspan(2));
     if (word(1) == "up") return call(ReplyForm::datagram, "tuntap", parse_up(words.subspan(2)));
     return call(ReplyForm::text, "tuntap",
-                fail(Code::usage, "\"4 tuntap " + escaped(word(1), 20) + "\" is not an operation",
+                fail(Code::usage, in_quotes("4 tuntap " + std::string(word(1)), kShown) + " is not an operation",
                      "Known are: 4 tuntap up [GATE]; 4 tuntap add|del DEV ADDR NETMASK"));
   }
   if (word(0) == "ethertap") return parse_ethertap_call(words.subspan(1));
@@ -112,7 +112,7 @@ Call parse_call(Words words) {
                 fail(Code::usage, "the " + std::string(word(0)) + " transport is not served",
                      "Give the guest eth0=tuntap,,,GATE instead."));
   return call(ReplyForm::text, {},
-              fail(Code::usage, "\"4 " + escaped(word(0), 20) + "\" is not an operation",
+              fail(Code::usage, in_quotes("4 " + std::string(word(0)), kShown) + " is not an operation",
                    "Known are: 4 tuntap up [GATE]; 4 add|del DEV ADDR NETMASK; 4 ethertap DEV DATA_FD [GATE]"));
 }
 

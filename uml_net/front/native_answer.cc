@@ -1,14 +1,15 @@
 #include "uml_net/front/native_answer.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "libumlnet/core/json_text.h"
 
 namespace umlnet::native5 {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string line_of(const Json& json) { return json.dump(-1, ' ', true, Json::error_handler_t::replace) + "\n"; }
+std::string line_of(const Json& json) { return json_text(json) + "\n"; }
 
 Json begun(std::string_view status, const std::optional<RequestId>& id) {
   Json json = {{"status", status}};
