@@ -21,14 +21,11 @@ std::unexpected<Failure> failed(umlnet_code code, std::string message) {
 }
 
 std::unexpected<Failure> failed_errno(int errnum, std::string message, umlnet_code code) {
-  return std::unexpected(
-      Failure{.code = code, .errnum = errnum, .message = Error{Code::kernel, errnum, std::move(message), {}}.line()});
+  return failed_by(code, {Code::kernel, errnum, std::move(message), {}});
 }
 
 std::unexpected<Failure> failed_by(umlnet_code code, const Error& error) {
-  std::string message = error.line();
-  if (!error.advice.empty()) message += ". " + error.advice;
-  return std::unexpected(Failure{.code = code, .errnum = error.errnum, .message = std::move(message)});
+  return std::unexpected(Failure{.code = code, .errnum = error.errnum, .message = error.one_line()});
 }
 
 umlnet_code report(const Failure& failure, umlnet_error* error) {

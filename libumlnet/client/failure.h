@@ -11,7 +11,8 @@
 
 namespace umlnet::client {
 
-// As umlnet_error has it: what was being done, to what, why not, what to do about it, on one line.
+// As umlnet_error has it, and no Error, for the C ABI has codes of its own and the helper's status and words: what was
+// being done, to what, why not, what to do about it, on one line.
 struct Failure {
   umlnet_code code = UMLNET_SYSTEM;
   int errnum = 0;

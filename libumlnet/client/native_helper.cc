@@ -18,13 +18,6 @@ std::unexpected<Failure> no_answer(const std::string& doing, const std::string& 
   return failed(UMLNET_PROTOCOL, "cannot " + doing + ": " + why);
 }
 
-// What is no JSON may be the words of a helper that does not speak this protocol.
-Failure not_understood(const std::string& doing, const Error& error, const Message& reply) {
-  Failure failure = no_answer(doing, error.line()).error();
-  if (!reply.bytes.starts_with('{')) failure.helper = uml4::decode_text(reply.bytes);
-  return failure;
-}
-
 std::string remove_words(const IfName& device) { return "remove " + device.str(); }
 
 // One call, and the one message that it is answered with.
@@ -59,19 +52,27 @@ Outcome<Message> ask(const Helper& helper, std::vector<std::string> words, int n
 
 }  // namespace
 
-Failure refused(const NativeRefusal& refusal, const std::string& doing) {
-  return {.code = UMLNET_REFUSED,
-          .errnum = refusal.errnum,
-          .exit_status = exit_status_of(refusal.code),
-          .message = "cannot " + doing + ": " + refusal.error,
-          .helper = refusal.error + "\n" + (refusal.advice.empty() ? "" : refusal.advice + "\n")};
+Outcome<NativeReply> as_granted(const Message& reply, const std::string& doing) {
+  auto parsed = parse_native_reply(reply.bytes);
+  if (!parsed) {
+    auto failure = no_answer(doing, parsed.error().line());
+    // What is no JSON may be the words of a helper that does not speak this protocol.
+    if (!reply.bytes.starts_with('{')) failure.error().helper = uml4::decode_text(reply.bytes);
+    return failure;
+  }
+  const auto* refusal = std::get_if<Error>(&*parsed);
+  if (refusal == nullptr) return *std::move(parsed);
+  return std::unexpected(Failure{.code = UMLNET_REFUSED,
+                                 .errnum = refusal->errnum,
+                                 .exit_status = exit_status_of(refusal->code),
+                                 .message = "cannot " + doing + ": " + refusal->what,
+                                 .helper = Error{refusal->code, 0, refusal->what, refusal->advice}.text()});
 }
 
 Outcome<OpenedDevice> as_opened(Message reply, const DeviceRequest& request) {
   const std::string doing = request.what();
-  auto parsed = parse_native_reply(reply.bytes);
-  if (!parsed) return std::unexpected(not_understood(doing, parsed.error(), reply));
-  if (const auto* refusal = std::get_if<NativeRefusal>(&*parsed)) return std::unexpected(refused(*refusal, doing));
+  auto parsed = as_granted(reply, doing);
+  if (!parsed) return std::unexpected(std::move(parsed.error()));
   auto* made = std::get_if<NativeDevice>(&*parsed);
   if (made == nullptr) return no_answer(doing, "the helper answers another request");
   const OpenInterface& wanted = request.wanted();
@@ -92,9 +93,8 @@ Outcome<OpenedDevice> as_opened(Message reply, const DeviceRequest& request) {
 
 Outcome<std::string> as_removed(const Message& reply, const IfName& device) {
   const std::string doing = remove_words(device);
-  const auto parsed = parse_native_reply(reply.bytes);
-  if (!parsed) return std::unexpected(not_understood(doing, parsed.error(), reply));
-  if (const auto* refusal = std::get_if<NativeRefusal>(&*parsed)) return std::unexpected(refused(*refusal, doing));
+  const auto parsed = as_granted(reply, doing);
+  if (!parsed) return std::unexpected(parsed.error());
   const auto* removal = std::get_if<NativeRemoval>(&*parsed);
   if (removal == nullptr || removal->device != device.str() || !reply.fds.empty())
     return no_answer(doing, "the helper answers another request");
@@ -105,9 +105,8 @@ Outcome<std::string> as_removed(const Message& reply, const IfName& device) {
 
 Outcome<std::string> as_reloaded(const Message& reply) {
   const std::string doing = kReloadWords;
-  const auto parsed = parse_native_reply(reply.bytes);
-  if (!parsed) return std::unexpected(not_understood(doing, parsed.error(), reply));
-  if (const auto* refusal = std::get_if<NativeRefusal>(&*parsed)) return std::unexpected(refused(*refusal, doing));
+  const auto parsed = as_granted(reply, doing);
+  if (!parsed) return std::unexpected(parsed.error());
   const auto* reload = std::get_if<NativeReload>(&*parsed);
   if (reload == nullptr || !reply.fds.empty()) return no_answer(doing, "the helper answers another request");
   std::string text;

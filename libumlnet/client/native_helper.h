@@ -31,7 +31,7 @@ inline constexpr const char* kReloadWords = "take the new policy";  // of messag
 Outcome<OpenedDevice> as_opened(Message reply, const DeviceRequest& request);
 Outcome<std::string> as_removed(const Message& reply, const IfName& device);
 Outcome<std::string> as_reloaded(const Message& reply);
-// UMLNET_REFUSED, in the words of `refusal`. `doing` is "open tap7".
-Failure refused(const NativeRefusal& refusal, const std::string& doing);
+// The same for any request: what the helper did, so no Error is in it. `doing` is "open tap7".
+Outcome<NativeReply> as_granted(const Message& reply, const std::string& doing);
 
 }  // namespace umlnet::client

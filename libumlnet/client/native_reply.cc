@@ -175,11 +175,12 @@ Result<NativeReply> read_device(const JsonObject& object) {
 
 Result<NativeReply> read_refusal(const JsonObject& object) {
   Reader reader(object);
-  NativeRefusal refusal{.id = reader.text_if_there("id"), .code = Code::bug, .error = {}, .advice = {}};
+  Error refusal;
+  reader.text_if_there("id");  // not there where it was refused before there was one
   const auto code = reader.value("code", "known code", parse_code);
   if (const std::string name = reader.text_if_there("errno"); !name.empty())
     refusal.errnum = parse_errno(name).value_or(0);
-  refusal.error = reader.text("error");
+  refusal.what = reader.text("error");
   refusal.advice = reader.text_if_there("advice");
   if (reader.error()) return std::unexpected(*reader.error());
   refusal.code = *code;

@@ -62,16 +62,8 @@ struct NativeReload {
   std::vector<std::string> notes;
 };
 
-// Nothing was done.
-struct NativeRefusal {
-  std::string id;  // "": refused before there was one
-  Code code;
-  int errnum = 0;  // 0: the kernel was not asked, or did not say no
-  std::string error;
-  std::string advice;  // "": none
-};
-
-using NativeReply = std::variant<NativeDevice, NativeRemoval, NativeWelcome, NativeReload, NativeRefusal>;
+// An Error is a refusal: nothing was done. Its `what` says what `errnum` means already.
+using NativeReply = std::variant<NativeDevice, NativeRemoval, NativeWelcome, NativeReload, Error>;
 
 // Keys that are not known are passed over: a later helper may have more to say. Code::reply says what is wrong.
 Result<NativeReply> parse_native_reply(std::string_view bytes);

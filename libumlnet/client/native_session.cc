@@ -27,9 +27,8 @@ Outcome<std::unique_ptr<NativeSession>> NativeSession::open(const Helper& helper
     if (first.error().code == UMLNET_CLOSED) first.error().code = UMLNET_REFUSED;
     return std::unexpected(std::move(first.error()));
   }
-  const auto parsed = parse_native_reply(first->bytes);
-  if (!parsed) return failed(UMLNET_PROTOCOL, "cannot " + what + ": " + parsed.error().line());
-  if (const auto* refusal = std::get_if<NativeRefusal>(&*parsed)) return std::unexpected(refused(*refusal, what));
+  const auto parsed = as_granted(*first, what);
+  if (!parsed) return std::unexpected(parsed.error());
   const auto* welcome = std::get_if<NativeWelcome>(&*parsed);
   if (welcome == nullptr || !first->fds.empty())
     return failed(UMLNET_PROTOCOL, "cannot " + what + ": the helper answers another request");

@@ -96,16 +96,16 @@ TEST_CASE("native reply: a refusal") {
       R"({"status":"error","id":"i","code":"kernel","errno":"EBUSY","error":"tap7 is in use","advice":"Take tap8."})"
       "\n");
   REQUIRE(parsed);
-  const auto& refusal = std::get<NativeRefusal>(*parsed);
+  const auto& refusal = std::get<Error>(*parsed);
   CHECK(refusal.code == Code::kernel);
   CHECK(refusal.errnum == EBUSY);
-  CHECK(refusal.error == "tap7 is in use");
+  CHECK(refusal.what == "tap7 is in use");
   CHECK(refusal.advice == "Take tap8.");
   // What has no name in this C library is an error all the same.
   const auto strange = parse_native_reply(R"({"status":"error","code":"denied","errno":"ENEW","error":"no"})"
                                           "\n");
   REQUIRE(strange);
-  CHECK(std::get<NativeRefusal>(*strange).errnum == 0);
+  CHECK(std::get<Error>(*strange).errnum == 0);
 }
 
 TEST_CASE("native reply: what a later helper adds is passed over") {
