@@ -91,7 +91,8 @@ std::optional<Error> changes_bridge(const OpenInterface& open, const rtnetlink::
   return std::nullopt;
 }
 
-struct Refusal {
+// The refusal of a request, by its kind.
+struct RefusalOf {
   const Caller& caller;
   const HostState& host;
 
@@ -171,7 +172,7 @@ struct Refusal {
 }  // namespace
 
 std::optional<Error> host_refusal(const Caller& caller, const Request& request, const HostState& host) {
-  return std::visit(Refusal{caller, host}, request);
+  return std::visit(RefusalOf{caller, host}, request);
 }
 
 }  // namespace umlnet::policy

@@ -29,6 +29,11 @@ std::string rule_label(const JsonValue& value, std::size_t index) {
   return "rule " + (name != nullptr ? in_quotes(*name) : "no. " + std::to_string(index + 1));
 }
 
+// "/etc/umlnet/policy.json:12", or without the line where that is 0.
+std::string place(const PolicyText& file, unsigned line) {
+  return escaped(file.path, 256) + (line != 0 ? ":" + std::to_string(line) : "");
+}
+
 class Loader {
  public:
   explicit Loader(const Accounts& accounts) : accounts_(accounts) {}
@@ -36,21 +41,22 @@ class Loader {
   Result<void> add(const PolicyText& file) {
     auto done = add_text(file);
     if (done) return {};
-    auto where = escaped(file.path, 256);
-    if (done.error().line != 0) where += ":" + std::to_string(done.error().line);
-    return fail(Code::bad_policy, where + ": " + done.error().what, std::string(kAdvice));
+    Error& error = done.error();
+    error.what = place(file, error.at_line) + ": " + error.what;
+    error.advice = kAdvice;
+    return done;
   }
 
   std::vector<Rule> take_rules() { return std::move(rules_); }
   bool journald() const { return journald_; }
 
  private:
-  Read<void> add_text(const PolicyText& file) {
+  Result<void> add_text(const PolicyText& file) {
     if (file.text.size() > kMaxFileSize)
       return fault(0, "the file has more than " + std::to_string(kMaxFileSize) +
                           " bytes; divide it into files in the directory for policy files");
     const auto tree = parse_strict_json(file.text);
-    if (!tree) return std::unexpected(tree.error());
+    if (!tree) return fault(tree.error().at_line, tree.error().what);
     const auto* top = std::get_if<JsonObject>(&tree->data);
     if (top == nullptr)
       return fault(*tree, shown(*tree) + " is not a policy; the least one is " + std::string(kLeastPolicy));
@@ -59,8 +65,8 @@ class Loader {
     const auto* version = find(*top, "version");
     if (version == nullptr) return fault(*tree, "key \"version\" is missing; write \"version\": 1");
     if (const auto* number = std::get_if<std::uint64_t>(&version->value.data); number == nullptr || *number != kVersion)
-      return in_key("version", {version->value.line,
-                                shown(version->value) + " is not a version that this program knows; write 1"});
+      return fault(version->value,
+                   "key \"version\": " + shown(version->value) + " is not a version that this program knows; write 1");
     for (const auto& member : *top)
       if (std::ranges::find(kTopKeys, member.key) == kTopKeys.end()) return unknown_key(member, "a policy", kTopKeys);
     for (const auto* key : {"$schema", "comment"})
@@ -74,15 +80,16 @@ class Loader {
     if (rules == nullptr) return fault(*tree, "key \"rules\" is missing; write \"rules\": [] for none");
     const auto* array = std::get_if<JsonArray>(&rules->value.data);
     if (array == nullptr)
-      return in_key("rules", {rules->value.line, shown(rules->value) + " is not an array of rules; write [] for none"});
+      return fault(rules->value,
+                   "key \"rules\": " + shown(rules->value) + " is not an array of rules; write [] for none");
     for (std::size_t i = 0; i < array->size(); ++i)
       if (auto done = add_rule(file, (*array)[i]); !done)
-        return fault(done.error().line, rule_label((*array)[i], i) + ": " + done.error().what);
+        return fault(done.error().at_line, rule_label((*array)[i], i) + ": " + done.error().what);
     return {};
   }
 
   // What one file asks for, no other file takes back: a record the more does no harm.
-  Read<void> add_audit(const JsonValue& value) {
+  Result<void> add_audit(const JsonValue& value) {
     const auto* object = std::get_if<JsonObject>(&value.data);
     if (object == nullptr) return fault(value, shown(value) + " is not an object, as in {\"journald\": true}");
     for (const auto& member : *object)
@@ -98,16 +105,15 @@ class Loader {
     return {};
   }
 
-  Read<void> add_rule(const PolicyText& file, const JsonValue& value) {
+  Result<void> add_rule(const PolicyText& file, const JsonValue& value) {
     if (rules_.size() == kMaxRules)
       return fault(value, "there are more than " + std::to_string(kMaxRules) + " rules in all policy files together");
     auto rule = read_rule(value, accounts_);
     if (!rule) return std::unexpected(std::move(rule.error()));
-    const auto [place, is_new] =
-        places_.emplace(rule->name, escaped(file.path, 256) + ":" + std::to_string(value.line));
+    const auto [taken, is_new] = places_.emplace(rule->name, place(file, value.line));
     if (!is_new)
-      return in_key("name", {find(std::get<JsonObject>(value.data), "name")->value.line,
-                             "the name is taken by the rule at " + place->second + "; give each rule its own"});
+      return fault(find(std::get<JsonObject>(value.data), "name")->value,
+                   "key \"name\": the name is taken by the rule at " + taken->second + "; give each rule its own");
     rules_.push_back(*std::move(rule));
     return {};
   }

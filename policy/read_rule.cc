@@ -24,8 +24,8 @@ constexpr std::array kOperations = {Operation::tuntap, Operation::ethertap, Oper
 
 // `read_item` makes an item of a string, or says what is wrong with it.
 template <class Item>
-Read<std::vector<Item>> list_of_strings(const JsonValue& value, std::string_view example,
-                                        std::expected<Item, std::string> (*read_item)(const std::string&)) {
+Result<std::vector<Item>> list_of_strings(const JsonValue& value, std::string_view example,
+                                          Result<Item> (*read_item)(const std::string&)) {
   const auto as_in = ", as in [\"" + std::string(example) + "\"]";
   const auto* array = std::get_if<JsonArray>(&value.data);
   if (array == nullptr) return fault(value, shown(value) + " is not an array of strings" + as_in);
@@ -34,7 +34,7 @@ Read<std::vector<Item>> list_of_strings(const JsonValue& value, std::string_view
     const auto* text = as_string(element);
     if (text == nullptr) return fault(element, shown(element) + " is not a string; write an array of strings" + as_in);
     auto item = read_item(*text);
-    if (!item) return fault(element, in_quotes(*text) + " " + item.error());
+    if (!item) return fault(element, in_quotes(*text) + " " + item.error().what);
     items.push_back(*std::move(item));
   }
   return items;
@@ -70,34 +70,34 @@ std::string why_no_range(std::string_view text) {
   return "bits are set to the right of the prefix; write " + network + "/" + std::to_string(length);
 }
 
-std::expected<IpRange, std::string> read_range(const std::string& text) {
+Result<IpRange> read_range(const std::string& text) {
   if (auto range = IpRange::parse(text)) return *range;
-  return std::unexpected("is not an address range: " + why_no_range(text));
+  return fault(0, "is not an address range: " + why_no_range(text));
 }
 
-std::expected<DevicePattern, std::string> read_pattern(const std::string& text) {
+Result<DevicePattern> read_pattern(const std::string& text) {
   if (auto pattern = DevicePattern::parse(text)) return *std::move(pattern);
-  return std::unexpected(
+  return fault(
+      0,
       "is not a pattern for device names: write what a name of at most 15 bytes may hold, and *, ?, [abc], [a-z], "
       "[!a-z], as in \"tap*\" or \"uml[0-9]*\"");
 }
 
 // Devices that are there may have alternative names, which are longer.
-std::expected<DevicePattern, std::string> read_pattern_of_existing(const std::string& text) {
+Result<DevicePattern> read_pattern_of_existing(const std::string& text) {
   if (auto pattern = DevicePattern::parse(text, IfName::kAlternativeSize - 1)) return *std::move(pattern);
-  return std::unexpected(
-      "is not a pattern for device names: write what a name may hold, and *, ?, [abc], [a-z], [!a-z], 64 bytes at "
-      "most, "
-      "as in \"br0\" or \"eth*\"");
+  return fault(0,
+               "is not a pattern for device names: write what a name may hold, and *, ?, [abc], [a-z], [!a-z], 64 "
+               "bytes at most, as in \"br0\" or \"eth*\"");
 }
 
-std::expected<Operation, std::string> read_operation(const std::string& text) {
+Result<Operation> read_operation(const std::string& text) {
   std::string all;
   for (const auto operation : kOperations) {
     if (operation_name(operation) == text) return operation;
     all += (all.empty() ? "" : ", ") + std::string(operation_name(operation));
   }
-  return std::unexpected("is not an operation; the operations are " + all);
+  return fault(0, "is not an operation; the operations are " + all);
 }
 
 enum class AccountKind { user, group };
@@ -115,7 +115,7 @@ std::optional<std::string> fault_in_account_name(const std::string& name) {
   return std::nullopt;
 }
 
-Read<Principal> read_principal(const JsonValue& value, AccountKind kind, Effect effect, const Accounts& accounts) {
+Result<Principal> read_principal(const JsonValue& value, AccountKind kind, Effect effect, const Accounts& accounts) {
   const bool is_user = kind == AccountKind::user;
   const auto* name = as_string(value);
   if (name == nullptr) {
@@ -137,8 +137,8 @@ Read<Principal> read_principal(const JsonValue& value, AccountKind kind, Effect 
   return Principal{*name, id};
 }
 
-Read<std::vector<Principal>> read_principals(const JsonValue& value, AccountKind kind, Effect effect,
-                                             const Accounts& accounts) {
+Result<std::vector<Principal>> read_principals(const JsonValue& value, AccountKind kind, Effect effect,
+                                               const Accounts& accounts) {
   const auto* array = std::get_if<JsonArray>(&value.data);
   if (array == nullptr)
     return fault(value, shown(value) + " is not an array of names and numbers, as in [\"alice\", 1001]");
@@ -153,13 +153,13 @@ Read<std::vector<Principal>> read_principals(const JsonValue& value, AccountKind
 
 // Moves what was read to where it belongs.
 template <class T, class Place>
-Read<void> put(Read<T> read, Place& place) {
+Result<void> put(Result<T> read, Place& place) {
   if (!read) return std::unexpected(std::move(read.error()));
   place = *std::move(read);
   return {};
 }
 
-Read<void> read_effect(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_effect(const JsonValue& value, Rule& rule, const Accounts&) {
   const auto* text = as_string(value);
   if (text == nullptr || (*text != "allow" && *text != "deny"))
     return fault(value, shown(value) + " is not an effect; write \"allow\" or \"deny\"");
@@ -167,7 +167,7 @@ Read<void> read_effect(const JsonValue& value, Rule& rule, const Accounts&) {
   return {};
 }
 
-Read<void> read_name(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_name(const JsonValue& value, Rule& rule, const Accounts&) {
   const auto* text = as_string(value);
   if (text == nullptr || text->empty() || text->size() > kMaxRuleName || !is_printable(*text))
     return fault(value, shown(value) + " is not a name for a rule: write 1 to " + std::to_string(kMaxRuleName) +
@@ -176,40 +176,40 @@ Read<void> read_name(const JsonValue& value, Rule& rule, const Accounts&) {
   return {};
 }
 
-Read<void> read_users(const JsonValue& value, Rule& rule, const Accounts& accounts) {
+Result<void> read_users(const JsonValue& value, Rule& rule, const Accounts& accounts) {
   return put(read_principals(value, AccountKind::user, rule.effect, accounts), rule.users);
 }
 
-Read<void> read_groups(const JsonValue& value, Rule& rule, const Accounts& accounts) {
+Result<void> read_groups(const JsonValue& value, Rule& rule, const Accounts& accounts) {
   return put(read_principals(value, AccountKind::group, rule.effect, accounts), rule.groups);
 }
 
 // The keys that widen or tie what an allow rule grants. A deny rule is narrowed by its lists alone: "may not have more
 // than 2 queues" is what an allow rule with max_queues says.
-Read<void> check_grants(const JsonValue& value, const Rule& rule) {
+Result<void> check_grants(const JsonValue& value, const Rule& rule) {
   if (rule.effect == Effect::deny)
     return fault(value, "a deny rule is narrowed by lists only; take this key out, or set it in an allow rule");
   return {};
 }
 
-Read<void> read_owners(const JsonValue& value, Rule& rule, const Accounts& accounts) {
+Result<void> read_owners(const JsonValue& value, Rule& rule, const Accounts& accounts) {
   if (auto fits = check_grants(value, rule); !fits) return fits;
   return put(read_principals(value, AccountKind::user, rule.effect, accounts), rule.owners);
 }
 
-Read<void> read_owner_groups(const JsonValue& value, Rule& rule, const Accounts& accounts) {
+Result<void> read_owner_groups(const JsonValue& value, Rule& rule, const Accounts& accounts) {
   if (auto fits = check_grants(value, rule); !fits) return fits;
   return put(read_principals(value, AccountKind::group, rule.effect, accounts), rule.owner_groups);
 }
 
-Read<void> read_operations(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_operations(const JsonValue& value, Rule& rule, const Accounts&) {
   auto operations = list_of_strings(value, "tuntap", read_operation);
   if (!operations) return std::unexpected(std::move(operations.error()));
   rule.operations.emplace(operations->begin(), operations->end());
   return {};
 }
 
-Read<void> read_limit(const JsonValue& value, const Rule& rule, unsigned& limit) {
+Result<void> read_limit(const JsonValue& value, const Rule& rule, unsigned& limit) {
   if (rule.effect == Effect::deny)
     return fault(value, "a deny rule has no limits; take this key out, or set it in an allow rule");
   const auto number = whole_number(value, kMaxLimit);
@@ -218,7 +218,7 @@ Read<void> read_limit(const JsonValue& value, const Rule& rule, unsigned& limit)
   return {};
 }
 
-Read<void> read_bounded(const JsonValue& value, const Rule& rule, unsigned least, unsigned most, unsigned& bound) {
+Result<void> read_bounded(const JsonValue& value, const Rule& rule, unsigned least, unsigned most, unsigned& bound) {
   if (auto fits = check_grants(value, rule); !fits) return fits;
   const auto number = whole_number(value, most);
   if (!number || *number < least)
@@ -229,59 +229,59 @@ Read<void> read_bounded(const JsonValue& value, const Rule& rule, unsigned least
 }
 
 template <bool Rule::* kFlag>
-Read<void> read_flag(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_flag(const JsonValue& value, Rule& rule, const Accounts&) {
   if (auto fits = check_grants(value, rule); !fits) return fits;
   return put(true_or_false(value), rule.*kFlag);
 }
 
-Read<void> read_max_mtu(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_max_mtu(const JsonValue& value, Rule& rule, const Accounts&) {
   return read_bounded(value, rule, native5::kMinMtu, native5::kMaxMtu, rule.max_mtu);
 }
 
-Read<void> read_max_queues(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_max_queues(const JsonValue& value, Rule& rule, const Accounts&) {
   return read_bounded(value, rule, 1, native5::kMaxQueues, rule.max_queues);
 }
 
-Read<void> read_rule_comment(const JsonValue& value, Rule&, const Accounts&) { return read_comment(value); }
+Result<void> read_rule_comment(const JsonValue& value, Rule&, const Accounts&) { return read_comment(value); }
 
-Read<void> read_devices(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_devices(const JsonValue& value, Rule& rule, const Accounts&) {
   return put(list_of_strings(value, "tap*", read_pattern), rule.devices);
 }
 
-Read<void> read_gateways(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_gateways(const JsonValue& value, Rule& rule, const Accounts&) {
   return put(list_of_strings(value, "10.99.0.0/16", read_range), rule.gateways);
 }
 
-Read<void> read_guests(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_guests(const JsonValue& value, Rule& rule, const Accounts&) {
   return put(list_of_strings(value, "10.99.0.0/16", read_range), rule.guests);
 }
 
-Read<void> read_bridges(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_bridges(const JsonValue& value, Rule& rule, const Accounts&) {
   return put(list_of_strings(value, "br0", read_pattern_of_existing), rule.bridges);
 }
 
-Read<void> read_lan(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_lan(const JsonValue& value, Rule& rule, const Accounts&) {
   return put(list_of_strings(value, "eth0", read_pattern_of_existing), rule.lan);
 }
 
-Read<void> read_max_devices(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_max_devices(const JsonValue& value, Rule& rule, const Accounts&) {
   return read_limit(value, rule, rule.max_devices);
 }
 
-Read<void> read_max_addresses(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_max_addresses(const JsonValue& value, Rule& rule, const Accounts&) {
   return read_limit(value, rule, rule.max_addresses);
 }
 
-std::expected<InfrastructureKind, std::string> read_infrastructure_kind(const std::string& text) {
+Result<InfrastructureKind> read_infrastructure_kind(const std::string& text) {
   std::string all;
   for (const auto& kind : kInfrastructureKinds) {
     if (kind.name == text) return kind;
     all += (all.empty() ? "" : ", ") + std::string(kind.name);
   }
-  return std::unexpected("is not a kind of infrastructure; the kinds are " + all);
+  return fault(0, "is not a kind of infrastructure; the kinds are " + all);
 }
 
-Read<void> read_infrastructure(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_infrastructure(const JsonValue& value, Rule& rule, const Accounts&) {
   if (auto fits = check_grants(value, rule); !fits) return fits;
   const auto kinds = list_of_strings(value, "dhcp-server", read_infrastructure_kind);
   if (!kinds) return std::unexpected(kinds.error());
@@ -289,13 +289,13 @@ Read<void> read_infrastructure(const JsonValue& value, Rule& rule, const Account
   return {};
 }
 
-Read<void> read_max_devices_per_bridge(const JsonValue& value, Rule& rule, const Accounts&) {
+Result<void> read_max_devices_per_bridge(const JsonValue& value, Rule& rule, const Accounts&) {
   return read_limit(value, rule, rule.max_devices_per_bridge.emplace());
 }
 
 struct RuleKey {
   std::string_view name;
-  Read<void> (*read)(const JsonValue&, Rule&, const Accounts&);
+  Result<void> (*read)(const JsonValue&, Rule&, const Accounts&);
 };
 
 // Read in this order, whatever the order in the file: what some keys may hold depends on `effect`.
@@ -330,7 +330,7 @@ constexpr RuleKey kRuleKeys[] = {
 
 }  // namespace
 
-Read<Rule> read_rule(const JsonValue& value, const Accounts& accounts) {
+Result<Rule> read_rule(const JsonValue& value, const Accounts& accounts) {
   const auto* object = std::get_if<JsonObject>(&value.data);
   if (object == nullptr)
     return fault(value, shown(value) + " is not a rule; write an object, as in {\"name\": \"uml-guests\", ...}");

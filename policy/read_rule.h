@@ -8,6 +8,6 @@
 namespace umlnet::policy {
 
 // Names of users and groups become ids by `accounts`; see load().
-Read<Rule> read_rule(const JsonValue& value, const Accounts& accounts);
+Result<Rule> read_rule(const JsonValue& value, const Accounts& accounts);
 
 }  // namespace umlnet::policy

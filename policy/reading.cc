@@ -26,7 +26,7 @@ const JsonMember* find(const JsonObject& object, std::string_view key) {
   return it != object.end() ? &*it : nullptr;
 }
 
-Read<std::uint64_t> whole_number(const JsonValue& value, std::uint64_t most) {
+Result<std::uint64_t> whole_number(const JsonValue& value, std::uint64_t most) {
   const auto* number = std::get_if<std::uint64_t>(&value.data);
   if (number == nullptr || *number > most)
     return fault(
@@ -34,23 +34,24 @@ Read<std::uint64_t> whole_number(const JsonValue& value, std::uint64_t most) {
   return *number;
 }
 
-Read<bool> true_or_false(const JsonValue& value) {
+Result<bool> true_or_false(const JsonValue& value) {
   const auto* boolean = std::get_if<bool>(&value.data);
   if (boolean == nullptr) return fault(value, shown(value) + " is neither true nor false");
   return *boolean;
 }
 
-Read<void> read_comment(const JsonValue& value) {
+Result<void> read_comment(const JsonValue& value) {
   if (as_string(value) == nullptr) return fault(value, shown(value) + " is not a string");
   return {};
 }
 
-std::unexpected<JsonFault> in_key(std::string_view key, const JsonFault& inner) {
-  return std::unexpected(JsonFault{inner.line, "key " + in_quotes(key) + ": " + inner.what});
+std::unexpected<Error> in_key(std::string_view key, Error inner) {
+  inner.what = "key " + in_quotes(key) + ": " + inner.what;
+  return std::unexpected(std::move(inner));
 }
 
-std::unexpected<JsonFault> unknown_key(const JsonMember& member, std::string_view owner,
-                                       std::span<const std::string_view> names) {
+std::unexpected<Error> unknown_key(const JsonMember& member, std::string_view owner,
+                                   std::span<const std::string_view> names) {
   std::string all;
   for (const std::string_view name : names) all += (all.empty() ? "" : ", ") + std::string(name);
   return fault(member.line, "key " + in_quotes(member.key) + ": there is no such key; the keys of " +

@@ -73,8 +73,8 @@ Outcome<std::unique_ptr<End>> fd_end(const std::string& words, const std::string
     if (fields[1] != framing.name) continue;
     if (fields.size() == 2) return std::make_unique<FdEnd>(static_cast<int>(*fd), framing, 0);
     if (!framing.takes_vnet) return wrong("ethertap has no virtio-net header");
-    const auto vnet_hdr = parse_vnet_header(fields[2]);
-    if (!vnet_hdr) return wrong(vnet_hdr.error());
+    const auto vnet_hdr = parse_vnet_header(words, fields[2]);
+    if (!vnet_hdr) return std::unexpected(vnet_hdr.error());
     return std::make_unique<FdEnd>(static_cast<int>(*fd), framing, *vnet_hdr);
   }
   return wrong(in_quotes(fields[1]) + " is not tap, stream, dgram or ethertap");

@@ -77,8 +77,8 @@ class AttachedTap : public Network {
     network->device_ = fields[0];
     if (fields[0].empty() || fields.size() > 2) return malformed(words, "the form is tap:DEV[,vnet=10|12]");
     if (fields.size() == 2) {
-      const auto size = parse_vnet_header(fields[1]);
-      if (!size) return malformed(words, size.error());
+      const auto size = parse_vnet_header(words, fields[1]);
+      if (!size) return std::unexpected(size.error());
       network->vnet_hdr_ = *size;
     }
     return network;

@@ -3,7 +3,6 @@
 #include <sysexits.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <optional>
 #include <string>
@@ -47,12 +46,9 @@ struct Options {
   std::vector<std::string> files;
 };
 
-// What is wrong: a message, and the place where one is known.
 struct Problem {
-  std::string file;
-  unsigned line = 0;
-  std::string message;
-  std::string advice;
+  std::string file;  // empty where it is not known
+  Error error;
 };
 
 struct Findings {
@@ -92,33 +88,22 @@ Outcome<std::optional<Options>> parse(int argc, char** argv) {
   return options;
 }
 
-// The line that the loader's message begins with, behind the file's name.
-unsigned line_in(const std::string& message, const std::string& file) {
-  unsigned line = 0;
-  const auto named = escaped(file, 256);  // as load() writes it
-  if (message.starts_with(named + ":"))
-    std::from_chars(message.data() + named.size() + 1, message.data() + message.size(), line);
-  return line;
-}
-
-Problem problem_of(const Error& error, const std::string& file) {
-  return {file, line_in(error.what, file), error.line(), error.advice};
-}
-
 // The first fault of each file, since a file is read no further than that; then what they are not together.
 void check_texts(const std::vector<policy::PolicyText>& texts, const KnownAccounts& known,
                  const policy::HostState* host, Findings& findings) {
   for (const auto& text : texts) {
     findings.files.push_back(text.path);
     if (const auto alone = policy::load({&text, 1}, known.accounts); !alone)
-      findings.problems.push_back(problem_of(alone.error(), text.path));
+      findings.problems.push_back({text.path, alone.error()});
   }
   if (!findings.problems.empty()) return;
   const auto policy = policy::load(texts, known.accounts);
   if (!policy) {
-    for (const auto& text : texts)
-      if (line_in(policy.error().what, text.path) != 0) findings.problems = {problem_of(policy.error(), text.path)};
-    if (findings.problems.empty()) findings.problems = {problem_of(policy.error(), {})};
+    const auto is_named = [&](const auto& text) {
+      return policy.error().what.starts_with(escaped(text.path, 256) + ":");  // as load() writes it
+    };
+    const auto named = std::ranges::find_if(texts, is_named);
+    findings.problems = {{named != texts.end() ? named->path : "", policy.error()}};
     return;
   }
   findings.rules = policy->rules.size();
@@ -130,7 +115,7 @@ void check_texts(const std::vector<policy::PolicyText>& texts, const KnownAccoun
 
 Outcome<Findings> find(const Options& options) {
   const auto known = read_known_accounts();
-  if (!known) return trouble_of(known.error());
+  if (!known) return trouble(known.error());
   Findings findings;
   std::optional<policy::HostState> host;
   if (options.live) {
@@ -147,10 +132,10 @@ Outcome<Findings> find(const Options& options) {
     if (!texts && is_hidden(texts.error())) {
       Error error = texts.error();
       error.code = Code::no_such_device;  // EX_NOINPUT: nothing is known to be wrong
-      return trouble_of(error);
+      return trouble(error);
     }
     if (!texts) {
-      findings.problems.push_back(problem_of(texts.error(), {}));
+      findings.problems.push_back({{}, texts.error()});
       return findings;
     }
     if (texts->empty())
@@ -163,7 +148,7 @@ Outcome<Findings> find(const Options& options) {
   std::vector<policy::PolicyText> drafts;
   for (const auto& path : options.files) {
     auto draft = read_draft(path);
-    if (!draft) return trouble_of(draft.error());
+    if (!draft) return trouble(draft.error());
     drafts.push_back(*std::move(draft));
     auto why = why_untrusted(path);
     if (!why.empty()) why.insert(0, "uml_net would not take it from there: ");
@@ -183,9 +168,9 @@ std::string in_rule(const PolicyWarning& warning) {
 }
 
 void print_lines(const Findings& findings) {
-  for (const auto& problem : findings.problems) std::printf("error: %s\n", problem.message.c_str());
-  if (!findings.problems.empty() && !findings.problems.front().advice.empty())
-    std::printf("%s\n", findings.problems.front().advice.c_str());
+  for (const auto& problem : findings.problems) std::printf("error: %s\n", problem.error.line().c_str());
+  if (!findings.problems.empty() && !findings.problems.front().error.advice.empty())
+    std::printf("%s\n", findings.problems.front().error.advice.c_str());
   for (std::size_t i = 0; i < findings.warnings.size(); ++i)
     std::printf("warning: %s: %s%s\n", findings.places[i].str().c_str(), in_rule(findings.warnings[i]).c_str(),
                 findings.warnings[i].text.c_str());
@@ -201,9 +186,9 @@ void print_json(const Findings& findings) {
                        {"rules", findings.rules},           {"problems", ordered_json::array()},
                        {"warnings", ordered_json::array()}, {"notes", findings.notes}};
   for (const auto& problem : findings.problems) {
-    ordered_json one = {{"message", problem.message}, {"advice", problem.advice}};
+    ordered_json one = {{"message", problem.error.line()}, {"advice", problem.error.advice}};
     if (!problem.file.empty()) one["file"] = problem.file;
-    if (problem.line != 0) one["line"] = problem.line;
+    if (problem.error.at_line != 0) one["line"] = problem.error.at_line;
     json["problems"].push_back(std::move(one));
   }
   for (std::size_t i = 0; i < findings.warnings.size(); ++i) {

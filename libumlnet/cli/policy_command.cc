@@ -38,12 +38,6 @@ int policy_main(int argc, char** argv) {
 
 }  // namespace
 
-std::unexpected<Trouble> trouble_of(const Error& error) {
-  std::string text = error.text();
-  while (text.ends_with('\n')) text.pop_back();
-  return trouble(exit_status_of(error.code), std::move(text));
-}
-
 const Subcommand kPolicy = {"policy", "check the policy, and explain its decisions", kHelp, policy_main};
 
 }  // namespace umlnet::cli

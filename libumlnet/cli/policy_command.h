@@ -13,7 +13,4 @@ int policy_explain_main(int argc, char** argv);
 extern const char kPolicyCheckHelp[];
 extern const char kPolicyExplainHelp[];
 
-// An error of the rooms that the helper shares, as a trouble with the exit status that the helper would have.
-std::unexpected<Trouble> trouble_of(const Error& error);
-
 }  // namespace umlnet::cli

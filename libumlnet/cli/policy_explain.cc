@@ -350,12 +350,12 @@ Outcome<std::vector<policy::PolicyText>> read_texts(const Options& options) {
     if (texts) return *std::move(texts);
     Error error = texts.error();
     if (is_hidden(error)) error.code = Code::no_such_device;  // EX_NOINPUT: nothing is known to be wrong
-    return trouble_of(error);
+    return trouble(error);
   }
   std::vector<policy::PolicyText> texts;
   for (const auto& path : options.drafts) {
     auto draft = read_draft(path);
-    if (!draft) return trouble_of(draft.error());
+    if (!draft) return trouble(draft.error());
     texts.push_back(*std::move(draft));
   }
   return texts;
@@ -363,7 +363,7 @@ Outcome<std::vector<policy::PolicyText>> read_texts(const Options& options) {
 
 Outcome<int> run(const Options& options) {
   const auto known = read_known_accounts();
-  if (!known) return trouble_of(known.error());
+  if (!known) return trouble(known.error());
   const auto caller = caller_of(options, *known);
   if (!caller) return std::unexpected(caller.error());
   const auto texts = read_texts(options);
@@ -372,7 +372,7 @@ Outcome<int> run(const Options& options) {
   if (!policy) {
     Error error = policy.error();
     if (!options.drafts.empty()) error.code = Code::bad_value;  // EX_DATAERR: no policy of the host's is wrong
-    return trouble_of(error);
+    return trouble(error);
   }
   HostState host = assumed_host(*caller, options.request);
   bool live = false;

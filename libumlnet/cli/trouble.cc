@@ -72,6 +72,12 @@ std::unexpected<Trouble> trouble(const umlnet_error& error) {
   return trouble(exit_status_of(error), std::move(text));
 }
 
+std::unexpected<Trouble> trouble(const Error& error) {
+  std::string text = error.text();
+  while (text.ends_with('\n')) text.pop_back();
+  return trouble(exit_status_of(error.code), std::move(text));
+}
+
 std::unexpected<Trouble> misuse(std::string text) { return trouble(EX_USAGE, std::move(text) + " (see --help)"); }
 
 std::unexpected<Trouble> bad_option(int letter, char** argv) {

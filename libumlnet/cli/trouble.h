@@ -1,9 +1,10 @@
-// What went wrong, as a person reads it, and the exit status that a script sees.
+// What went wrong, as a person reads it, and the exit status that a script sees: the one error type of this room.
 #pragma once
 
 #include <expected>
 #include <string>
 
+#include "libumlnet/core/error.h"
 #include "umlnet/umlnet.h"
 
 namespace umlnet::cli {
@@ -21,6 +22,8 @@ std::unexpected<Trouble> trouble(int status, std::string text);
 std::unexpected<Trouble> trouble_errno(int status, const std::string& doing, int errnum);
 // The library's message, the helper's further lines and, where there is something to do about it here, what.
 std::unexpected<Trouble> trouble(const umlnet_error& error);
+// An error of the rooms that the helper shares, with the exit status that the helper would have.
+std::unexpected<Trouble> trouble(const Error& error);
 // A wrong command line. Points to the help.
 std::unexpected<Trouble> misuse(std::string text);
 // What getopt_long() found wrong with the last option: `letter` is ':' where it has no value, '?' where it is unknown.

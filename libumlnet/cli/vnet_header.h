@@ -1,19 +1,19 @@
 // virtio-net headers, as the ends of a pump name them.
 #pragma once
 
-#include <expected>
 #include <string>
 
+#include "libumlnet/cli/trouble.h"
 #include "libumlnet/core/plain_text.h"
 #include "umlnet/umlnet.h"
 
 namespace umlnet::cli {
 
-// "vnet=10" or "vnet=12"; else why not.
-inline std::expected<unsigned, std::string> parse_vnet_header(const std::string& field) {
+// "vnet=10" or "vnet=12", the field of `words`.
+inline Outcome<unsigned> parse_vnet_header(const std::string& words, const std::string& field) {
   if (field == "vnet=10") return 10U;
   if (field == "vnet=12") return 12U;
-  return std::unexpected(in_quotes(field) + " is not vnet=10 or vnet=12, the bytes of the virtio-net header");
+  return malformed(words, in_quotes(field) + " is not vnet=10 or vnet=12, the bytes of the virtio-net header");
 }
 
 // What the kernel takes unfinished, on every version that runs this: UDP segmentation came with 6.2.

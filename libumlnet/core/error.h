@@ -31,12 +31,14 @@ enum class Code : std::uint8_t {
 };
 
 // One failure: what was being done to what, and why not (`what`); what to do about it (`advice`, may be empty);
-// the kernel's error number (`errnum`, 0 where there is none).
+// the kernel's error number (`errnum`, 0 where there is none); the line of a text that it is about (`at_line`, 0 where
+// it is about none).
 struct Error {
   Code code = Code::bug;
   int errnum = 0;
   std::string what;
   std::string advice;
+  unsigned at_line = 0;
 
   // What and why not, on one line without newline: "cannot open /dev/net/tun: Permission denied (EACCES)".
   std::string line() const;

@@ -48,6 +48,8 @@ class CountingIterator {
   Position* position_;
 };
 
+Error fault(unsigned line, std::string what) { return {Code::bad_value, 0, std::move(what), {}, line}; }
+
 // The parser's words without what it read last, which are bytes of the text and can be many.
 std::string plain_words(std::string_view words) {
   if (const auto bracket = words.find("] "); bracket != std::string_view::npos) words.remove_prefix(bracket + 2);
@@ -65,7 +67,7 @@ class TreeBuilder {
   TreeBuilder(const Position& position, std::size_t max_string) : position_(position), max_string_(max_string) {}
 
   JsonValue take_tree() { return std::move(root_); }
-  JsonFault take_fault() { return std::move(fault_); }
+  Error take_fault() { return std::move(fault_); }
 
   bool null() { return add(nullptr) != nullptr; }
   bool boolean(bool value) { return add(value) != nullptr; }
@@ -102,7 +104,7 @@ class TreeBuilder {
 
  private:
   bool refuse(std::string what) {
-    fault_ = {position_.line, std::move(what)};
+    fault_ = fault(position_.line, std::move(what));
     return false;
   }
 
@@ -151,24 +153,24 @@ class TreeBuilder {
   std::size_t max_string_;
   JsonValue root_;
   std::vector<JsonValue*> open_;
-  JsonFault fault_;
+  Error fault_;
 };
 
 // What the parser would not see: it passes over a byte order mark, and a NUL is the end of the input to it.
-std::optional<JsonFault> fault_in_bytes(std::string_view text) {
+std::optional<Error> fault_in_bytes(std::string_view text) {
   if (text.starts_with("\xef\xbb\xbf"))
-    return JsonFault{1, "it begins with a byte order mark (bytes ef bb bf); save it as UTF-8 without one"};
+    return fault(1, "it begins with a byte order mark (bytes ef bb bf); save it as UTF-8 without one");
   if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
     const auto newlines = std::ranges::count(text.substr(0, nul), '\n');
-    return JsonFault{static_cast<unsigned>(newlines) + 1, "it holds a NUL byte"};
+    return fault(static_cast<unsigned>(newlines) + 1, "it holds a NUL byte");
   }
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return JsonFault{1, "it is empty"};
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return fault(1, "it is empty");
   return std::nullopt;
 }
 
 }  // namespace
 
-std::expected<JsonValue, JsonFault> parse_strict_json(std::string_view text, std::size_t max_string) {
+Result<JsonValue> parse_strict_json(std::string_view text, std::size_t max_string) {
   if (auto fault = fault_in_bytes(text)) return std::unexpected(*std::move(fault));
   Position position;
   TreeBuilder builder(position, max_string);

@@ -4,23 +4,18 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <expected>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include "libumlnet/core/error.h"
 
 namespace umlnet {
 
 inline constexpr std::size_t kMaxJsonDepth = 4;      // {"rules": [{"users": [...]}]}
 inline constexpr std::size_t kMaxJsonString = 1024;  // bytes, where nothing else is said
 inline constexpr std::size_t kMaxJsonKeys = 32;      // in one object
-
-// What is wrong, and in which line (0: in no line of its own). In printable ASCII, whatever the text holds.
-struct JsonFault {
-  unsigned line = 0;
-  std::string what;
-};
 
 struct JsonMember;
 struct JsonValue;
@@ -45,7 +40,8 @@ struct JsonMember {
 };
 
 // RFC 8259 and nothing behind the value. Refused besides: a byte order mark, a NUL (also as \u0000), a key twice in one
-// object, and what is over the limits above.
-std::expected<JsonValue, JsonFault> parse_strict_json(std::string_view text, std::size_t max_string = kMaxJsonString);
+// object, and what is over the limits above. Code::bad_value says what and in which line, in printable
+// ASCII, whatever the text holds.
+Result<JsonValue> parse_strict_json(std::string_view text, std::size_t max_string = kMaxJsonString);
 
 }  // namespace umlnet

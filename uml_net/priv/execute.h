@@ -30,7 +30,7 @@ struct Outcome {
   Outcome& operator=(Outcome&&) = default;
 };
 
-// Why a plan was not carried out, and what of it was done before and is still to be taken back.
+// Why a plan was not carried out. No Error alone: what was done of it is still to be taken back, and is owned here.
 struct Failure {
   Error error;
   Outcome done = {};
