@@ -2,8 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <poll.h>
 #include <sched.h>
+#include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -14,13 +17,19 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <vector>
 
 #include "libumlnet/core/close_fds.h"
+#include "libumlnet/core/seccomp_filter.h"
+#include "libumlnet/core/system_calls.h"
+#include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::client {
 namespace {
-
-using ArgMatch = SeccompFilter::ArgMatch;
 
 // The system call that dies_of_a_system_call() ends with: the filter kills on it.
 constexpr int kDeath = SYS_rt_sigreturn;
@@ -30,20 +39,81 @@ constexpr int kDeath = SYS_rt_sigreturn;
 constexpr int kSanitizer[] = {SYS_sigaltstack, SYS_mmap, SYS_munmap, SYS_madvise, SYS_sched_yield};
 #endif
 
-void allow_end(SeccompFilter& filter, const EndConfig& end) {
-  const ArgMatch fd = ArgMatch::equals(0, static_cast<std::uint64_t>(end.fd));
-  const ArgMatch no_address = ArgMatch::equals(4, 0);
-  switch (end.framing) {
-    case UMLNET_TAP:
-      filter.allow(end.vnet_hdr != 0 ? SYS_readv : SYS_read, {fd});
-      filter.allow(SYS_write, {fd});
-      if (end.vnet_hdr != 0) filter.allow(SYS_writev, {fd});
-      return;
-    case UMLNET_STREAM: filter.allow(SYS_recvfrom, {fd, ArgMatch::equals(3, MSG_DONTWAIT), no_address}); break;
-    default: filter.allow(SYS_recvmmsg, {fd, ArgMatch::equals(3, MSG_DONTWAIT), no_address}); break;  // 4: the timeout
+// Of an argument that the kernel takes as an int or an unsigned int, and whose upper half it ignores.
+scmp_arg_cmp is(unsigned argument, unsigned value) { return {argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, value}; }
+scmp_arg_cmp on(int fd) { return is(0, static_cast<unsigned>(fd)); }
+scmp_arg_cmp is_null(unsigned argument) { return {argument, SCMP_CMP_EQ, 0, 0}; }
+
+// In no memory of the heap: who frees that makes system calls, which the filter forbids.
+struct Program {
+  std::array<sock_filter, 512> lines;
+  std::size_t size;
+};
+
+// The filter while it is put together. The first call that fails fails program().
+class PumpFilter {
+ public:
+  explicit PumpFilter(const SandboxFds& fds) : context_(seccomp_init(SCMP_ACT_TRAP), seccomp_release) {
+    if (!context_) return;
+    error_ = seccomp_attr_set(context_.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    add(SCMP_ACT_KILL_PROCESS, kDeath);
+    allow_poll(fds.count());
+    allow_end(fds.a);
+    allow_end(fds.b);
+    allow(SYS_read, {on(fds.stop)});
+    if (fds.channel >= 0) allow(SYS_sendto, {on(fds.channel)});
+    if (fds.capture_kind != CaptureKind::none)
+      allow(fds.capture_kind == CaptureKind::socket ? SYS_sendto : SYS_write, {on(fds.capture)});
+    if (fds.capture_kind == CaptureKind::pipe || fds.capture_kind == CaptureKind::socket) allow_poll(1);
+    for (const int call : {SYS_clock_gettime, SYS_sched_yield, SYS_exit_group, SYS_restart_syscall}) allow(call);
+#ifdef UMLNET_SANITIZED
+    for (const int call : kSanitizer) allow(call);
+#endif
   }
-  filter.allow(SYS_sendto, {fd, ArgMatch::equals(3, MSG_DONTWAIT | MSG_NOSIGNAL), no_address});
-}
+
+  Outcome<Program> program() const {
+    const auto failed = [](int error) { return failed_errno(error, "cannot make the seccomp filter", UMLNET_SANDBOX); };
+    if (error_ != 0) return failed(-error_);
+    const unique_fd file(::memfd_create("umlnet-filter", MFD_CLOEXEC));
+    if (!file) return failed(errno);
+    if (const int error = seccomp_export_bpf(context_.get(), file.get()); error != 0) return failed(-error);
+    Program program;
+    const ssize_t size = ::pread(file.get(), program.lines.data(), sizeof program.lines, 0);
+    if (size <= 0 || size == sizeof program.lines) return failed(size < 0 ? errno : E2BIG);
+    program.size = static_cast<std::size_t>(size) / sizeof program.lines[0];
+    return program;
+  }
+
+ private:
+  void add(std::uint32_t action, int call, std::initializer_list<scmp_arg_cmp> conditions = {}) {
+    if (error_ == 0)
+      error_ = seccomp_rule_add_exact_array(context_.get(), action, call, static_cast<unsigned>(conditions.size()),
+                                            conditions.begin());
+  }
+  void allow(int call, std::initializer_list<scmp_arg_cmp> conditions = {}) { add(SCMP_ACT_ALLOW, call, conditions); }
+
+  void allow_poll(unsigned fds) {
+    kPollIsPpoll ? allow(kSysPoll, {is(1, fds), is_null(3)})  // the signal mask stays
+                 : allow(kSysPoll, {is(1, fds)});
+  }
+
+  void allow_end(const EndConfig& end) {
+    const auto fd = on(end.fd), no_address = is_null(4);
+    switch (end.framing) {
+      case UMLNET_TAP:
+        allow(end.vnet_hdr != 0 ? SYS_readv : SYS_read, {fd});
+        allow(SYS_write, {fd});
+        if (end.vnet_hdr != 0) allow(SYS_writev, {fd});
+        return;
+      case UMLNET_STREAM: allow(SYS_recvfrom, {fd, is(3, MSG_DONTWAIT), no_address}); break;
+      default: allow(SYS_recvmmsg, {fd, is(3, MSG_DONTWAIT), no_address}); break;  // 4: the timeout
+    }
+    allow(SYS_sendto, {fd, is(3, MSG_DONTWAIT | MSG_NOSIGNAL), no_address});
+  }
+
+  std::unique_ptr<void, void (*)(scmp_filter_ctx)> context_;
+  int error_ = -ENOMEM;
+};
 
 std::atomic<Violation*> where_violations_go = nullptr;
 
@@ -150,33 +220,10 @@ Outcome<void> lower_limits(const SandboxFds& fds) {
 
 }  // namespace
 
-SeccompFilter pump_filter(const SandboxFds& fds) {
-  SeccompFilter filter(SeccompFilter::DefaultAction::trap);
-  filter.kill_on(kDeath);
-  filter.allow_poll({ArgMatch::equals(1, fds.count())});
-  allow_end(filter, fds.a);
-  allow_end(filter, fds.b);
-  filter.allow_on_fd(SYS_read, fds.stop);
-  filter.allow_on_fd(SYS_sendto, fds.channel);
-  switch (fds.capture_kind) {
-    case CaptureKind::none: break;
-    case CaptureKind::file:
-    case CaptureKind::pipe: filter.allow_on_fd(SYS_write, fds.capture); break;
-    case CaptureKind::socket: filter.allow_on_fd(SYS_sendto, fds.capture); break;
-  }
-  if (fds.capture_kind == CaptureKind::pipe || fds.capture_kind == CaptureKind::socket)
-    filter.allow_poll({ArgMatch::equals(1, 1)});
-  filter.allow(SYS_clock_gettime).allow(SYS_sched_yield);
-  filter.allow(SYS_exit_group).allow(SYS_restart_syscall);
-#ifdef UMLNET_SANITIZED
-  filter.allow_each(kSanitizer);
-#endif
-  return filter;
-}
-
 Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation, const std::function<void()>& last) {
   if (auto alone = check_alone(); !alone) return alone;
-  const SeccompFilter filter = pump_filter(fds);
+  const auto filter = PumpFilter(fds).program();
+  if (!filter) return std::unexpected(filter.error());
 
   const std::array<int, 6> all = {fds.a.fd, fds.b.fd, fds.stop, fds.capture, fds.channel, fds.owner};
   std::vector<int> kept;
@@ -191,7 +238,7 @@ Outcome<void> enter_sandbox(const SandboxFds& fds, Violation& violation, const s
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return refused("cannot become undumpable");
   if (last) last();
   if (auto lowered = lower_limits(fds); !lowered) return lowered;
-  if (auto entered = filter.enter(SeccompFilter::Threads::all); !entered)
+  if (auto entered = enter_seccomp_filter(std::span(filter->lines).first(filter->size), FilteredThreads::all); !entered)
     return failed_by(UMLNET_SANDBOX, entered.error());
   return {};
 }

@@ -6,7 +6,6 @@
 
 #include "libumlnet/client/pump_config.h"
 #include "libumlnet/client/pump_memory.h"
-#include "libumlnet/core/seccomp_filter.h"
 
 namespace umlnet::client {
 
@@ -23,7 +22,10 @@ struct SandboxFds {
   unsigned count() const { return 3U + (capture >= 0 ? 1 : 0) + (channel >= 0 ? 1 : 0) + (owner >= 0 ? 1 : 0); }
 };
 
-// What the pump may do, and with which file:
+// Puts the calling process into the sandbox, for good: all other files closed, handled signals back at their defaults,
+// SIGPIPE and SIGXFSZ ignored, no capability in any set (in the bounding set where CAP_SETPCAP was there to empty it),
+// no new privileges, not dumpable, resource limits as small as they go, and a seccomp filter that libseccomp makes.
+// Needs no privilege. What the filter allows, and with which file:
 //   poll      on all of them; with a capture into a pipe or socket also on one
 //   read      stop; a TAP (readv where there is a virtio-net header)
 //   write     a TAP (also writev where there is a virtio-net header); a capture that is no socket
@@ -32,11 +34,6 @@ struct SandboxFds {
 //   the end   exit_group; restart_syscall after a stop; sched_yield; the clock, where the vDSO does not have it
 // No memory, no file, no descriptor that comes or goes, no signal, no process, no ioctl. Anything else traps, and
 // rt_sigreturn kills at once, so that no handler ever returns.
-SeccompFilter pump_filter(const SandboxFds& fds);
-
-// Puts the calling process into the sandbox, for good: all other files closed, handled signals back at their defaults,
-// SIGPIPE and SIGXFSZ ignored, no capability in any set (in the bounding set where CAP_SETPCAP was there to empty it),
-// no new privileges, not dumpable, resource limits as small as they go, pump_filter(). Needs no privilege.
 //
 // A forbidden system call is written to `violation`, which must stay where it is, and then the process is killed with
 // SIGSYS. What stands in `violation` is the dying process's own word; that it dies is the kernel's doing.

@@ -235,14 +235,19 @@ Program SeccompFilter::program() const {
   return assembler.take();
 }
 
-Result<void> SeccompFilter::enter(Threads threads) const {
-  Program instructions = program();
-  const sock_fprog whole = {.len = static_cast<unsigned short>(instructions.size()), .filter = instructions.data()};
+Result<void> SeccompFilter::enter() const {
+  const Program instructions = program();
   if (instructions.size() > BPF_MAXINSNS)
     return fail(Code::bug, "the seccomp filter has " + std::to_string(instructions.size()) +
                                " instructions, and the kernel takes " + std::to_string(BPF_MAXINSNS));
+  return enter_seccomp_filter(instructions);
+}
+
+Result<void> enter_seccomp_filter(std::span<const sock_filter> program, FilteredThreads threads) {
+  const sock_fprog whole = {.len = static_cast<unsigned short>(program.size()),
+                            .filter = const_cast<sock_filter*>(program.data())};  // the kernel only reads it
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0 ||
-      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, threads == Threads::all ? SECCOMP_FILTER_FLAG_TSYNC : 0,
+      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, threads == FilteredThreads::all ? SECCOMP_FILTER_FLAG_TSYNC : 0,
                 &whole) != 0)
     return fail_errno(Code::kernel, errno, "cannot enter the seccomp filter",
                       "The kernel must be built with CONFIG_SECCOMP_FILTER.");

@@ -16,6 +16,14 @@
 
 namespace umlnet {
 
+enum class FilteredThreads : std::uint8_t { calling, all };
+
+// Puts the calling thread, and all that it starts, under the filter for good; or all threads of the process at once
+// (SECCOMP_FILTER_FLAG_TSYNC), or none. Sets no_new_privs. Allocates no memory. Needs no privilege. Code::kernel where
+// the kernel refuses.
+Result<void> enter_seccomp_filter(std::span<const sock_filter> program,
+                                  FilteredThreads threads = FilteredThreads::calling);
+
 class SeccompFilter {
  public:
   // One condition on an argument of a system call: (argument & mask) == value.
@@ -59,11 +67,8 @@ class SeccompFilter {
   // A system call that kills the process at once, with any arguments, where others trap.
   SeccompFilter& kill_on(int syscall);
 
-  enum class Threads : std::uint8_t { calling, all };
-  // Puts the calling thread, and all that it starts, under the filter for good; or all threads of the process at once
-  // (SECCOMP_FILTER_FLAG_TSYNC), or none. Sets no_new_privs. A forbidden call kills the process with SIGSYS, or traps;
-  // one by another architecture's table kills it in any case. Needs no privilege.
-  Result<void> enter(Threads threads = Threads::calling) const;
+  // enter_seccomp_filter() with program().
+  Result<void> enter() const;
 
   // What the kernel gets: a program that returns one of SECCOMP_RET_* for a seccomp_data.
   std::vector<sock_filter> program() const;

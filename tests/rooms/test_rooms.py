@@ -16,7 +16,7 @@ ONLY_IN = {
     r"linux/if_tun\.h": ["uml_net/priv/", "libumlnet/client/tun_attach.cc"],
     r"\bcap_set_proc\b|\bcap_set_flag\b|<sys/capability\.h>": ["uml_net/sys/capability.cc"],
     r"\bset(res|re|e|fs)?[ug]id\(": ["uml_net/sys/take_identity.cc"],
-    r"\bseccomp_\w+\(": ["libumlnet/client/syscall_name.cc"],
+    r"\bseccomp_\w+\(": ["libumlnet/client/sandbox.cc", "libumlnet/client/syscall_name.cc"],
     # No other program, no module loaded at run time, no name service, nothing by way of the file system's switches.
     # But for the library's way to start the helper and the pump's program, for the command that `umlnet run` is for, and
     # for the programs that `umlnet doctor` asks; the switches are read by it, and nothing is ever written there.

@@ -17,7 +17,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "libumlnet/client/sandbox.h"
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/system_calls.h"
 #include "uml_net/front/front.h"
@@ -164,20 +163,6 @@ TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes o
   check(umlnet::announcer_filter(3, 4));
   check(umlnet::recorder_filter({.channel = 3, .log = 4, .locks = 5, .journal = 6}, true, true));
   check(umlnet::recorder_filter({.channel = 3, .log = 4, .locks = 4}, false, false));
-}
-
-TEST_CASE("seccomp filter: the filter of the pump is what libseccomp makes of it") {
-  using namespace umlnet::client;
-  SandboxFds fds;
-  fds.a.fd = 3;
-  fds.b.fd = 4;
-  fds.stop = 5;
-  check(pump_filter(fds));
-  fds.capture = 6;
-  fds.capture_kind = CaptureKind::pipe;
-  fds.channel = 7;
-  fds.owner = 8;
-  check(pump_filter(fds));
 }
 
 TEST_CASE("seccomp filter: conditions on both halves of an argument, several ways, no rule at all") {
