@@ -12,11 +12,12 @@ SOURCES = [path for room in ("uml_net", "policy", "libumlnet") for path in (ROOT
 ONLY_IN = {
     # Who has a TAP device of their own may attach to it without privilege; a terminal tells how wide it is.
     r"\bioctl\(": ["uml_net/priv/", "libumlnet/client/tun_attach.cc", "libumlnet/cli/terminal.cc"],
-    r"AF_NETLINK|PF_NETLINK": ["libumlnet/core/netlink_socket.h"],
-    r"linux/if_tun\.h": ["uml_net/priv/", "libumlnet/client/tun_attach.cc"],
+    r"AF_NETLINK|PF_NETLINK": ["libumlnet/core/netlink_socket.h", "uml_net/filters/tables.cc"],
+    r"linux/if_tun\.h": ["uml_net/priv/", "uml_net/filters/", "libumlnet/client/tun_attach.cc"],
     r"\bcap_set_proc\b|\bcap_set_flag\b|<sys/capability\.h>": ["uml_net/sys/capability.cc"],
     r"\bset(res|re|e|fs)?[ug]id\(": ["uml_net/sys/take_identity.cc"],
-    r"\bseccomp_\w+\(": ["libumlnet/client/sandbox.cc", "libumlnet/client/syscall_name.cc"],
+    # The helper has no part of libseccomp: its filters are made when it is built.
+    r"\bseccomp_\w+\(": ["uml_net/filters/generate.cc", "libumlnet/client/sandbox.cc", "libumlnet/client/syscall_name.cc"],
     # No other program, no module loaded at run time, no name service, nothing by way of the file system's switches.
     # But for the library's way to start the helper and the pump's program, for the command that `umlnet run` is for, and
     # for the programs that `umlnet doctor` asks; the switches are read by it, and nothing is ever written there.
@@ -33,7 +34,7 @@ ONLY_IN = {
     r"\bgetenv\(|\bsetlocale\(|#include <iostream>": [],
     r"\bsecure_getenv\(": ["libumlnet/client/helper_program.cc", "libumlnet/cli/this_host.cc"],
     # Only a command talks to people; the library is a guest in somebody's program.
-    r"\bv?f?printf\(|\bf?puts\(|\bfputc\(": ["libumlnet/cli/", "libumlnet/examples/"],
+    r"\bv?f?printf\(|\bf?puts\(|\bfputc\(": ["libumlnet/cli/", "libumlnet/examples/", "uml_net/filters/generate.cc"],
     # None in somebody's program; the process in which a pump runs is the library's own.
     r"\bstd::j?thread\b": ["libumlnet/cli/pump_process.", "libumlnet/client/pump_threads."],
 }
@@ -49,12 +50,13 @@ MAY_INCLUDE = {
     "uml_net/channel": ["uml_net/channel", "libumlnet/core"],
     "uml_net/executor": ["uml_net/executor", "uml_net/startup", "uml_net/worker", "uml_net/channel", "uml_net/priv",
                          "uml_net/sys", "policy", "libumlnet/core"],
-    "uml_net/front": ["uml_net/front", "uml_net/channel", "uml_net/sys", "libumlnet/core"],
+    "uml_net/filters": ["uml_net/filters", "libumlnet/core"],
+    "uml_net/front": ["uml_net/front", "uml_net/channel", "uml_net/filters", "uml_net/sys", "libumlnet/core"],
     "uml_net/priv": ["uml_net/priv", "uml_net/sys", "policy", "libumlnet/core"],
-    "uml_net/recorder": ["uml_net/recorder", "uml_net/worker", "uml_net/channel", "uml_net/sys", "policy", "libumlnet/core"],
-    "uml_net/startup": ["uml_net/startup", "uml_net/sys", "policy", "libumlnet/core"],
+    "uml_net/recorder": ["uml_net/recorder", "uml_net/worker", "uml_net/channel", "uml_net/filters", "uml_net/sys", "policy", "libumlnet/core"],
+    "uml_net/startup": ["uml_net/startup", "uml_net/filters", "uml_net/sys", "policy", "libumlnet/core"],
     "uml_net/sys": ["uml_net/sys", "libumlnet/core"],
-    "uml_net/worker": ["uml_net/worker", "uml_net/priv", "uml_net/sys", "libumlnet/core"],
+    "uml_net/worker": ["uml_net/worker", "uml_net/priv", "uml_net/filters", "uml_net/sys", "libumlnet/core"],
 }
 
 

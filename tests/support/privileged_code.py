@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = {f"uml_net/{room}": f"uml_net_{room}" for room in ("priv", "sys", "channel", "executor", "recorder", "worker", "startup", "front")}
+ROOMS = {f"uml_net/{room}": f"uml_net_{room}" for room in ("priv", "sys", "filters", "channel", "executor", "recorder", "worker", "startup", "front")}
 ROOMS |= {"policy": "umlnet_policy", "libumlnet/core": "umlnet_core"}
 
 

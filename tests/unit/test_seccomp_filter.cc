@@ -19,45 +19,17 @@
 
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/system_calls.h"
-#include "uml_net/front/front.h"
+#include "tests/unit/seccomp_program.h"
 #include "uml_net/priv/request_filter.h"
 #include "uml_net/recorder/recorder.h"
-#include "uml_net/worker/announcer.h"
-#include "uml_net/worker/caller_worker.h"
-#include "uml_net/worker/frame_relay.h"
 
 using umlnet::SeccompFilter;
 using ArgMatch = SeccompFilter::ArgMatch;
-using Program = std::vector<sock_filter>;
 
 namespace {
 
 using umlnet::kAuditArch;
 constexpr std::uint32_t kAnotherArch = kAuditArch == AUDIT_ARCH_I386 ? AUDIT_ARCH_X86_64 : AUDIT_ARCH_I386;
-constexpr std::uint32_t kStuck = 0xdeadbeef;  // no SECCOMP_RET_*
-
-// Classic BPF as seccomp has it: what libseccomp and this project use of it.
-std::uint32_t run(const Program& program, const seccomp_data& data) {
-  std::uint32_t accumulator = 0;
-  for (std::size_t at = 0; at < program.size(); ++at) {
-    const auto& line = program[at];
-    switch (line.code) {
-      case BPF_LD | BPF_W | BPF_ABS:
-        if (line.k + sizeof accumulator > sizeof data) return kStuck;
-        std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + line.k, sizeof accumulator);
-        break;
-      case BPF_ALU | BPF_AND | BPF_K: accumulator &= line.k; break;
-      case BPF_JMP | BPF_JA: at += line.k; break;
-      case BPF_JMP | BPF_JEQ | BPF_K: at += accumulator == line.k ? line.jt : line.jf; break;
-      case BPF_JMP | BPF_JGE | BPF_K: at += accumulator >= line.k ? line.jt : line.jf; break;
-      case BPF_JMP | BPF_JGT | BPF_K: at += accumulator > line.k ? line.jt : line.jf; break;
-      case BPF_RET | BPF_K: return line.k;
-      default: FAIL("an instruction that seccomp programs are not known to have: " << line.code);
-    }
-  }
-  return kStuck;
-}
-
 Program libseccomps(const SeccompFilter& filter) {
   // libseccomp would ask the kernel which actions it knows. This only exports, and qemu-user has no seccomp(2).
   constexpr unsigned kKnowsKillProcess = 3;
@@ -155,12 +127,6 @@ TEST_CASE("seccomp filter: the filters of the helper are what libseccomp makes o
                                       .recorder_pid = 4713,
                                       .caller_worker = 9,
                                       .native_session = true}));
-  check(umlnet::relay_filter({.tap = 3, .data = 4, .controller = 5}));
-  check(umlnet::relay_filter({.tap = 3, .data = 4}));
-  check(umlnet::caller_worker_filter(3));
-  check(umlnet::front_filter(4, 3));
-  check(umlnet::front_filter(4, -1));
-  check(umlnet::announcer_filter(3, 4));
   check(umlnet::recorder_filter({.channel = 3, .log = 4, .locks = 5, .journal = 6}, true, true));
   check(umlnet::recorder_filter({.channel = 3, .log = 4, .locks = 4}, false, false));
 }

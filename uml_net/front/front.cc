@@ -1,22 +1,20 @@
 #include "uml_net/front/front.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <exception>
 #include <string_view>
 #include <vector>
 
-#include "libumlnet/core/close_fds.h"
+#include "uml_net/filters/fd_numbers.h"
+#include "uml_net/filters/filters.h"
 #include "uml_net/front/serve_caller.h"
 #include "uml_net/sys/capability.h"
+#include "uml_net/sys/keep_fds.h"
 #include "uml_net/sys/open_file_limit.h"
 #include "uml_net/sys/signals.h"
 #include "uml_net/sys/stderr.h"
@@ -34,8 +32,9 @@ bool drop_all_privileges(int channel, int named) {
   if (!block_all_signals()) return false;  // the executor hears of them, and its end is the front's
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0L, 0L, 0L) != 0) return false;
   raise_open_file_limit();
-  if (!close_fds_from(STDERR_FILENO + 1, std::array{channel, named})) return false;
-  return front_filter(channel, named).enter().has_value();
+  const NumberedFd kept[] = {{channel, fd_number::kFrontChannel}, {named, fd_number::kNamed}};
+  if (!keep_fds(STDERR_FILENO + 1, kept)) return false;
+  return filters::enter(named < 0 ? filters::kFront : filters::kFrontWithNamed).has_value();
 }
 
 [[noreturn]] void be_the_front(int channel, int argc, const char* const* argv, int named) {
@@ -45,7 +44,7 @@ bool drop_all_privileges(int channel, int named) {
   }
   try {
     const std::vector<std::string_view> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
-    serve_caller(channel, arguments, named);
+    serve_caller(fd_number::kFrontChannel, arguments, named < 0 ? -1 : fd_number::kNamed);
   } catch (const std::exception& exception) {
     write_error({Code::bug, 0, std::string("uml_net failed: ") + exception.what(), "Nothing was granted."});
   }
@@ -53,29 +52,6 @@ bool drop_all_privileges(int channel, int named) {
 }
 
 }  // namespace
-
-SeccompFilter front_filter(int channel, int named) {
-  using ArgMatch = SeccompFilter::ArgMatch;
-  constexpr int kPlain[] = {SYS_brk,   SYS_munmap,          SYS_mremap,       SYS_madvise,        SYS_close,
-                            SYS_exit,  SYS_exit_group,      SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_clock_gettime,
-                            SYS_futex, SYS_restart_syscall, SYS_fstat,        SYS_getsockopt,     SYS_getpeername};
-  SeccompFilter filter;
-  filter.allow_each(kPlain).allow_poll();
-  filter.allow(SYS_mmap, {ArgMatch::has_none_of(2, PROT_EXEC)});
-  filter.allow(SYS_fcntl, {ArgMatch::equals_int(1, F_GETFL)});
-  filter.allow_on_fd(SYS_sendmsg, channel).allow_on_fd(SYS_recvmsg, channel);
-  filter.allow_on_fd(SYS_recvmsg, STDOUT_FILENO);
-  filter.allow_on_fd(SYS_recvfrom, STDOUT_FILENO).allow_on_fd(SYS_sendto, STDOUT_FILENO);
-  for (const int fd : {STDOUT_FILENO, named}) filter.allow_on_fd(SYS_sendmsg, fd);
-  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) filter.allow_on_fd(SYS_write, fd).allow_on_fd(SYS_pwritev2, fd);
-#ifdef UMLNET_SANITIZED
-  // What the sanitizers' own run-time asks for. Not in a release build.
-  for (const int call : {SYS_mmap, SYS_mprotect, SYS_sigaltstack, SYS_getpid, SYS_gettid, SYS_rt_sigaction,
-                         SYS_sched_yield, SYS_openat, SYS_read, SYS_prctl, SYS_getrandom})
-    filter.allow(call);
-#endif
-  return filter;
-}
 
 Result<FrontProcess> start_front(int argc, const char* const* argv, int named) {
   int pair[2];

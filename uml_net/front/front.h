@@ -6,19 +6,13 @@
 #include <sys/types.h>
 
 #include "libumlnet/core/error.h"
-#include "libumlnet/core/seccomp_filter.h"
 #include "uml_net/channel/front_process.h"
 
 namespace umlnet {
 
-// What the front may do: messages on `channel`; answers and records on fd 1 and on `named` (-1: none); words on stderr;
-// ask what kind of descriptors these are; memory, time, waiting, its end. Nothing else: no open, no ioctl, no socket,
-// no capset, no process.
-SeccompFilter front_filter(int channel, int named);
-
 // Makes the front, which takes over the caller's descriptors 0, 1, 2 and `named` (copies; -1: none), drops privileges
-// for good and then reads `argv`. To be called before any of the installation's files is open. Code::kernel where there
-// is no process to be had.
+// for good, enters filters::kFront and then reads `argv`. To be called before any of the installation's files is open.
+// Code::kernel where there is no process to be had.
 Result<FrontProcess> start_front(int argc, const char* const* argv, int named);
 
 }  // namespace umlnet

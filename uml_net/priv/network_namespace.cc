@@ -15,7 +15,6 @@
 namespace umlnet::priv {
 
 const std::array<std::uint32_t, 3> kNamespaceRequests = {NS_GET_NSTYPE, NS_GET_USERNS, NS_GET_OWNER_UID};
-const int kNamespaceSocketFamily = kNetlinkFamily;
 
 namespace {
 

@@ -14,8 +14,6 @@ namespace umlnet::priv {
 
 // Every ioctl that is made here.
 extern const std::array<std::uint32_t, 3> kNamespaceRequests;
-// The address family of the one socket that is opened here.
-extern const int kNamespaceSocketFamily;
 
 // Whether `netns` is a network namespace whose owning user namespace was made by `uid`, and is not the one that this
 // program runs in. Code::bad_channel where it is no network namespace, Code::denied where it is another's. Needs no

@@ -14,6 +14,7 @@
 
 #include "libumlnet/core/close_fds.h"
 #include "policy/location.h"
+#include "uml_net/filters/fd_numbers.h"
 
 namespace umlnet {
 namespace {
@@ -29,10 +30,10 @@ Result<unique_fd> settle_fds(int keep) {
       return fail_errno(Code::kernel, errno, "cannot open /dev/null",
                         errno == EMFILE ? "The caller's limit on open files (ulimit -n) is too low for uml_net." : "");
   } while (fd <= STDERR_FILENO);
-  if (is_open && keep != kNamedFd && ::dup3(keep, kNamedFd, O_CLOEXEC) < 0)
+  if (is_open && keep != fd_number::kNamed && ::dup3(keep, fd_number::kNamed, O_CLOEXEC) < 0)
     return fail_errno(Code::kernel, errno, "cannot give the caller's descriptor another number");
-  unique_fd kept(is_open ? kNamedFd : -1);
-  if (auto closed = close_fds_from(kept ? kNamedFd + 1 : kNamedFd, {}); !closed)
+  unique_fd kept(is_open ? fd_number::kNamed : -1);
+  if (auto closed = close_fds_from(kept ? fd_number::kNamed + 1 : fd_number::kNamed, {}); !closed)
     return std::unexpected(std::move(closed.error()));
   return kept;
 }

@@ -3,7 +3,6 @@
 #include <linux/if_packet.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 
 #include "libumlnet/core/boot_time.h"
 #include "libumlnet/core/fd_passing.h"
+#include "uml_net/filters/filters.h"
 #include "uml_net/sys/signals.h"
 #include "uml_net/sys/take_identity.h"
 #include "uml_net/worker/announcement_frame.h"
@@ -53,7 +53,7 @@ void serve(int channel, int packets) {
   block_all_signals();  // its channel's end ends it
   if (!take_identity(::getuid(), ::getgid())) return;
   if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) return;  // a change of identity sets it back
-  if (!announcer_filter(channel, packets).enter()) return;
+  if (!filters::enter(filters::kAnnouncer)) return;
   for (;;) {
     Announcement announcement;
     const ssize_t size = ::recv(channel, &announcement, sizeof announcement, 0);
@@ -65,19 +65,9 @@ void serve(int channel, int packets) {
 
 }  // namespace
 
-SeccompFilter announcer_filter(int channel, int packets) {
-  SeccompFilter filter;
-  filter.allow_on_fd(SYS_recvfrom, channel).allow_on_fd(SYS_sendto, packets);
-  filter.allow(SYS_clock_gettime).allow(SYS_exit_group).allow(SYS_restart_syscall);
-#ifdef UMLNET_SANITIZED
-  filter.allow(SYS_sigaltstack);  // before a call that does not return. Not in a release build.
-#endif
-  return filter;
-}
-
 Result<Announcer> Announcer::start(int packets) {
   auto process = Worker::start({.name = "process that announces addresses", .kept = packets},
-                               [packets](int channel) { serve(channel, packets); });
+                               [](int channel) { serve(channel, fd_number::kWorkerKept); });
   if (!process) return std::unexpected(std::move(process.error()));
   return Announcer(*std::move(process));
 }

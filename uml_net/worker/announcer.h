@@ -6,19 +6,15 @@
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/ip_address.h"
 #include "libumlnet/core/mac_address.h"
-#include "libumlnet/core/seccomp_filter.h"
 #include "uml_net/worker/worker.h"
 
 namespace umlnet {
 
-// What that process may do: wait for messages on `channel`, send frames on `packets`, exit. Nothing else.
-SeccompFilter announcer_filter(int channel, int packets);
-
 class Announcer {
  public:
-  // Starts the process, which becomes its caller. To be called before the caller's identity is taken, with what
-  // open_packet_socket() gave (borrowed; no other copy may outlive the process). Code::kernel where there is no process
-  // to be had.
+  // Starts the process, which becomes its caller and enters filters::kAnnouncer. To be called before the caller's
+  // identity is taken, with what open_packet_socket() gave (borrowed; no other copy may outlive the process).
+  // Code::kernel where there is no process to be had.
   static Result<Announcer> start(int packets);
 
   int channel() const { return process_.channel(); }

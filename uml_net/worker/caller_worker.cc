@@ -1,14 +1,12 @@
 #include "uml_net/worker/caller_worker.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 
-#include "libumlnet/core/system_calls.h"
+#include "uml_net/filters/filters.h"
 #include "uml_net/priv/network_namespace.h"
 #include "uml_net/worker/frame_relay.h"
 
@@ -49,7 +47,7 @@ void open_rtnetlink(int channel, int netns) {
 }
 
 void serve(int channel) {
-  if (!caller_worker_filter(channel).enter()) return;
+  if (!filters::enter(filters::kCallerWorker)) return;
   while (const auto question = next_question(channel)) {
     if (question->fds.size() != 1) return;
     const int fd = question->fds[0].get();
@@ -58,32 +56,6 @@ void serve(int channel) {
 }
 
 }  // namespace
-
-SeccompFilter caller_worker_filter(int channel) {
-  using ArgMatch = SeccompFilter::ArgMatch;
-  constexpr int kRelaying[] = {SYS_read, SYS_write, SYS_sendto, SYS_recvfrom};
-  constexpr int kProcesses[] = {
-      SYS_clone,       SYS_set_robust_list, SYS_setsid,    SYS_rt_sigprocmask,  SYS_rt_sigaction, SYS_getpid,
-      SYS_gettid,      SYS_exit_group,      SYS_exit,      SYS_restart_syscall, SYS_futex,        SYS_rt_sigreturn,
-      SYS_close_range, SYS_close,           SYS_prlimit64, SYS_prctl,           SYS_seccomp,      SYS_setrlimit};
-  constexpr int kMemory[] = {SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise};
-  SeccompFilter filter;
-  filter.allow_poll().allow_each(kRelaying).allow_each(kProcesses).allow_each(kMemory);
-  filter.allow(SYS_mmap, {ArgMatch::has_none_of(2, PROT_EXEC)});
-  filter.allow_on_fd(SYS_recvmsg, channel).allow_on_fd(SYS_sendmsg, channel);
-  filter.allow(SYS_socketpair, {ArgMatch::equals(0, AF_UNIX)}).allow(SYS_fcntl, {ArgMatch::equals(1, F_SETFL)});
-  filter.allow(SYS_fstatfs);
-  filter.allow(SYS_socket, {ArgMatch::equals(0, static_cast<std::uint64_t>(priv::kNamespaceSocketFamily))})
-      .allow(SYS_setsockopt)
-      .allow(SYS_setns);
-  for (const auto request : priv::kNamespaceRequests) filter.allow(SYS_ioctl, {ArgMatch::equals(1, request)});
-#ifdef UMLNET_SANITIZED
-  for (const int call :
-       {SYS_mmap, SYS_mprotect, SYS_sigaltstack, SYS_openat, kSysReadlink, SYS_sched_yield, SYS_getrandom})
-    filter.allow(call);  // what the sanitizers' own run-time asks for. Not in a release build.
-#endif
-  return filter;
-}
 
 Result<CallerWorker> CallerWorker::start() {
   auto process =

@@ -3,19 +3,15 @@
 #pragma once
 
 #include "libumlnet/core/error.h"
-#include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/unique_fd.h"
 #include "uml_net/worker/worker.h"
 
 namespace umlnet {
 
-// What that process and those that it makes may do: messages on `channel`; processes, socket pairs, and a namespace's
-// rtnetlink socket; and what a relay does, which enters a narrower filter of its own (relay_filter()).
-SeccompFilter caller_worker_filter(int channel);
-
 class CallerWorker {
  public:
-  // To be called once the process is its caller, and before its own filter forbids making processes.
+  // Starts the process, which enters filters::kCallerWorker. To be called once this process is its caller, and before
+  // its own filter forbids making processes.
   static Result<CallerWorker> start();
 
   int channel() const { return process_.channel(); }

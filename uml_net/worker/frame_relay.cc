@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +11,9 @@
 #include <optional>
 #include <utility>
 
-#include "libumlnet/core/close_fds.h"
+#include "uml_net/filters/fd_numbers.h"
+#include "uml_net/filters/filters.h"
+#include "uml_net/sys/keep_fds.h"
 
 namespace umlnet {
 namespace {
@@ -114,31 +115,23 @@ class Relay {
 
 }  // namespace
 
-SeccompFilter relay_filter(const RelayFds& fds) {
-  SeccompFilter filter;
-  filter.allow_poll({SeccompFilter::ArgMatch::equals(1, number_of(fds))});
-  filter.allow_on_fd(SYS_read, fds.tap).allow_on_fd(SYS_write, fds.tap);
-  filter.allow_on_fd(SYS_sendto, fds.data).allow_on_fd(SYS_recvfrom, fds.data);
-  filter.allow_on_fd(SYS_read, fds.controller);
-  filter.allow(SYS_exit_group).allow(SYS_restart_syscall);
-#ifdef UMLNET_SANITIZED
-  filter.allow(SYS_sigaltstack);  // before a call that does not return. Not in a release build.
-#endif
-  return filter;
-}
-
 RelayEnd become_relay(const RelayFds& fds, const PacketFormat& format, FrameCounters& counters) {
-  if (!close_fds_from(0, std::array{fds.tap, fds.data, fds.controller})) return RelayEnd::failed;
-  const rlimit no_more{number_of(fds), number_of(fds)};  // poll() needs the limit to be at least its number of fds
+  const bool has_controller = fds.controller >= 0;
+  const RelayFds own{.tap = fd_number::kRelayTap,
+                     .data = fd_number::kRelayData,
+                     .controller = has_controller ? fd_number::kRelayController : -1};
+  const NumberedFd kept[] = {{fds.tap, own.tap}, {fds.data, own.data}, {fds.controller, fd_number::kRelayController}};
+  if (!keep_fds(0, kept)) return RelayEnd::failed;
+  const rlimit no_more{number_of(own), number_of(own)};  // poll() needs the limit to be at least its number of fds
   ::setrlimit(RLIMIT_NOFILE, &no_more);
-  if (!relay_filter(fds).enter()) return RelayEnd::failed;
-  while (fds.controller >= 0) {
+  if (!filters::enter(has_controller ? filters::kSessionRelay : filters::kSealedRelay)) return RelayEnd::failed;
+  while (has_controller) {
     char go = 0;
-    const ssize_t size = ::read(fds.controller, &go, 1);
+    const ssize_t size = ::read(own.controller, &go, 1);
     if (size == 1) break;
     if (size == 0 || errno != EINTR) return RelayEnd::controller_gone;
   }
-  return Relay(fds, format, counters).run();
+  return Relay(own, format, counters).run();
 }
 
 }  // namespace umlnet

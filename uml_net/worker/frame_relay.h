@@ -7,7 +7,6 @@
 #include <cstdint>
 
 #include "libumlnet/core/ethertap_frame.h"
-#include "libumlnet/core/seccomp_filter.h"
 
 namespace umlnet {
 
@@ -43,14 +42,10 @@ struct PacketFormat {
 inline constexpr PacketFormat kEthertapPackets{ethertap::kPadding, ethertap::kLongestFrame};
 inline constexpr PacketFormat kSealedPackets{0, 65535};
 
-// What a relay may do: poll on its fds; read and write on `tap`; sendto and recvfrom on `data`; read on `controller`;
-// exit. Nothing else: no ioctl, no open, no memory.
-SeccompFilter relay_filter(const RelayFds& fds);
-
-// Turns this process into a relay: closes all other fds, enters relay_filter(), waits for a byte on `controller` where
-// there is one, and moves frames. Exit when it returns. A guest that does not read makes it leave frames in the TAP's
-// queue, where the kernel drops what is too much, as with any full NIC ring; the other direction goes on. Needs no
-// privilege, and is to have none.
+// Turns this process into a relay: closes all other fds, gives its own the numbers of a relay (fd_numbers.h), enters
+// filters::kSessionRelay or kSealedRelay, waits for a byte on `controller` where there is one, and moves frames. Exit
+// when it returns. A guest that does not read makes it leave frames in the TAP's queue, where the kernel drops what is
+// too much, as with any full NIC ring; the other direction goes on. Needs no privilege, and is to have none.
 RelayEnd become_relay(const RelayFds& fds, const PacketFormat& format, FrameCounters& counters);
 
 }  // namespace umlnet

@@ -6,12 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 
-#include "libumlnet/core/close_fds.h"
+#include "uml_net/filters/fd_numbers.h"
 #include "uml_net/sys/capability.h"
+#include "uml_net/sys/keep_fds.h"
 
 namespace umlnet {
 namespace {
@@ -28,9 +28,10 @@ bool means_gone(const Error& error) { return error.errnum == ECONNRESET || error
   ::setsid();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0 || ::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) ::_exit(1);
   ::signal(SIGCHLD, SIG_IGN);  // what it starts needs no waiting for
-  if (!close_fds_from(0, std::array{channel, traits.kept})) ::_exit(1);
-  if (traits.is_waited_for && ::send(channel, "", 1, MSG_NOSIGNAL) < 0) ::_exit(1);
-  serve(channel);
+  const NumberedFd numbered[] = {{channel, fd_number::kWorkerChannel}, {traits.kept, fd_number::kWorkerKept}};
+  if (!keep_fds(0, numbered)) ::_exit(1);
+  if (traits.is_waited_for && ::send(fd_number::kWorkerChannel, "", 1, MSG_NOSIGNAL) < 0) ::_exit(1);
+  serve(fd_number::kWorkerChannel);
   ::_exit(0);
 }
 

@@ -32,7 +32,7 @@ struct WorkerTraits {
 class Worker {
  public:
   // Makes the process, which has no capability, no fd but `channel` (an AF_UNIX SOCK_SEQPACKET socket) and a copy of
-  // `kept`, and no privilege to gain (no_new_privs); it runs `serve`, which enters a seccomp filter of its own and does
+  // `kept`, at fd_number::kWorkerChannel and kWorkerKept, and no privilege to gain (no_new_privs); it runs `serve`, which enters a seccomp filter of its own and does
   // not return.
   static Result<Worker> start(WorkerTraits traits, const std::function<void(int channel)>& serve);
 
