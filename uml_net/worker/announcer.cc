@@ -14,6 +14,7 @@
 
 #include "libumlnet/core/boot_time.h"
 #include "libumlnet/core/fd_passing.h"
+#include "uml_net/filters/fd_numbers.h"
 #include "uml_net/filters/filters.h"
 #include "uml_net/sys/signals.h"
 #include "uml_net/sys/take_identity.h"

@@ -32,8 +32,8 @@ struct WorkerTraits {
 class Worker {
  public:
   // Makes the process, which has no capability, no fd but `channel` (an AF_UNIX SOCK_SEQPACKET socket) and a copy of
-  // `kept`, at fd_number::kWorkerChannel and kWorkerKept, and no privilege to gain (no_new_privs); it runs `serve`, which enters a seccomp filter of its own and does
-  // not return.
+  // `kept`, at fd_number::kWorkerChannel and kWorkerKept, and no privilege to gain (no_new_privs); it runs `serve`,
+  // which enters a seccomp filter of its own and does not return.
   static Result<Worker> start(WorkerTraits traits, const std::function<void(int channel)>& serve);
 
   pid_t pid() const { return pid_; }
