@@ -146,6 +146,18 @@ static int take_listener(struct shared* shared, pid_t child) {
   return listener;
 }
 
+/* The first process that `program` made: others may come to their first call before it. */
+static pid_t first_child(pid_t program) {
+  char path[64];
+  int child = 0;
+  snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)program, (int)program);
+  FILE* children = fopen(path, "re");
+  if (children == NULL) return 0;
+  if (fscanf(children, "%d", &child) != 1) child = 0;
+  fclose(children);
+  return (pid_t)child;
+}
+
 /* Answers until the last process with the filter has ended. */
 static void supervise(int listener, pid_t program, const char* kind, long fail_at, int error, FILE* report, long* count,
                       int* failed) {
@@ -164,7 +176,7 @@ static void supervise(int listener, pid_t program, const char* kind, long fail_a
     if (strcmp(kind, "front") == 0 && only == 0) {
       if ((pid_t)call.pid == program)
         working = 0;
-      else
+      else if ((pid_t)call.pid == first_child(program))
         working = started, only = (pid_t)call.pid;
     }
     if (started && working && (only == 0 || (pid_t)call.pid == only) && is_of_kind(kind, &call) &&

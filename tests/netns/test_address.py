@@ -233,26 +233,28 @@ class SystemCalls(HostCase):
             done = caller.run("strace", "-ff", "-o", f"{directory}/trace", str(HELPER), "4", "add", "tap0", "10.50.0.7", MASK)
             self.assertEqual(done.returncode, 0, done)
             traces = [path.read_text().splitlines() for path in Path(directory).iterdir()]
-        # Two processes are made, and no other program: the front, and the one that announces the address.
-        self.assertEqual(len(traces), 3)
+        # Three processes are made, and no other program: the front, the recorder, and the one that announces the address.
+        self.assertEqual(len(traces), 4)
         self.assertEqual(sum(line.startswith("execve") for trace in traces for line in trace), 1)
         executor = next(trace for trace in traces if trace[0].startswith("execve"))
         front = next(trace for trace in traces if any(line.startswith(("write(1,", "pwritev2(1,")) for line in trace))
-        for line in executor + front:
+        recorder = next(trace for trace in traces if any("audit.jsonl" in line and line.startswith("open") for line in trace))
+        for line in executor + front + recorder:
             if line.startswith("open") and ("O_WRONLY" in line or "O_RDWR" in line):
                 self.assertRegex(line, r'"/(dev/null|dev/net/tun|var/log/umlnet/audit\.(jsonl|refusals))"')
             self.assertNotIn("nsswitch", line)
         # Each line of the log is one write of its own, to a file open for appending.
-        log = next(line for line in executor if "audit.jsonl" in line and line.startswith("open"))
+        log = next(line for line in recorder if "audit.jsonl" in line and line.startswith("open"))
         self.assertIn("O_APPEND", log)
         fd = log.rsplit("= ", 1)[1]
-        sizes = [int(line.rsplit("= ", 1)[1]) for line in executor if line.startswith(f"write({fd}, ")]
+        sizes = [int(line.rsplit("= ", 1)[1]) for line in recorder if line.startswith(f"write({fd}, ")]
         self.assertEqual(sizes, [len(line) for line in world.LOG.read_bytes().splitlines(keepends=True)[-2:]])
 
         def first(trace: list[str], *names: str) -> int:
             return next(number for number, line in enumerate(trace) if line.startswith(names))
 
         self.assertLess(first(front, "seccomp(SECCOMP_SET_MODE_FILTER"), first(front, "write(1,", "pwritev2(1,"))
+        self.assertFalse([line for line in executor if line.startswith("open") and "audit" in line])
         granted = max(number for number, line in enumerate(executor[:-1]) if line.startswith("sendmsg") and executor[number + 1].startswith("recvmsg"))
         self.assertLess(first(executor, "seccomp(SECCOMP_SET_MODE_FILTER"), granted)
         # The last capset before that leaves nothing in effect.

@@ -305,7 +305,7 @@ class Faults(HostCase):
         names = seccomp.names()
         traced = [line.split() for line in self.fault.report.read_text().splitlines()]
         program = traced[0][-1]
-        front = next(words[-1] for words in traced if words[-1] != program)
+        front = str(min(int(words[-1]) for words in traced if words[-1] != program))  # the first that it made
         before = world.snapshot()
         for kind, pid, expected in (("any", program, GIVING_UP), ("front", front, FRONT_GIVING_UP)):
             calls = [(names[int(words[0])], words[1], int(words[6], 16)) for words in traced if words[-1] == pid]  # and CapEff

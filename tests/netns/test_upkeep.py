@@ -26,6 +26,7 @@ def forwards(device: str = "eth0") -> bool:
 
 def make_lan() -> None:
     world.ip_batch("link add eth0 type veth peer name wire", "addr add 10.50.0.1/24 dev eth0", "link set eth0 up", "link set wire up")
+    world.wait_for_carrier("eth0")
 
 
 def flap(device: str) -> None:

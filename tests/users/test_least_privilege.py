@@ -78,7 +78,7 @@ class LeastPrivilege(HostCase):
             named = seccomp.names()
             lines = report.read_text().splitlines()
             executor = lines[0].split()[-1]
-            front = next(line.split()[-1] for line in lines if line.split()[-1] != executor)
+            front = str(min(int(line.split()[-1]) for line in lines if line.split()[-1] != executor))  # the first that it made
             for line in lines:
                 number, _, real, effective, saved, permitted, in_effect, no_new_privs, filters, _, pid = line.split()
                 if pid != (front if of_front else executor):

@@ -17,16 +17,17 @@
 namespace umlnet {
 
 enum class Asks : std::uint8_t {
-  begin,          // the first: what the call is; `flag`: the lines go to journald, too
-  begin_request,  // a session's next request: durations count from here; `flag`: a changed policy is an error of its
-                  // own
-  take_turn,      // `flag`: no other request of this uid before end_turn; and what `check` does
-  check,          // the log is the one at its path, and the policy the one that the executor has
-  follow,         // the same, and no error matters
-  end_turn,       // no answer
-  open_tuns,      // `number` descriptors on /dev/net/tun, not tied to a device
-  read_policy,    // file `number` of the policy, from byte `offset` on; the first byte of the first reads all anew
-  adopt_policy,   // what was read anew is the executor's policy from here on
+  begin,            // the first: what the call is; `flag`: the lines go to journald, too
+  begin_request,    // a session's next request: durations count from here; `flag`: a changed policy is an error of its
+                    // own
+  take_turn,        // `flag`: no other request of this uid before end_turn; and what `check` does
+  check,            // the log is the one at its path, and the policy the one that the executor has
+  follow,           // the same, and no error matters
+  end_turn,         // no answer
+  open_tuns,        // `number` descriptors on /dev/net/tun, not tied to a device
+  open_policy,      // file `number` of the policy as it is now; its descriptor comes with the answer
+  forget_policy,    // the texts of the executor's policy follow
+  remember_policy,  // one of them, with its path
   // Lines of the audit log, each with an facts.
   intend,
   done,
@@ -73,13 +74,14 @@ struct AuditFacts {
 struct RecorderQuestion {
   Asks what = Asks::begin;
   bool flag = false;
-  unsigned number = 0, offset = 0;
+  unsigned number = 0;
+  std::string path = {}, text = {};    // of a file of the policy
   Protocol protocol = Protocol::none;  // of `begin`, with the operation's word
   std::string operation = {};
   AuditFacts facts = {};
 };
 
-inline constexpr std::size_t kLongestQuestion = 1 << 16;  // bytes
+inline constexpr std::size_t kLongestQuestion = 1 << 17;  // bytes
 
 // Texts longer than a line of the log could take are cut, and so are lists: decode() gives them their length back, with
 // empty texts at the end.
@@ -92,13 +94,11 @@ bool flag_of(std::string_view bytes);
 
 struct RecorderAnswer {
   std::optional<Error> error = {};
-  bool policy_has_changed = false;   // it is another one than the executor's, by the last look
-  bool has_file = false;             // of read_policy: there is a file of that number
-  std::string path = {}, text = {};  // so much of it as one answer takes
+  bool policy_has_changed = false;  // it is another one than the executor's, by the last look
+  std::string path = {};            // of open_policy; empty where there are not so many files
 };
 
 inline constexpr std::size_t kLongestAnswer = 1 << 14;  // bytes
-inline constexpr std::size_t kLongestPiece = 1 << 13;   // of a file of the policy
 
 std::string encode(const RecorderAnswer& answer);
 std::optional<RecorderAnswer> decode_answer(std::string_view bytes);

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "policy/load.h"
+#include "policy/policy_files.h"
 
 namespace umlnet {
 namespace {
@@ -77,19 +78,20 @@ void RecorderLink::follow_log() { [[maybe_unused]] const auto followed = say({.w
 Result<std::vector<policy::PolicyText>> RecorderLink::read_policy() {
   std::vector<policy::PolicyText> texts;
   for (;;) {
-    policy::PolicyText file;
-    for (bool is_whole = false; !is_whole;) {
-      auto answered = ask({.what = Asks::read_policy,
-                           .number = static_cast<unsigned>(texts.size()),
-                           .offset = static_cast<unsigned>(file.text.size())});
-      if (!answered) return std::unexpected(std::move(answered.error()));
-      if (!answered->answer.has_file) return texts;
-      file.path = std::move(answered->answer.path);
-      file.text += answered->answer.text;
-      is_whole = answered->answer.text.size() < kLongestPiece;
-    }
-    texts.push_back(std::move(file));
+    auto answered = ask({.what = Asks::open_policy, .number = static_cast<unsigned>(texts.size())});
+    if (!answered) return std::unexpected(std::move(answered.error()));
+    if (answered->fds.empty()) return texts;
+    auto text = policy::read_policy_file(answered->fds.front().get(), answered->answer.path);
+    if (!text) return std::unexpected(std::move(text.error()));
+    texts.push_back(*std::move(text));
   }
+}
+
+Result<void> RecorderLink::remember(const std::vector<policy::PolicyText>& texts) {
+  auto said = say({.what = Asks::forget_policy});
+  for (const auto& [path, text] : texts)
+    if (said) said = say({.what = Asks::remember_policy, .path = path, .text = text});
+  return said;
 }
 
 // What the recorder compares with is at all times what `policy` was read from, also where the files were changed
@@ -100,9 +102,10 @@ Result<void> RecorderLink::reload(policy::Policy& policy, const policy::Accounts
     if (!texts) return std::unexpected(texts.error());
     auto loaded = policy::load(*texts, accounts);
     if (!loaded) return std::unexpected(std::move(loaded.error()));
+    if (auto kept = remember(*texts); !kept) return kept;
     policy = *std::move(loaded);
-    auto adopted = say({.what = Asks::adopt_policy});
-    if (adopted || !policy_has_changed_) return adopted;
+    auto checked = check();
+    if (checked || !policy_has_changed_) return checked;
   }
   return fail(Code::busy, "the policy is being changed without a pause", "Try again.");
 }

@@ -59,7 +59,8 @@ class RecorderLink {
   void follow_log();
   // Whether it was so at the last look.
   bool policy_has_changed() const { return policy_has_changed_; }
-  // Reads the policy as it is now into `policy`, with the names of `accounts`. Code::bad_policy, and `policy` stays
+  // Reads the policy as it is now into `policy`, from files that must be root's, whatever the recorder hands over; with
+  // the names of `accounts`. Code::bad_policy, and `policy` stays
   // what it is; Code::busy where the files change all the time.
   Result<void> reload(policy::Policy& policy, const policy::Accounts& accounts);
 
@@ -96,6 +97,7 @@ class RecorderLink {
   Result<void> say(const RecorderQuestion& question);
   Result<void> record(Asks what, AuditFacts facts) { return say({.what = what, .facts = std::move(facts)}); }
   Result<std::vector<policy::PolicyText>> read_policy();
+  Result<void> remember(const std::vector<policy::PolicyText>& texts);
   void tell(Asks what);
 
   Worker process_;

@@ -46,6 +46,7 @@ SeccompFilter request_filter(const RequestFilterFds& fds) {
   filter.allow_on_fd(SYS_sendto, fds.target_namespace).allow_on_fd(SYS_recvfrom, fds.target_namespace);
   filter.allow_on_fd(SYS_sendmsg, fds.caller_worker).allow_on_fd(SYS_recvmsg, fds.caller_worker);
   filter.allow_on_fd(SYS_sendmsg, fds.announcer);
+  if (fds.session || fds.native_session) filter.allow(SYS_pread64);  // the files of a new policy
   if (fds.session) {
     const SessionFds& session = *fds.session;
     filter.allow_poll({ArgMatch::equals_int(1, kSessionPollFds)});

@@ -16,7 +16,6 @@
 #include <vector>
 
 #include "libumlnet/core/look_at_fd.h"
-#include "policy/policy_files.h"
 
 namespace umlnet {
 namespace {
@@ -119,27 +118,22 @@ bool is_policy(std::span<const policy::PolicyText> texts) {
   return error == 0 && same == texts.size();
 }
 
-Result<std::vector<policy::PolicyText>> read_policy_anew() {
-  constexpr const char* kAdvice = "The administrator finds what is wrong by: umlnet policy check";
-  std::vector<policy::PolicyText> texts;
-  Result<void> outcome;
-  const int error = for_each_policy_file([&](const std::string& path, const std::expected<unique_fd, int>& file) {
-    if (!file) {
-      outcome = fail_errno(Code::bad_policy, file.error(), "cannot read the policy: cannot open " + path, kAdvice);
-      return false;
-    }
-    auto text = policy::read_policy_file(file->get(), path);
-    if (text)
-      texts.push_back(*std::move(text));
-    else
-      outcome = std::unexpected(std::move(text.error()));
-    return outcome.has_value();
+Result<PolicyFile> open_policy_file(unsigned number) {
+  PolicyFile found;
+  int unopened = 0;
+  unsigned seen = 0;
+  const int error = for_each_policy_file([&](const std::string& path, std::expected<unique_fd, int> file) {
+    if (seen++ < number) return true;
+    found.path = path;
+    unopened = file ? 0 : file.error();
+    if (file) found.fd = *std::move(file);
+    return false;
   });
-  if (!outcome) return std::unexpected(std::move(outcome.error()));
-  if (error != 0)
-    return fail_errno(Code::bad_policy, error,
-                      std::string("cannot read the policy: cannot open ") + policy::kPolicyRoot, kAdvice);
-  return texts;
+  if (error == 0 && unopened == 0) return found;
+  return fail_errno(
+      Code::bad_policy, error != 0 ? error : unopened,
+      "cannot read the policy: cannot open " + (error != 0 ? std::string(policy::kPolicyRoot) : found.path),
+      "The administrator finds what is wrong by: umlnet policy check");
 }
 
 void allow_policy_reading(SeccompFilter& filter) {

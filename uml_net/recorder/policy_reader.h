@@ -34,8 +34,12 @@ int for_each_policy_file(const EachPolicyFile& each);
 // same bytes. False also where there is no telling. When they were written does not matter.
 bool is_policy(std::span<const policy::PolicyText> texts);
 
-// All of them, believed and read as policy::read_policy_file() has it. Code::bad_policy where one of them cannot be.
-Result<std::vector<policy::PolicyText>> read_policy_anew();
+struct PolicyFile {
+  std::string path;  // empty: there are not so many
+  unique_fd fd;      // open for reading; whether the file is to be believed is for its reader to check
+};
+// The file of that number, from 0 on. Code::bad_policy where it cannot be opened.
+Result<PolicyFile> open_policy_file(unsigned number);
 
 // Adds what the three above need. The paths of the directories, and how files are opened, are pinned by their addresses
 // in memory that nobody can write: what is opened is beneath the working directory, which is one of these two.

@@ -67,7 +67,7 @@ class Recorder {
   Result<void> check();
   Result<void> intend(const AuditFacts& facts);
   Result<void> open_tuns(unsigned number, std::vector<unique_fd>& fds) const;
-  Result<void> read_policy(const RecorderQuestion& question, RecorderAnswer& answer);
+  Result<void> open_policy(unsigned number, RecorderAnswer& answer, std::vector<unique_fd>& fds) const;
   CallerLock::Files lock_files() const { return {.counters = refusals_->file(), .log = log_->fd()}; }
 
   int channel_;
@@ -78,7 +78,7 @@ class Recorder {
   std::string operation_;
   std::optional<audit::Trail> trail_;
   std::optional<CallerLock> lock_;
-  std::vector<policy::PolicyText> policy_, read_anew_;
+  std::vector<policy::PolicyText> policy_;
   bool has_policy_directory_ = false;
   bool policy_has_changed_ = false;
   bool takes_records_ = false;
@@ -141,8 +141,9 @@ RecorderAnswer Recorder::answer_of(const RecorderQuestion& question, std::vector
       case Asks::follow: static_cast<void>(check()); return {};
       case Asks::end_turn: lock_.reset(); return {};
       case Asks::open_tuns: return open_tuns(question.number, fds);
-      case Asks::read_policy: return read_policy(question, answer);
-      case Asks::adopt_policy: policy_ = read_anew_; return check();
+      case Asks::open_policy: return open_policy(question.number, answer, fds);
+      case Asks::forget_policy: policy_.clear(); return {};
+      case Asks::remember_policy: policy_.push_back({question.path, question.text}); return {};
       case Asks::intend: return intend(facts);
       case Asks::done: return trail_->done(facts);
       case Asks::failed: return trail_->failed(facts);
@@ -205,17 +206,12 @@ Result<void> Recorder::open_tuns(unsigned number, std::vector<unique_fd>& fds) c
   return {};
 }
 
-Result<void> Recorder::read_policy(const RecorderQuestion& question, RecorderAnswer& answer) {
-  if (question.number == 0 && question.offset == 0 && has_policy_directory_) {
-    auto texts = read_policy_anew();
-    if (!texts) return std::unexpected(std::move(texts.error()));
-    read_anew_ = *std::move(texts);
-  }
-  if (question.number >= read_anew_.size()) return {};
-  const auto& [path, text] = read_anew_[question.number];
-  answer.has_file = true;
-  answer.path = path;
-  answer.text = text.substr(std::min<std::size_t>(question.offset, text.size()), kLongestPiece);
+Result<void> Recorder::open_policy(unsigned number, RecorderAnswer& answer, std::vector<unique_fd>& fds) const {
+  if (!has_policy_directory_) return {};
+  auto file = open_policy_file(number);
+  if (!file) return std::unexpected(std::move(file.error()));
+  answer.path = std::move(file->path);
+  if (file->fd) fds.push_back(std::move(file->fd));
   return {};
 }
 
