@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -55,8 +56,7 @@ std::vector<int> numbers_of(std::span<const unique_fd> fds) {
 
 Result<Message> receive_with_fds(int socket, std::size_t room, Waiting waiting) {
   Message received;
-  received.bytes.resize(room);
-  iovec data{.iov_base = received.bytes.data(), .iov_len = room};
+  iovec data{};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxPassedFds)];
   msghdr message{};
   message.msg_iov = &data;
@@ -64,9 +64,14 @@ Result<Message> receive_with_fds(int socket, std::size_t room, Waiting waiting) 
   message.msg_control = control;
   message.msg_controllen = sizeof control;
   ssize_t size = -1;
-  do {
-    size = ::recvmsg(socket, &message, (waiting == Waiting::no ? MSG_DONTWAIT : 0) | MSG_CMSG_CLOEXEC);
-  } while (size < 0 && errno == EINTR);
+  // Most messages are much shorter than the room for them, which is not cleared first.
+  received.bytes.resize_and_overwrite(room, [&](char* bytes, std::size_t length) {
+    data = {.iov_base = bytes, .iov_len = length};
+    do {
+      size = ::recvmsg(socket, &message, (waiting == Waiting::no ? MSG_DONTWAIT : 0) | MSG_CMSG_CLOEXEC);
+    } while (size < 0 && errno == EINTR);
+    return static_cast<std::size_t>(std::max<ssize_t>(size, 0));
+  });
   if (size < 0) return fail_errno(Code::reply, errno, "cannot receive the reply");
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (!carries_fds(*header)) continue;
@@ -82,7 +87,6 @@ Result<Message> receive_with_fds(int socket, std::size_t room, Waiting waiting) 
     return fail_errno(Code::reply, EMFILE, "cannot receive the descriptors of the reply");
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
     return fail(Code::reply, "the reply is larger than any should be");
-  received.bytes.resize(static_cast<std::size_t>(size));
   return received;
 }
 
