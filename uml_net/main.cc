@@ -3,13 +3,9 @@
 //   executor  argv -> peek -> policy -> the caller's identity      -> decide -> intent  -> change -> reply -> result
 //   front             fork -> arguments -> request, of fixed size ->                                 reply
 //   recorder                  fork -> log, counters                            on record                     on record
-#include <sys/random.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <chrono>
-#include <cstdint>
 #include <exception>
 #include <optional>
 #include <string>
@@ -42,21 +38,6 @@ int give_up(const Error& error, const Peek& peeked = {}) {
   return exit_status_of(error.code);
 }
 
-// Nothing where the installation has no CAP_NET_RAW, or no process can be had: then the answer says so.
-std::optional<Announcer> start_announcer() {
-  const auto packets = priv::open_packet_socket();
-  if (!packets) return std::nullopt;
-  auto started = Announcer::start(packets->get());
-  return started ? std::optional(*std::move(started)) : std::nullopt;
-}
-
-Result<RequestId> random_id() {
-  std::array<std::uint8_t, 16> random{};
-  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
-    return fail_errno(Code::kernel, errno, "cannot get random bytes for the request's id");
-  return RequestId(random);
-}
-
 int help(const Peek& peeked, std::string_view word) {
   const auto dropped = drop_privileges();
   if (dropped || dropped.error().code == Code::not_privileged) return print_help(word);
@@ -87,7 +68,7 @@ int run_executor(int argc, const char* const* argv, const Peek& peeked, unique_f
                                   .is_lasting = peeked.is_lasting(),
                                   .opens_tun = peeked.is_session || peeked.has_several_queues});
   if (!recorder) return front.refuse_call(recorder.error());
-  auto announcer = peeked.may_publish ? start_announcer() : std::nullopt;
+  auto announcer = peeked.may_publish ? Announcer::start() : std::nullopt;
   auto tun = open_tun();
 
   // 4. Then the process is its caller, for good. CAP_NET_ADMIN stays permitted, and is not in effect.

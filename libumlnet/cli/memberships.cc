@@ -1,6 +1,6 @@
 #include "libumlnet/cli/memberships.h"
 
-#include "policy/account_lines.h"
+#include "policy/loader/account_lines.h"
 
 namespace umlnet::cli {
 

@@ -8,8 +8,8 @@
 #include <filesystem>
 #include <system_error>
 
-#include "policy/policy_files.h"
-#include "policy/trusted_file.h"
+#include "policy/files/policy_files.h"
+#include "policy/files/trusted_file.h"
 
 namespace umlnet::cli {
 namespace {

@@ -8,9 +8,9 @@
 
 #include "libumlnet/cli/memberships.h"
 #include "libumlnet/core/error.h"
-#include "policy/accounts.h"
 #include "policy/caller.h"
-#include "policy/load.h"
+#include "policy/loader/accounts.h"
+#include "policy/loader/load.h"
 
 namespace umlnet::cli {
 

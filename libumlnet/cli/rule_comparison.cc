@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "policy/deny_reach.h"
+#include "policy/loader/deny_reach.h"
 
 namespace umlnet::cli {
 namespace {

@@ -7,7 +7,7 @@
 #include "libumlnet/core/call.h"
 #include "libumlnet/core/native5_arguments.h"
 #include "policy/decide.h"
-#include "policy/load.h"
+#include "policy/loader/load.h"
 #include "require.h"
 #include "tests/unit/fake_host.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "policy/decide.h"
-#include "policy/load.h"
+#include "policy/loader/load.h"
 #include "require.h"
 #include "tests/unit/fake_host.h"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {f"uml_net/{room}": f"uml_net_{room}" for room in ("priv", "sys", "filters", "channel", "executor", "recorder", "worker", "startup", "front")}
-ROOMS |= {"policy": "umlnet_policy", "libumlnet/core": "umlnet_core"}
+ROOMS |= {"policy": "umlnet_policy", "policy/loader": "umlnet_policy_loader", "policy/files": "umlnet_policy_files", "libumlnet/core": "umlnet_core"}
 
 
 def objects(build: Path, room: str, library: str) -> dict[Path, Path]:

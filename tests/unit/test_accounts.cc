@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "policy/accounts.h"
+#include "policy/loader/accounts.h"
 
 namespace umlnet::policy {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "fake_host.h"
 #include "policy/decide.h"
-#include "policy/load.h"
+#include "policy/loader/load.h"
 
 using namespace umlnet;
 using namespace umlnet::test;

@@ -6,7 +6,7 @@
 #include "fake_host.h"
 #include "libumlnet/core/native5_arguments.h"
 #include "policy/decide.h"
-#include "policy/load.h"
+#include "policy/loader/load.h"
 #include "policy/quota_usage.h"
 
 using namespace umlnet;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "libumlnet/core/strict_json.h"
-#include "policy/load.h"
+#include "policy/loader/load.h"
 #include "tests/unit/source_root.h"
 
 namespace umlnet::policy {

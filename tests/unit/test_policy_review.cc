@@ -6,7 +6,7 @@
 #include "fake_host.h"
 #include "libumlnet/cli/policy_places.h"
 #include "libumlnet/cli/policy_review.h"
-#include "policy/load.h"
+#include "policy/loader/load.h"
 
 namespace umlnet::cli {
 namespace {

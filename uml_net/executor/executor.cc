@@ -10,7 +10,7 @@
 
 #include "policy/decide.h"
 #include "policy/lan_devices.h"
-#include "policy/load.h"
+#include "policy/loader/load.h"
 #include "uml_net/executor/ethertap_records.h"
 #include "uml_net/executor/native_records.h"
 #include "uml_net/executor/run_request.h"

@@ -4,8 +4,8 @@
 #include <cerrno>
 #include <iterator>
 
-#include "policy/load.h"
-#include "policy/policy_files.h"
+#include "policy/files/policy_files.h"
+#include "policy/loader/load.h"
 
 namespace umlnet {
 namespace {

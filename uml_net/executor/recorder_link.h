@@ -8,9 +8,9 @@
 
 #include "libumlnet/core/call.h"
 #include "libumlnet/core/request_id.h"
-#include "policy/accounts.h"
 #include "policy/decide.h"
-#include "policy/load.h"
+#include "policy/loader/accounts.h"
+#include "policy/loader/load.h"
 #include "policy/policy.h"
 #include "uml_net/channel/recorder_message.h"
 #include "uml_net/priv/execute.h"

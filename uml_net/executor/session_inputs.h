@@ -1,7 +1,7 @@
 // What a session decides by, and replaces when the policy changes.
 #pragma once
 
-#include "policy/accounts.h"
+#include "policy/loader/accounts.h"
 #include "policy/policy.h"
 
 namespace umlnet {

@@ -11,6 +11,7 @@
 #include <cstddef>
 
 #include "libumlnet/core/look_at_fd.h"
+#include "libumlnet/core/root_owned.h"
 #include "policy/location.h"
 #include "uml_net/recorder/root_owned_file.h"
 #include "uml_net/sys/retry_for.h"
@@ -28,11 +29,6 @@ constexpr int kFlags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 // Without the privilege of the installation it never will be.
 bool is_being_rotated(int errnum, bool is_privileged) {
   return errnum == ENOENT || (errnum == EACCES && is_privileged);
-}
-
-// The directories above it were looked at when the log was opened first; only root can change what lies in them.
-bool is_fit_to_be_the_log(const struct stat& status) {
-  return S_ISREG(status.st_mode) && status.st_uid == 0 && status.st_nlink == 1 && (status.st_mode & S_IWOTH) == 0;
 }
 
 std::unexpected<Error> unusable(std::string what, const std::string& advice, int errnum = 0) {
@@ -78,7 +74,8 @@ Result<void> Log::follow() {
     error = there && look_at_fd(there.get(), status) ? 0 : errno;
     return !is_being_rotated(error, is_privileged_);
   });
-  if (error == 0 && !is_fit_to_be_the_log(status)) error = EPERM;
+  // The directories above it were looked at when the log was opened first; only root can change what lies in them.
+  if (error == 0 && why_not_roots(status, S_IFREG, S_IWOTH, true)) error = EPERM;
   if (error != 0)
     return fail_errno(Code::audit, error, std::string("cannot open the audit log ") + kPath + " again",
                       "Nothing is granted without a record.");

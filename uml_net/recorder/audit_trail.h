@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-#include "policy/accounts.h"
+#include "policy/loader/accounts.h"
 #include "uml_net/recorder/audit_log.h"
 #include "uml_net/recorder/audit_record.h"
 #include "uml_net/recorder/journal.h"

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "libumlnet/core/plain_text.h"
-#include "policy/trusted_file.h"
+#include "policy/files/trusted_file.h"
 
 namespace umlnet::audit {
 namespace {

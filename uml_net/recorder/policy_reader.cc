@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "libumlnet/core/look_at_fd.h"
+#include "libumlnet/core/root_owned.h"
 
 namespace umlnet {
 namespace {
@@ -38,8 +39,8 @@ std::expected<unique_fd, int> open_at(const char* path, const open_how& how) {
   return fd;
 }
 
-bool is_roots_alone(const struct stat& status) {
-  return status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+bool is_roots_alone(const struct stat& status, mode_t type) {
+  return !why_not_roots(status, type, S_IWGRP | S_IWOTH, false);
 }
 
 // Makes it the working directory.
@@ -49,7 +50,7 @@ std::expected<unique_fd, int> enter(std::size_t directory) {
   struct stat status{};
   if (!fd) return fd;
   if (!look_at_fd(fd->get(), status)) return std::unexpected(errno);
-  if (!is_roots_alone(status)) return std::unexpected(EPERM);
+  if (!is_roots_alone(status, S_IFDIR)) return std::unexpected(EPERM);
   if (::chdir(path) != 0) return std::unexpected(errno);
   return fd;
 }
@@ -72,7 +73,7 @@ std::expected<std::vector<std::string>, int> names_in(int directory) {
 
 bool holds(int fd, std::string_view text) {
   struct stat status{};
-  if (!look_at_fd(fd, status) || !S_ISREG(status.st_mode) || !is_roots_alone(status)) return false;
+  if (!look_at_fd(fd, status) || !is_roots_alone(status, S_IFREG)) return false;
   std::array<char, 4096> bytes;
   std::size_t have = 0;
   ssize_t size = 0;

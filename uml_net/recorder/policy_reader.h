@@ -11,7 +11,7 @@
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/unique_fd.h"
-#include "policy/load.h"
+#include "policy/loader/load.h"
 #include "policy/location.h"
 
 namespace umlnet {

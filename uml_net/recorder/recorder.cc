@@ -14,8 +14,8 @@
 
 #include "libumlnet/core/boot_time.h"
 #include "libumlnet/core/fd_passing.h"
+#include "policy/files/policy_files.h"
 #include "policy/location.h"
-#include "policy/policy_files.h"
 #include "uml_net/channel/recorder_message.h"
 #include "uml_net/recorder/audit_log.h"
 #include "uml_net/recorder/audit_trail.h"

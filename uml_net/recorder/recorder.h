@@ -12,9 +12,9 @@
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/request_id.h"
 #include "libumlnet/core/seccomp_filter.h"
-#include "policy/accounts.h"
 #include "policy/caller.h"
-#include "policy/load.h"
+#include "policy/loader/accounts.h"
+#include "policy/loader/load.h"
 #include "uml_net/worker/worker.h"
 
 namespace umlnet {

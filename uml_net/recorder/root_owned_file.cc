@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "libumlnet/core/root_owned.h"
 #include "policy/location.h"
 
 namespace umlnet {
@@ -30,16 +31,20 @@ int open_without_links(const std::string& path, int flags) {
 std::expected<void, Unusable> check(int fd, const std::string& name, const std::string& path) {
   struct stat status{};
   if (::fstat(fd, &status) != 0) return unusable("cannot look at " + name, {}, errno);
-  if (S_ISLNK(status.st_mode))
-    return unusable(name + " is a symbolic link", "Put a regular file of root's in its place.");
-  if (!S_ISREG(status.st_mode)) return unusable(name + " is not a regular file", "Replace it.");
-  if (status.st_uid != 0)
-    return unusable(name + " belongs to uid " + std::to_string(status.st_uid) + " and not to root",
-                    "chown root " + path);
-  if (status.st_nlink != 1)
-    return unusable(name + " has " + std::to_string(status.st_nlink) + " links", "Remove the other names of the file.");
-  if ((status.st_mode & S_IWOTH) != 0) return unusable(name + " is writable by everybody", "chmod o-w " + path);
-  return {};
+  const auto why = why_not_roots(status, S_IFREG, S_IWOTH, true);
+  if (!why) return {};
+  switch (*why) {
+    case NotRoots::is_link: return unusable(name + " is a symbolic link", "Put a regular file of root's in its place.");
+    case NotRoots::other_type: return unusable(name + " is not a regular file", "Replace it.");
+    case NotRoots::other_owner:
+      return unusable(name + " belongs to uid " + std::to_string(status.st_uid) + " and not to root",
+                      "chown root " + path);
+    case NotRoots::several_links:
+      return unusable(name + " has " + std::to_string(status.st_nlink) + " links",
+                      "Remove the other names of the file.");
+    case NotRoots::writable: break;
+  }
+  return unusable(name + " is writable by everybody", "chmod o-w " + path);
 }
 
 // Groups of the system have lower numbers. That of syslog may write to /var/log on some distributions.
@@ -60,12 +65,12 @@ Result<void> check_directories_above(const std::string& path, const std::string&
       text.append(", on the way to the ").append(name).append(", ").append(what);
       return fail(Code::audit, std::move(text), advice);
     };
-    if (status.st_uid != 0)
+    const bool is_group_trusted = slash != own && !is_users_group(status.st_gid);
+    const auto why = why_not_roots(status, S_IFDIR, is_group_trusted ? S_IWOTH : S_IWGRP | S_IWOTH, false);
+    if (why == NotRoots::other_owner)
       return untrusted("belongs to uid " + std::to_string(status.st_uid) + " and not to root",
                        "chown root " + directory);
-    const bool by_group = (status.st_mode & S_IWGRP) != 0 && (slash == own || is_users_group(status.st_gid));
-    if (by_group || (status.st_mode & S_IWOTH) != 0)
-      return untrusted("is writable by group or others", "chmod go-w " + directory);
+    if (why) return untrusted("is writable by group or others", "chmod go-w " + directory);
   }
   return {};
 }

@@ -2,14 +2,17 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 
 #include "libumlnet/core/close_fds.h"
@@ -80,6 +83,13 @@ Result<void> keep_words_out_of_the_log() {
     if (!nowhere || ::dup2(nowhere.get(), words) < 0) return fail_errno(Code::kernel, errno, "cannot open /dev/null");
   }
   return {};
+}
+
+Result<RequestId> random_id() {
+  std::array<std::uint8_t, 16> random{};
+  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
+    return fail_errno(Code::kernel, errno, "cannot get random bytes for the request's id");
+  return RequestId(random);
 }
 
 Result<void> let_go_of_stdio() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "libumlnet/core/error.h"
+#include "libumlnet/core/request_id.h"
 #include "libumlnet/core/unique_fd.h"
 
 namespace umlnet {
@@ -17,6 +18,9 @@ Result<unique_fd> sanitize_environment(int keep);
 // What is said on stdout and stderr never gets into the audit log: where one of the two is that file, it is /dev/null
 // from here on. Wants the installation's identity, with which the log can be found.
 Result<void> keep_words_out_of_the_log();
+
+// The id of this call. Code::kernel where the kernel has no random bytes.
+Result<RequestId> random_id();
 
 // fds 0, 1 and 2 are /dev/null from here on.
 Result<void> let_go_of_stdio();

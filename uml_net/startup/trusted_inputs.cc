@@ -5,7 +5,7 @@
 #include <cerrno>
 
 #include "libumlnet/core/boot_time.h"
-#include "policy/policy_files.h"
+#include "policy/files/policy_files.h"
 
 namespace umlnet {
 

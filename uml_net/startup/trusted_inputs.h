@@ -7,8 +7,8 @@
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/unique_fd.h"
-#include "policy/accounts.h"
-#include "policy/load.h"
+#include "policy/loader/accounts.h"
+#include "policy/loader/load.h"
 
 namespace umlnet {
 

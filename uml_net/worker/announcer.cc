@@ -16,6 +16,7 @@
 #include "libumlnet/core/fd_passing.h"
 #include "uml_net/filters/fd_numbers.h"
 #include "uml_net/filters/filters.h"
+#include "uml_net/sys/capability.h"
 #include "uml_net/sys/signals.h"
 #include "uml_net/sys/take_identity.h"
 #include "uml_net/worker/announcement_frame.h"
@@ -66,11 +67,12 @@ void serve(int channel, int packets) {
 
 }  // namespace
 
-Result<Announcer> Announcer::start(int packets) {
-  auto process = Worker::start({.name = "process that announces addresses", .kept = packets},
+std::optional<Announcer> Announcer::start() {
+  const auto packets = priv::open_packet_socket();
+  if (!packets) return std::nullopt;
+  auto process = Worker::start({.name = "process that announces addresses", .kept = packets->get()},
                                [](int channel) { serve(channel, fd_number::kWorkerKept); });
-  if (!process) return std::unexpected(std::move(process.error()));
-  return Announcer(*std::move(process));
+  return process ? std::optional(Announcer(*std::move(process))) : std::nullopt;
 }
 
 Result<void> Announcer::announce(int ifindex, const MacAddress& mac, const IpAddress& address) const {

@@ -3,6 +3,8 @@
 // waits here.
 #pragma once
 
+#include <optional>
+
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/ip_address.h"
 #include "libumlnet/core/mac_address.h"
@@ -12,10 +14,10 @@ namespace umlnet {
 
 class Announcer {
  public:
-  // Starts the process, which becomes its caller and enters filters::kAnnouncer. To be called before the caller's
-  // identity is taken, with what open_packet_socket() gave (borrowed; no other copy may outlive the process).
-  // Code::kernel where there is no process to be had.
-  static Result<Announcer> start(int packets);
+  // Opens the packet socket, with CAP_NET_RAW, which the process has no more afterwards, and starts the announcer,
+  // which becomes its caller and enters filters::kAnnouncer. To be called before the caller's identity is taken.
+  // Nothing where the installation has no CAP_NET_RAW, or no process can be had.
+  static std::optional<Announcer> start();
 
   int channel() const { return process_.channel(); }
 

@@ -1,9 +1,9 @@
 // One rule, from JSON to a value: every key that umlnet-policy(5) gives a rule, and none besides.
 #pragma once
 
-#include "policy/accounts.h"
+#include "policy/loader/accounts.h"
+#include "policy/loader/reading.h"
 #include "policy/policy.h"
-#include "policy/reading.h"
 
 namespace umlnet::policy {
 

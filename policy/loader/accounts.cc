@@ -1,6 +1,6 @@
-#include "policy/accounts.h"
+#include "policy/loader/accounts.h"
 
-#include "policy/account_lines.h"
+#include "policy/loader/account_lines.h"
 
 namespace umlnet::policy {
 

@@ -1,4 +1,4 @@
-#include "policy/load.h"
+#include "policy/loader/load.h"
 
 #include <algorithm>
 #include <array>
@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "libumlnet/core/plain_text.h"
-#include "policy/read_rule.h"
-#include "policy/reading.h"
+#include "policy/loader/read_rule.h"
+#include "policy/loader/reading.h"
 
 namespace umlnet::policy {
 namespace {

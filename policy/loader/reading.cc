@@ -1,4 +1,4 @@
-#include "policy/reading.h"
+#include "policy/loader/reading.h"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 // The files that a decision rests on, as they lie on the disk: the policy and the accounts, each believed only if
-// nobody but root could have written it (policy/trusted_file.h). The one place of the library of this folder that reads
-// files.
+// nobody but root could have written it (policy/files/trusted_file.h). The one place of the library of this folder that
+// reads files.
 #pragma once
 
 #include <functional>
@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "libumlnet/core/error.h"
-#include "policy/accounts.h"
-#include "policy/load.h"
-#include "policy/trusted_file.h"
+#include "policy/files/trusted_file.h"
+#include "policy/loader/accounts.h"
+#include "policy/loader/load.h"
 
 namespace umlnet::policy {
 

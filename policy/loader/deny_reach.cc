@@ -1,4 +1,4 @@
-#include "policy/deny_reach.h"
+#include "policy/loader/deny_reach.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "policy/trusted_file.h"
+#include "policy/files/trusted_file.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "libumlnet/core/look_at_fd.h"
+#include "libumlnet/core/root_owned.h"
 #include "policy/location.h"
 
 namespace umlnet {
@@ -33,15 +34,17 @@ std::string name_of(mode_t type) {
 Result<void> check_owner(int fd, const std::string& path, mode_t type) {
   struct stat status{};
   if (!look_at_fd(fd, status)) return fail_errno(Code::bad_policy, errno, "cannot look at " + path);
-  if (S_ISLNK(status.st_mode))
-    return untrusted(path + " is a symbolic link", "put a file or directory of root's in its place.");
-  if ((status.st_mode & S_IFMT) != type) return untrusted(path + " is not " + name_of(type), "replace it.");
-  if (status.st_uid != 0)
-    return untrusted(path + " belongs to uid " + std::to_string(status.st_uid) + " and not to root",
-                     "chown root " + path);
-  if (type != S_IFSOCK && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-    return untrusted(path + " is writable by group or others", "chmod go-w " + path);
-  return {};
+  const auto why = why_not_roots(status, type, type == S_IFSOCK ? 0 : S_IWGRP | S_IWOTH, false);
+  if (!why) return {};
+  switch (*why) {
+    case NotRoots::is_link:
+      return untrusted(path + " is a symbolic link", "put a file or directory of root's in its place.");
+    case NotRoots::other_owner:
+      return untrusted(path + " belongs to uid " + std::to_string(status.st_uid) + " and not to root",
+                       "chown root " + path);
+    case NotRoots::writable: return untrusted(path + " is writable by group or others", "chmod go-w " + path);
+    default: return untrusted(path + " is not " + name_of(type), "replace it.");
+  }
 }
 
 bool is_absent(int error) { return error == ENOENT; }

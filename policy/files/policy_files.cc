@@ -1,4 +1,4 @@
-#include "policy/policy_files.h"
+#include "policy/files/policy_files.h"
 
 #include <cstddef>
 #include <optional>

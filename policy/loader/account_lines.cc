@@ -1,4 +1,4 @@
-#include "policy/account_lines.h"
+#include "policy/loader/account_lines.h"
 
 #include <algorithm>
 #include <charconv>

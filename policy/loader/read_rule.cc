@@ -1,4 +1,4 @@
-#include "policy/read_rule.h"
+#include "policy/loader/read_rule.h"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 
 #include "libumlnet/core/open_options.h"
 #include "libumlnet/core/plain_text.h"
-#include "policy/deny_reach.h"
+#include "policy/loader/deny_reach.h"
 
 namespace umlnet::policy {
 namespace {

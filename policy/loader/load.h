@@ -6,7 +6,7 @@
 #include <string>
 
 #include "libumlnet/core/error.h"
-#include "policy/accounts.h"
+#include "policy/loader/accounts.h"
 #include "policy/policy.h"
 
 namespace umlnet::policy {
