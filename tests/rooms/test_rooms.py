@@ -92,7 +92,7 @@ class Rooms(unittest.TestCase):
         folders: dict[Path, set[str]] = {}
         for path in SOURCES:
             folders.setdefault(path.parent, set()).add(path.stem)
-            if path.name != "umlnet.h":  # the whole interface, and its manual
+            if path.name not in ("umlnet.h", "umlnet.hpp"):  # the whole interface, and its manual
                 self.assertLessEqual(len(path.read_text().splitlines()), 450, path)
         for folder, modules in folders.items():
             if folder.is_relative_to(ROOT / "uml_net") or folder.is_relative_to(ROOT / "policy"):
