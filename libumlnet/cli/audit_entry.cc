@@ -89,6 +89,8 @@ void read_result(const Json& json, AuditEntry& entry) {
   entry.error = text(json, "error");
   entry.errno_name = text(json, "errno");
   entry.duration_us = number(json, "duration_us");
+  if (const Json* flag = find(json, "unfinished"); flag != nullptr && flag->is_boolean())
+    entry.is_unfinished = flag->get<bool>();
   const Json* session = find(json, "session");
   if (session == nullptr || !session->is_object()) return;
   entry.session = AuditEntry::Session{.ended = text(*session, "ended"),
@@ -148,7 +150,9 @@ std::string_view outcome_of(const AuditEntry& entry) {
     case AuditEntry::Event::reject:
       if (entry.is_summary()) return "suppressed";
       return entry.error.empty() ? "refused" : "failed";
-    case AuditEntry::Event::exit: return entry.session ? "ended" : "undone";
+    case AuditEntry::Event::exit:
+      if (entry.is_unfinished) return "unfinished";
+      return entry.session ? "ended" : "undone";
     case AuditEntry::Event::alert: return "alert";
   }
   return "alert";

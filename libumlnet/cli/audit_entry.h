@@ -44,6 +44,7 @@ struct AuditEntry {
   std::string rule, reason;
   std::string result_device, error, errno_name;
   std::optional<std::uint64_t> ifindex, duration_us;
+  bool is_unfinished = false;  // what came of it is not known
   std::vector<std::string> changes;
   std::optional<Session> session;
   std::uint64_t suppressed = 0;

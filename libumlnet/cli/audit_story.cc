@@ -29,7 +29,8 @@ std::string result_in_words(const AuditEntry& entry) {
   if (entry.session) return "session ended" + lasted + ": " + printable(entry.session->ended);
   switch (entry.event) {
     case AuditEntry::Event::accept: return request + ": done" + lasted;
-    case AuditEntry::Event::exit: return request + ": done, and undone" + lasted;
+    case AuditEntry::Event::exit:
+      return request + (entry.is_unfinished ? ": not known what came of it" : ": done, and undone") + lasted;
     case AuditEntry::Event::reject: return request + (entry.error.empty() ? ": refused" : ": failed" + lasted);
     case AuditEntry::Event::alert: return request + ": alert";
   }

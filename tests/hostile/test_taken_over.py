@@ -65,6 +65,7 @@ class TakenOver(NativeCase):
                 last = world.audit_lines()[-1]
                 self.assertEqual(last["event"], "exit")
                 self.assertIn("was killed", last["result"]["error"])
+                self.assertTrue(last["result"]["unfinished"])
 
     def test_the_executor_has_no_other_capability(self) -> None:
         with self.session() as session, Injector(self.at_rest(session.process.pid)) as injector:

@@ -145,6 +145,10 @@ TEST_CASE("audit lines: what the helper writes is read back") {
   REQUIRE(entry_of(ended).session);
   CHECK(entry_of(ended).session->to_host.too_long == 3);
   CHECK(entry_of(ended).session->to_guest.dropped == 5);
+  auto killed = record(audit::Event::exit, audit::Stage::result);
+  killed.error = "uml_net was killed";
+  killed.is_unfinished = true;
+  CHECK(outcome_of(entry_of(killed)) == "unfinished");
   CHECK(outcome_of(entry_of(ended)) == "ended");
   CHECK(entry_in_words(entry_of(ended)) == "ethertap tap7 after 1 h 1 min: the guest closed its sockets");
 

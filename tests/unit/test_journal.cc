@@ -39,6 +39,8 @@ TEST_CASE("journal: no value can pass for a field") {
                        .id = RequestId({}),
                        .caller = caller(7)};
   record.caller.user = "eve\nUMLNET_UID=0";
+  record.device = "tap0\nUMLNET_UID=0";
+  record.rule = "lab\nUMLNET_UID=0";
   record.reason = "first\nMESSAGE=second\n" + std::string(5000, 'x');
   const auto fields = audit::journal_fields(record, "{}\n");
   CHECK(fields.find("\nUMLNET_UID=0") == std::string::npos);

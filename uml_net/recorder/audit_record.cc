@@ -154,12 +154,13 @@ std::string to_line(const Record& record, std::size_t most, std::size_t longest)
     json["decision"]["reason"] = cut(record.reason, 4 * longest);
   }
   if (record.stage == Stage::result) {
-    Json result = object_for(7);
+    Json result = object_for(8);
     if (!record.device.empty()) result["device"] = record.device;
     if (record.ifindex != 0) result["ifindex"] = record.ifindex;
     if (!record.changes.empty()) result["changes"] = cut_list(record.changes, most, longest);
     if (!record.error.empty()) result["error"] = cut(record.error, 4 * longest);
     if (record.errnum != 0) result["errno"] = errno_name(record.errnum);
+    if (record.is_unfinished) result["unfinished"] = true;
     if (record.duration) result["duration_us"] = record.duration->count();
     if (record.session) result["session"] = session_json(record.ended, *record.session);
     if (record.native_session)

@@ -45,6 +45,7 @@ struct Record {
   std::vector<std::string> changes = {};  // to the host, in words
   std::string error = {};
   int errnum = 0;
+  bool is_unfinished = false;                              // what came of it is not known
   std::optional<std::chrono::microseconds> duration = {};  // since the program started
   std::string ended = {};                                  // by what a session ended
   std::optional<SessionSummary> session = {};

@@ -144,19 +144,21 @@ Result<void> Trail::rolled_back(const AuditFacts& facts) {
   return add(record(Event::exit, Stage::result, facts));
 }
 
-void Trail::close() {
-  const auto end = [&](std::optional<AuditFacts>& facts, const char* error) {
+void Trail::close(bool was_killed) {
+  const auto end = [&](std::optional<AuditFacts>& facts, const std::string& error) {
     if (!facts) return;
-    facts->error = Error{Code::kernel, 0, error, {}};
-    const Record killed = record(Event::exit, Stage::result, *facts);
-    // Where the log does not take it, nobody is left to be told.
-    [[maybe_unused]] const auto added = changed_ == 0 ? add_counted(killed) : add(killed);
+    Record unfinished = record(Event::exit, Stage::result, *facts);
+    unfinished.error = error;
+    unfinished.is_unfinished = true;
+    // Where the log does not take it, nobody is left to hear of that.
+    [[maybe_unused]] const auto added = changed_ == 0 ? add_counted(unfinished) : add(unfinished);
     facts.reset();
   };
+  const std::string how = was_killed ? "uml_net was killed" : "uml_net ended";
   changed_ += intended_ ? 1 : 0;
-  end(intended_, "uml_net was killed before this was done or taken back; the next request removes what is left");
+  end(intended_, how + " before it could say whether this was done; what was made stays as long as somebody holds it");
   request_started_.reset();
-  end(session_, "uml_net was killed; the next request removes what the session left");
+  end(session_, how + ", and the session with it; its devices stay as long as somebody holds them");
 }
 
 Record Trail::without_change(Event event, const Error& error, const std::optional<Request>& request) const {

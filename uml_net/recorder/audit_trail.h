@@ -56,8 +56,9 @@ class Trail {
   // counted as such a request is.
   Result<void> ended(const AuditFacts& facts);
 
-  // The process that makes changes is gone: writes the lines that it owes, after an intent and at the end of a session.
-  void close();
+  // The process that makes changes is gone, killed where it `was_killed`: writes the lines that it owes, after an
+  // intent and at the end of a session.
+  void close(bool was_killed);
 
  private:
   Record record(Event event, Stage stage, const std::optional<Request>& request) const;

@@ -32,7 +32,7 @@ std::string sentence(const Record& record) {
   if (record.stage == Stage::intent) text += " (intent)";
   text += ": uid " + std::to_string(record.caller.uid);
   if (record.caller.user) text += " (" + escaped(*record.caller.user, 64) + ")";
-  if (!record.operation.empty()) text += " " + std::string(record.operation);
+  if (!record.operation.empty()) text += " " + escaped(record.operation, 64);
   std::string what;
   for (const auto& change : record.changes) what += (what.empty() ? "" : ", ") + change;
   if (!record.error.empty()) what = record.error;
@@ -71,7 +71,7 @@ std::string journal_fields(const Record& record, const std::string& line) {
     if (value.empty()) return;
     fields += key;
     fields += '=';
-    fields += value;
+    fields += printable(value);  // a newline would begin a field
     fields += '\n';
   };
   put("MESSAGE", sentence(record));

@@ -55,9 +55,9 @@ class Recorder {
   bool begin(std::string_view bytes);
   void answer(const RecorderQuestion& question);
   // The executor is gone.
-  void close() {
+  void close(bool was_killed) {
     static_cast<void>(check());
-    trail_->close();
+    trail_->close(was_killed);
   }
 
  private:
@@ -229,10 +229,13 @@ void serve(int channel, const RecorderInputs& inputs, bool is_privileged) {
   while (const auto message = next_question(channel, kLongestQuestion)) {
     const auto question = decode_question(message->bytes);
     if (!question) ::_exit(1);
-    if (question->what == Asks::end) break;
+    if (question->what == Asks::end) {
+      recorder.close(false);
+      ::_exit(0);
+    }
     recorder.answer(*question);
   }
-  recorder.close();
+  recorder.close(true);
   ::_exit(0);  // without the destructors, which would give back what the filter lets nobody give back
 }
 
