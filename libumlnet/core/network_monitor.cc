@@ -37,9 +37,13 @@ bool may_take_something(const Message& message) {
 }  // namespace
 
 Result<NetworkMonitor> NetworkMonitor::open() {
-  auto fd = open_netlink(NETLINK_ROUTE, "cannot listen for changes of the network", kGroups);
+  auto fd = open_socket();
   if (!fd) return std::unexpected(std::move(fd.error()));
-  return NetworkMonitor(NetlinkSocket(*std::move(fd)));
+  return NetworkMonitor(*std::move(fd));
+}
+
+Result<unique_fd> NetworkMonitor::open_socket() {
+  return open_netlink(NETLINK_ROUTE, "cannot listen for changes of the network", kGroups);
 }
 
 bool NetworkMonitor::settles(int ready) {

@@ -2,6 +2,8 @@
 // or up, an address went or came, a route of this toolkit went (rtnetlink(7), RTNLGRP_*).
 #pragma once
 
+#include <utility>
+
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/netlink_socket.h"
 
@@ -11,6 +13,9 @@ class NetworkMonitor {
  public:
   // Of the network namespace that the process is in. Needs no privilege.
   static Result<NetworkMonitor> open();
+  // In two steps, for a socket that is to have another number in between.
+  static Result<unique_fd> open_socket();
+  explicit NetworkMonitor(unique_fd socket) : socket_(std::move(socket)) {}
 
   int fd() const { return socket_.fd(); }  // readable when there are notices
 
@@ -23,7 +28,6 @@ class NetworkMonitor {
 
  private:
   static constexpr int kMoment = 100;  // milliseconds
-  explicit NetworkMonitor(NetlinkSocket socket) : socket_(std::move(socket)) {}
   bool take_changes();
   NetlinkSocket socket_;
   bool has_changed_ = false;

@@ -31,11 +31,4 @@ inline constexpr int kSysPoll = SYS_ppoll;
 inline constexpr bool kPollIsPpoll = true;
 #endif
 
-// The system call of readlink().
-#ifdef SYS_readlink
-inline constexpr int kSysReadlink = SYS_readlink;
-#else
-inline constexpr int kSysReadlink = SYS_readlinkat;
-#endif
-
 }  // namespace umlnet

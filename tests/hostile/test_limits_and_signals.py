@@ -90,6 +90,17 @@ class Limits(HostileCase):
                     self.assert_refused_whole(call(helper, operation.channel, operation.words,
                                                    preexec_fn=limited(resource.RLIMIT_NPROC, 0)), "process that talks", "ulimit -u")
 
+    def test_few_open_files(self) -> None:
+        """Where the caller could have more, the helper takes them."""
+        for how, helper in self.helpers.items():
+            for operation in OPERATIONS:
+                for soft in (0, 3, 16):
+                    def lowered() -> None:
+                        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+                    with self.subTest(how, operation=operation, soft=soft):
+                        self.assert_served(operation, helper, preexec_fn=lowered)
+
     def test_a_small_stack(self) -> None:
         """Where the caller could have more, the helper takes it; and a relay moves frames with the least there may be."""
         low, least = 32 << 10, 64 << 10

@@ -17,9 +17,9 @@ from tests.support.hostile import INSTALLATIONS, NOBODY
 from tests.support.inject import Injector, Killed
 from tests.support.process import announcers_of, status_of, workers_of
 
-# What the executor of a session has by what it is for: CAP_NET_ADMIN, which it raises for a change, and the requests to
-# the tun driver. Each message of rtnetlink's is held to a grammar, where the code that makes it is (unit and fuzz).
-ITS_OWN = ("raise a capability", "make a device of the tun driver")
+# What the executor of a session has by what it is for: CAP_NET_ADMIN, which it raises for a change. Each message of
+# rtnetlink's is held to a grammar, where the code that makes it is (unit and fuzz).
+ITS_OWN = ("raise a capability",)
 # The log and others' turns.
 OF_THE_LOG = {
     "write to any descriptor": ("write", 3, b"{}\n", 3),

@@ -50,7 +50,7 @@ MAY_INCLUDE = {
     "policy/loader": ["policy", "libumlnet/core"],
     "uml_net": ["uml_net", "policy", "libumlnet/core"],
     "uml_net/channel": ["uml_net/channel", "libumlnet/core"],
-    "uml_net/executor": ["uml_net/executor", "uml_net/startup", "uml_net/worker", "uml_net/channel", "uml_net/priv",
+    "uml_net/executor": ["uml_net/executor", "uml_net/startup", "uml_net/worker", "uml_net/channel", "uml_net/filters", "uml_net/priv",
                          "uml_net/sys", "policy", "libumlnet/core"],
     "uml_net/filters": ["uml_net/filters", "libumlnet/core"],
     "uml_net/front": ["uml_net/front", "uml_net/channel", "uml_net/filters", "uml_net/sys", "libumlnet/core"],

@@ -37,6 +37,13 @@ constexpr std::uint32_t kAnotherArch = kAuditArch == AUDIT_ARCH_I386 ? AUDIT_ARC
 const std::pair<std::string_view, const Filter*> kFilters[] = {
     {"Front", &kFront},
     {"FrontWithNamed", &kFrontWithNamed},
+    {"OneShot", &kOneShot},
+    {"OneShotOpen", &kOneShotOpen},
+    {"Controller", &kController},
+    {"NativeSession", &kNativeSession},
+    {"Recorder", &kRecorder},
+    {"RecorderWithTun", &kRecorderWithTun},
+    {"RecorderWithoutPolicy", &kRecorderWithoutPolicy},
     {"CallerWorker", &kCallerWorker},
     {"SessionRelay", &kSessionRelay},
     {"SealedRelay", &kSealedRelay},
@@ -49,7 +56,7 @@ const Filter& filter_of(const Table& table) {
   return *found->second;
 }
 
-// The values that a filter gets at run time. The addresses are those of no object.
+// The values that a filter gets at run time: those of no object and no descriptor.
 std::vector<PatchedWord> words_of(const Filter& filter) {
   std::set<Word> words;
   for (const auto& place : filter.places) words.insert(place.word);
@@ -75,7 +82,7 @@ std::vector<Allowed> allowed_by(const Table& table) {
     if (number < 0 && call == "readlink") number = SYS_readlinkat;
     REQUIRE_MESSAGE(number >= 0, call);
     for (auto& condition : conditions)
-      if (condition.address) condition.values = {address_of(*condition.address)};
+      if (condition.word) condition.values = {address_of(*condition.word)};
     allowed.push_back({number, conditions});
   };
   for (const auto& rule : table.rules)

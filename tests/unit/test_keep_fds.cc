@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <functional>
 #include <map>
 #include <vector>
@@ -79,5 +80,35 @@ TEST_CASE("fixed numbers: an error where one cannot be had") {
     const rlimit few{9, 9};
     const NumberedFd fds[] = {{7, 9}};
     return ::setrlimit(RLIMIT_NOFILE, &few) == 0 && !keep_fds(3, fds);
+  }));
+}
+
+TEST_CASE("fixed numbers: one descriptor gets its number, where nothing else is") {
+  CHECK(in_a_child_with({20, 21}, [](const std::map<int, ino_t>& had) {
+    auto moved = give_number(unique_fd(20), 30);
+    if (!moved || moved->get() != 30 || !is_at(30, had.at(20)) || !is_closed(20)) return false;
+    if (auto stays = give_number(*std::move(moved), 30); !stays || !is_at(stays->release(), had.at(20))) return false;
+    if (const auto none = give_number(unique_fd(), 31); !none || *none) return false;
+    const auto taken = give_number(unique_fd(21), 30);
+    return !taken && taken.error().code == Code::bug && is_closed(21) && is_closed(31) && is_at(30, had.at(20));
+  }));
+  CHECK(in_a_child_with({20}, [](const std::map<int, ino_t>&) {
+    const rlimit low{30, 30};
+    if (::setrlimit(RLIMIT_NOFILE, &low) != 0) return false;
+    const auto moved = give_number(unique_fd(20), 30);
+    return !moved && moved.error().code == Code::kernel && moved.error().errnum == EMFILE && is_closed(20);
+  }));
+}
+
+TEST_CASE("fixed numbers: those that nothing has are occupied, and no others") {
+  CHECK(in_a_child_with({20, 22, 40}, [](const std::map<int, ino_t>& had) {
+    return occupy_numbers(19, 24, 40) && is_closed(18) && is_at(19, had.at(40)) && ::fcntl(20, F_GETFD) == 0 &&
+           is_at(21, had.at(40)) && ::fcntl(22, F_GETFD) == 0 && is_at(23, had.at(40)) && is_closed(24);
+  }));
+  CHECK(in_a_child_with({3}, [](const std::map<int, ino_t>&) {
+    const rlimit low{30, 30};
+    if (::setrlimit(RLIMIT_NOFILE, &low) != 0) return false;
+    const auto kept = occupy_numbers(28, 31, 3);
+    return !kept && kept.error().code == Code::kernel;
   }));
 }

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <iterator>
 
+#include "uml_net/filters/fd_numbers.h"
+#include "uml_net/sys/keep_fds.h"
 #include "uml_net/sys/signals.h"
 #include "uml_net/sys/socket_kind.h"
 
@@ -22,20 +24,15 @@ Result<EthertapSession> EthertapSession::prepare(const unique_fd& data, int numb
     return fail(Code::bad_channel,
                 "the data socket, fd " + std::to_string(number) + ", is not a connected AF_UNIX datagram socket");
   auto signals = hold_signals_back();
+  if (signals) signals = give_number(*std::move(signals), fd_number::kSignals);
   if (!signals) return std::unexpected(std::move(signals.error()));
   auto relay = RelayProcess::start(tun, data.get());
   if (!relay) return std::unexpected(std::move(relay.error()));
-  auto monitor = NetworkMonitor::open();
+  auto monitor = NetworkMonitor::open_socket();
+  if (monitor) monitor = give_number(*std::move(monitor), fd_number::kMonitor);
   if (!monitor) return std::unexpected(std::move(monitor.error()));
-  return EthertapSession(*std::move(signals), *std::move(monitor), priv::PeerWatch::open(data.get()),
-                         *std::move(relay));
-}
-
-priv::SessionFds EthertapSession::fds() const {
-  return {.relay = relay_.channel(),
-          .relay_pid = relay_.pid(),
-          .watch = watch_ ? watch_->fd() : -1,
-          .monitor = monitor_.fd()};
+  return EthertapSession(*std::move(signals), NetworkMonitor(*std::move(monitor)),
+                         priv::PeerWatch::open(data.get(), fd_number::kPeerWatch), *std::move(relay));
 }
 
 EthertapSession::End EthertapSession::hold(int channel, const Take& take, const std::function<bool()>& restore) {
@@ -62,7 +59,7 @@ EthertapSession::End EthertapSession::serve(int channel, const Take& take, const
                     {.fd = relay_.channel(), .events = POLLIN, .revents = 0},
                     {.fd = signals_.get(), .events = POLLIN, .revents = 0},
                     {.fd = monitor_.fd(), .events = POLLIN, .revents = 0}};
-    static_assert(std::size(fds) == priv::kSessionPollFds);
+    static_assert(std::size(fds) == fd_number::kPolledByController);
     const int patience = monitor_.patience();
     const int ready = ::poll(fds, std::size(fds), patience < 0 && watch_ ? kWatchInterval : patience);
     if (ready >= 0 && monitor_.settles(ready) && !restore()) monitor_.want_another_look();

@@ -10,22 +10,18 @@
 #include "libumlnet/core/network_monitor.h"
 #include "libumlnet/core/unique_fd.h"
 #include "uml_net/priv/peer_watch.h"
-#include "uml_net/priv/request_filter.h"
 #include "uml_net/worker/relay_process.h"
 
 namespace umlnet {
 
 class EthertapSession {
  public:
-  // All that cannot be had any more once the seccomp filter stands. `data`, the caller's socket for frames, is checked
-  // first (Code::bad_channel): a connected AF_UNIX SOCK_DGRAM socket; `number` is what the caller called it. `tun` is
-  // an fd on /dev/net/tun, not tied to a device yet, borrowed. The process leaves its caller's session, so that a
-  // signal to the guest's process group does not end it before it has cleaned up; signals that would end it are held
-  // back and end the session instead.
+  // All that cannot be had any more once the seccomp filter is in force, at the numbers that it knows. `data`, the
+  // caller's socket for frames, is checked first (Code::bad_channel): a connected AF_UNIX SOCK_DGRAM socket; `number`
+  // is what the caller called it. `tun` is an fd on /dev/net/tun, not tied to a device yet, borrowed. The process
+  // leaves its caller's session, so that a signal to the guest's process group does not end it before it has cleaned
+  // up; signals that would end it are held back and end the session instead.
   static Result<EthertapSession> prepare(const unique_fd& data, int number, int tun);
-
-  // For request_filter().
-  priv::SessionFds fds() const;
 
   // What happened, in words for the audit log; an error where it was no orderly end.
   struct End {

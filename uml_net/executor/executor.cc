@@ -1,5 +1,7 @@
 #include "uml_net/executor/executor.h"
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -15,12 +17,14 @@
 #include "uml_net/executor/native_records.h"
 #include "uml_net/executor/run_request.h"
 #include "uml_net/executor/target_namespace.h"
+#include "uml_net/filters/fd_numbers.h"
+#include "uml_net/filters/filters.h"
 #include "uml_net/priv/kernel_effects.h"
 #include "uml_net/priv/plan.h"
-#include "uml_net/priv/request_filter.h"
 #include "uml_net/priv/rtnetlink_socket.h"
 #include "uml_net/startup/identity.h"
 #include "uml_net/sys/capability.h"
+#include "uml_net/sys/keep_fds.h"
 #include "uml_net/worker/caller_worker.h"
 
 namespace umlnet {
@@ -41,6 +45,12 @@ unsigned tuns_for(const Request& request) {
 bool needs_caller_worker(const Request& request) {
   const auto* open = std::get_if<OpenInterface>(&request);
   return std::holds_alternative<OpenSession>(request) || (open != nullptr && (open->sealed || open->netns));
+}
+
+const filters::Filter& filter_for(const Request& request) {
+  if (std::holds_alternative<OpenEthertap>(request)) return filters::kController;
+  if (std::holds_alternative<OpenSession>(request)) return filters::kNativeSession;
+  return std::holds_alternative<OpenInterface>(request) ? filters::kOneShotOpen : filters::kOneShot;
 }
 
 // What the front says that the caller asks for.
@@ -93,7 +103,6 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
   std::vector<unique_fd> tuns;
   if (wanted > 0) tuns.push_back(*std::move(tun));
   tun = unique_fd();
-  if (auto opened = recorder.open_tuns(tuns, wanted); !opened) return refuse(opened.error());
 
   // What the filter lets nobody make: the process that moves an ethertap session's frames, and the one that does for
   // the native protocol what needs no privilege.
@@ -116,7 +125,7 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
     caller_worker.emplace(*std::move(started));
   }
 
-  auto socket = priv::RtnetlinkSocket::open();
+  auto socket = priv::RtnetlinkSocket::open(fd_number::kRtnetlink);
   if (!socket) return refuse(socket.error());
   const priv::TunSource tun_source = [&tuns]() -> Result<unique_fd> {
     if (tuns.empty()) return fail(Code::bug, "there are more queues than descriptors on /dev/net/tun");
@@ -130,25 +139,20 @@ int answer(const Call& call, const Said& said, Startup& startup, Result<policy::
   std::unique_ptr<TargetNamespace> there;
   const auto* open = std::get_if<OpenInterface>(&*call.request);
   if (open != nullptr && open->netns) {
-    auto reached = TargetNamespace::reach(named, caller.uid, *caller_worker, tun_source, *socket);
+    auto reached =
+        TargetNamespace::reach(named, caller.uid, *caller_worker, tun_source, *socket, fd_number::kTargetNamespace);
     if (!reached) return refuse(reached.error());
     there = *std::move(reached);
   }
 
+  // Where this call has nothing at a number that the filter knows, nothing that comes with a message gets there. A
+  // session takes what comes at the numbers from kTun on.
+  const int end = session ? fd_number::kTun : fd_number::kTun + 1;
+  if (auto kept = occupy_numbers(fd_number::kNamed, end, STDIN_FILENO); !kept) return refuse(kept.error());
+  if (auto opened = recorder.open_tuns(tuns, wanted); !opened) return refuse(opened.error());
+
   // From here on the filter lets through only what the change, the reply and the record need.
-  priv::RequestFilterFds fds{.tuns = {},
-                             .rtnetlink = socket->fd(),
-                             .front = front.channel(),
-                             .front_pid = front.pid(),
-                             .recorder = recorder.channel(),
-                             .recorder_pid = recorder.pid(),
-                             .target_namespace = there ? there->socket().fd() : -1,
-                             .caller_worker = caller_worker ? caller_worker->channel() : -1,
-                             .announcer = announcer ? announcer->channel() : -1};
-  for (const auto& one : tuns) fds.tuns.push_back(one.get());
-  if (ethertap) fds.session = ethertap->fds();
-  fds.native_session = session.has_value();
-  if (auto entered = priv::request_filter(fds).enter(); !entered) return refuse(entered.error());
+  if (auto entered = filters::enter(filter_for(*call.request)); !entered) return refuse(entered.error());
 
   priv::KernelEffects effects(tun_source, *socket);
   const RequestContext context{.policy = *policy,

@@ -1,15 +1,12 @@
 #include "uml_net/executor/front_link.h"
 
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <variant>
 #include <vector>
 
 #include "libumlnet/core/fd_passing.h"
 #include "uml_net/sys/capability.h"
+#include "uml_net/sys/child_process.h"
 
 namespace umlnet {
 namespace {
@@ -103,9 +100,8 @@ int FrontLink::end() {
     break;
   }
   front_.channel.reset();
-  ::kill(front_.pid, SIGKILL);  // it has nothing left to do, and its caller may have stopped it
-  while (::waitpid(front_.pid, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  kill_child(front_.pidfd.get());  // it has nothing left to do, and its caller may have stopped it
+  wait_for_child(front_.pidfd.get());
   return status;
 }
 

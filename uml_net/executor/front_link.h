@@ -1,8 +1,6 @@
 // The executor's end of the conversation with the front (channel/message.h).
 #pragma once
 
-#include <sys/types.h>
-
 #include <optional>
 #include <string>
 
@@ -19,8 +17,7 @@ class FrontLink {
  public:
   explicit FrontLink(FrontProcess front) : front_(std::move(front)) {}
 
-  int channel() const { return front_.channel.get(); }  // for request_filter(), and for poll()
-  pid_t pid() const { return front_.pid; }
+  int channel() const { return front_.channel.get(); }
 
   // From here on each message names the request by its id in the audit log.
   void set_id(const RequestId& id) { id_ = id; }

@@ -41,7 +41,7 @@ void forget_empty(Records& session, const RequestContext& context) {
   });
 }
 
-// So that its own descriptors have numbers below kFirstForeignFd.
+// So that its own descriptors have numbers below fd_number::kForeign.
 constexpr std::size_t kMostNamespaces = 128;
 
 // Of the descriptors on /dev/net/tun, so many stay.

@@ -8,8 +8,8 @@
 #include <iterator>
 #include <string>
 
-#include "uml_net/priv/request_filter.h"
-#include "uml_net/sys/open_file_limit.h"
+#include "uml_net/filters/fd_numbers.h"
+#include "uml_net/sys/keep_fds.h"
 #include "uml_net/sys/signals.h"
 
 namespace umlnet {
@@ -19,12 +19,12 @@ namespace {
 // The kernel gives each descriptor that comes with a message the lowest number that is free.
 Result<void> move_out_of_the_way(std::vector<unique_fd>& fds) {
   for (auto& fd : fds) {
-    fd = unique_fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, priv::kFirstForeignFd));
+    fd = unique_fd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, fd_number::kForeign));
     if (fd) continue;
     const int errnum = errno == EINVAL ? EMFILE : errno;  // the limit is below that number
     fds.clear();
     return fail_errno(Code::usage, errnum, "cannot take the descriptors that came with the request",
-                      "They have numbers from " + std::to_string(priv::kFirstForeignFd) +
+                      "They have numbers from " + std::to_string(fd_number::kForeign) +
                           " on: close devices, or begin with a higher hard limit on open files (ulimit -Hn).");
   }
   return {};
@@ -44,12 +44,13 @@ NativeSession::End end_of(const Said& said) {
 }  // namespace
 
 Result<NativeSession> NativeSession::prepare() {
-  raise_open_file_limit();
   auto signals = hold_signals_back();
+  if (signals) signals = give_number(*std::move(signals), fd_number::kSignals);
   if (!signals) return std::unexpected(std::move(signals.error()));
-  auto monitor = NetworkMonitor::open();
+  auto monitor = NetworkMonitor::open_socket();
+  if (monitor) monitor = give_number(*std::move(monitor), fd_number::kMonitor);
   if (!monitor) return std::unexpected(std::move(monitor.error()));
-  return NativeSession(*std::move(signals), *std::move(monitor));
+  return NativeSession(*std::move(signals), NetworkMonitor(*std::move(monitor)));
 }
 
 std::variant<FrontMessage, Error, NativeSession::End, NativeSession::NetworkChanged, NativeSession::Idle>
@@ -58,7 +59,7 @@ NativeSession::next(int channel, int patience) {
     pollfd fds[] = {{.fd = channel, .events = POLLIN, .revents = 0},
                     {.fd = signals_.get(), .events = POLLIN, .revents = 0},
                     {.fd = monitor_.fd(), .events = POLLIN, .revents = 0}};
-    static_assert(std::size(fds) == priv::kNativeSessionPollFds);
+    static_assert(std::size(fds) == fd_number::kPolledBySession);
     const int moment = monitor_.patience();
     const int ready = ::poll(fds, std::size(fds), moment >= 0 ? moment : patience);
     if (ready < 0) {

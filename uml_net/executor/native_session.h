@@ -32,8 +32,6 @@ class NativeSession {
   // NetworkChanged comes once more.
   void want_another_look() { monitor_.want_another_look(); }
 
-  int monitor() const { return monitor_.fd(); }  // for request_filter()
-
  private:
   NativeSession(unique_fd signals, NetworkMonitor monitor)
       : signals_(std::move(signals)), monitor_(std::move(monitor)) {}

@@ -22,9 +22,7 @@ class RecorderLink {
  public:
   RecorderLink(Worker process, const RequestId& id) : process_(std::move(process)), id_(id) {}
 
-  // For request_filter().
   int channel() const { return process_.channel(); }
-  pid_t pid() const { return process_.pid(); }
   const RequestId& id() const { return id_; }
 
   // Says what the call is. An error where there is no audit log, and where the recorder is gone: then nothing is to be

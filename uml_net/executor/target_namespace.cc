@@ -2,16 +2,18 @@
 
 #include "libumlnet/core/look_at_fd.h"
 #include "uml_net/priv/network_namespace.h"
+#include "uml_net/sys/keep_fds.h"
 
 namespace umlnet {
 
 Result<std::unique_ptr<TargetNamespace>> TargetNamespace::reach(unique_fd& netns, uid_t uid,
                                                                 CallerWorker& caller_worker, priv::TunSource tuns,
-                                                                priv::RtnetlinkSocket& home) {
+                                                                priv::RtnetlinkSocket& home, int number) {
   if (!netns) return fail(Code::bad_channel, "the descriptor that netns= names is not open");
   if (auto checked = priv::check_namespace_of(netns.get(), uid); !checked)
     return std::unexpected(std::move(checked.error()));
   auto socket = caller_worker.rtnetlink_in(netns.get());
+  if (socket && number >= 0) socket = give_number(*std::move(socket), number);
   if (!socket) return std::unexpected(std::move(socket.error()));
   auto reached = priv::RtnetlinkSocket::adopt(*std::move(socket));
   reached.grammar().set_lans(home.grammar().lans());

@@ -17,9 +17,10 @@ class TargetNamespace {
  public:
   // Code::bad_channel where `netns` is no network namespace, Code::denied where its owning user namespace was not made
   // by `uid`; `netns` is then left as it is. `home` speaks of the helper's own namespace, where devices are made
-  // before they are moved; it is borrowed.
+  // before they are moved; it is borrowed. The rtnetlink socket gets the number `number`, where that is not negative.
   static Result<std::unique_ptr<TargetNamespace>> reach(unique_fd& netns, uid_t uid, CallerWorker& caller_worker,
-                                                        priv::TunSource tuns, priv::RtnetlinkSocket& home);
+                                                        priv::TunSource tuns, priv::RtnetlinkSocket& home,
+                                                        int number = -1);
 
   priv::RtnetlinkSocket& socket() { return socket_; }
   priv::HostEffects& effects() { return effects_; }

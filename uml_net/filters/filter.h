@@ -11,17 +11,22 @@
 
 namespace umlnet::filters {
 
-// A word that is known at run time only, and which the program compares with half of an argument. Every address that a
-// filter pins shares its upper half with the others of that filter.
+// A word that is known at run time only, and which the program compares with half of an argument: with the lower half
+// of an address, or with the number of a descriptor. Every address that a filter pins shares its upper half with the
+// others of that filter.
 enum class Word : std::uint8_t {
   upper_half,
   tun_path,
+  tun_how,
   log_path,
+  log_how,
   policy_root,
   policy_directory,
   root_how,
   directory_how,
-  file_how
+  file_how,
+  locked_file,
+  journal
 };
 
 // What the program has in a word's place until patch() puts the word there: no address, descriptor or flag.

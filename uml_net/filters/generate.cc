@@ -68,9 +68,9 @@ class Generator {
     for (const auto& condition : conditions) {
       // A pinned address is one of several words that are put in later: nothing else may be compared with that
       // argument, which one of those words could be equal to.
-      auto& is_pinned = pinned_.try_emplace({number, condition.argument}, condition.address.has_value()).first->second;
-      if (is_pinned != condition.address.has_value())
-        fail(table_, std::string(call) + " compares an address with others");
+      auto& is_pinned = pinned_.try_emplace({number, condition.argument}, condition.word.has_value()).first->second;
+      if (is_pinned != condition.word.has_value())
+        fail(table_, std::string(call) + " compares what is patched in with other values");
     }
     std::vector<scmp_arg_cmp> comparisons;
     add(number, conditions, comparisons);
@@ -108,9 +108,12 @@ class Generator {
     std::vector<std::uint64_t> values;
     values.reserve(condition.values.size() + 1);
     for (const auto& value : condition.values) values.push_back(value.value & condition.mask.value);
-    if (condition.address) {
-      words_.insert({Word::upper_half, *condition.address});
-      values.push_back(std::uint64_t{placeholder(Word::upper_half)} << 32 | placeholder(*condition.address));
+    if (condition.word) {
+      const bool is_address = condition.mask.value == UINT64_MAX;
+      words_.insert(*condition.word);
+      if (is_address) words_.insert(Word::upper_half);
+      values.push_back(std::uint64_t{is_address ? placeholder(Word::upper_half) : 0} << 32 |
+                       placeholder(*condition.word));
     }
     for (const std::uint64_t value : values) {
       comparisons.push_back({condition.argument, SCMP_CMP_MASKED_EQ, condition.mask.value, value});
@@ -169,8 +172,8 @@ void write_all(std::ostream& out, std::uint32_t architecture, bool sanitized) {
         std::ranges::for_each(condition.values, add_name);
       }
   out << "// Made by uml_net/filters/generate.cc.\n";
-  for (const char* header : {"fcntl.h", "linux/if_tun.h", "linux/netlink.h", "linux/nsfs.h", "sys/ioctl.h",
-                             "sys/mman.h", "sys/resource.h", "sys/socket.h"})
+  for (const char* header : {"fcntl.h", "linux/if_tun.h", "linux/netlink.h", "linux/nsfs.h", "linux/sockios.h",
+                             "linux/wait.h", "sys/ioctl.h", "sys/mman.h", "sys/resource.h", "sys/socket.h"})
     out << "#include <" << header << ">\n";
   out << "\n#include <csignal>\n#include <cstdint>\n\n#include \"uml_net/filters/filters.h\"\n\n";
   for (const auto& [name, value] : named)

@@ -23,14 +23,13 @@ struct Number {
 };
 #define UMLNET_NUMBER(name) Number(#name, static_cast<std::uint64_t>(name))
 
-// One condition on an argument of a system call: (argument & mask) is (value & mask) for one of
-// the values, or is the address of the
-// object whose lower half is patched in for `address`.
+// One condition on an argument of a system call: (argument & mask) is (value & mask) for one of the values, or what is
+// patched in for `word`.
 struct Condition {
   unsigned argument;
   Number mask;
   std::vector<Number> values;
-  std::optional<Word> address = {};
+  std::optional<Word> word = {};
 };
 
 // Of an argument that the kernel takes as an int or an unsigned int, and whose upper half it ignores: a descriptor, a
@@ -42,6 +41,7 @@ inline Condition is_null(unsigned argument) { return {argument, UINT64_MAX, {0}}
 inline Condition is_long(unsigned argument, Number value) { return {argument, UINT64_MAX, {value}}; }
 inline Condition has_no(unsigned argument, Number bits) { return {argument, bits, {0}}; }
 inline Condition is_address(unsigned argument, Word of) { return {argument, UINT64_MAX, {}, of}; }
+inline Condition is_patched_fd(Word fd) { return {0, UINT32_MAX, {}, fd}; }
 
 // The system calls, by name, are allowed where all conditions hold, and each of them is about another argument. Where
 // the machine has no such system call it is the one that its C library makes instead: ppoll without a signal mask for

@@ -14,8 +14,8 @@
 #include "uml_net/filters/filters.h"
 #include "uml_net/front/serve_caller.h"
 #include "uml_net/sys/capability.h"
+#include "uml_net/sys/child_process.h"
 #include "uml_net/sys/keep_fds.h"
-#include "uml_net/sys/open_file_limit.h"
 #include "uml_net/sys/signals.h"
 #include "uml_net/sys/stderr.h"
 #include "uml_net/sys/take_identity.h"
@@ -31,7 +31,6 @@ bool drop_all_privileges(int channel, int named) {
   ::setsid();
   if (!block_all_signals()) return false;  // the executor hears of them, and its end is the front's
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0L, 0L, 0L) != 0) return false;
-  raise_open_file_limit();
   const NumberedFd kept[] = {{channel, fd_number::kFrontChannel}, {named, fd_number::kNamed}};
   if (!keep_fds(STDERR_FILENO + 1, kept)) return false;
   return filters::enter(named < 0 ? filters::kFront : filters::kFrontWithNamed).has_value();
@@ -64,7 +63,12 @@ Result<FrontProcess> start_front(int argc, const char* const* argv, int named) {
     return fail_errno(Code::kernel, errno, "cannot start the process that talks to the caller",
                       "The caller's limit on processes (ulimit -u) may be reached.");
   if (pid == 0) be_the_front(theirs.get(), argc, argv, named);
-  return FrontProcess{pid, std::move(ours)};
+  theirs.reset();
+  auto pidfd = pidfd_of(pid, fd_number::kFrontPidfd);
+  if (!pidfd) return std::unexpected(std::move(pidfd.error()));
+  auto channel = give_number(std::move(ours), fd_number::kFront);
+  if (!channel) return std::unexpected(std::move(channel.error()));
+  return FrontProcess{*std::move(pidfd), *std::move(channel)};
 }
 
 }  // namespace umlnet

@@ -14,8 +14,6 @@
 
 namespace umlnet::priv {
 
-const std::array<std::uint32_t, 3> kNamespaceRequests = {NS_GET_NSTYPE, NS_GET_USERNS, NS_GET_OWNER_UID};
-
 namespace {
 
 // Whether `fd` is of the kernel's own file system of namespaces. Any other file may be one of a file system of the

@@ -4,16 +4,10 @@
 
 #include <sys/types.h>
 
-#include <array>
-#include <cstdint>
-
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::priv {
-
-// Every ioctl that is made here.
-extern const std::array<std::uint32_t, 3> kNamespaceRequests;
 
 // Whether `netns` is a network namespace whose owning user namespace was made by `uid`, and is not the one that this
 // program runs in. Code::bad_channel where it is no network namespace, Code::denied where it is another's. Needs no

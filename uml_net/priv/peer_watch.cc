@@ -9,13 +9,15 @@
 #include <cerrno>
 
 #include "libumlnet/core/rtnetlink_message.h"
+#include "uml_net/sys/keep_fds.h"
 
 namespace umlnet::priv {
 
-std::optional<PeerWatch> PeerWatch::open(int socket) {
+std::optional<PeerWatch> PeerWatch::open(int socket, int number) {
   struct stat status{};
   if (::fstat(socket, &status) != 0) return std::nullopt;
   auto fd = open_netlink(NETLINK_SOCK_DIAG, "cannot open a socket to the kernel's socket diagnostics");
+  if (fd) fd = give_number(*std::move(fd), number);
   if (!fd) return std::nullopt;
   PeerWatch watch(*std::move(fd));
   const auto answer = watch.ask(static_cast<std::uint32_t>(status.st_ino));

@@ -14,8 +14,8 @@ class PeerWatch {
  public:
   // Watches the peer of `socket`, a connected AF_UNIX socket of this network namespace; it is not needed afterwards.
   // Nothing where the kernel has no diagnostics for AF_UNIX (CONFIG_UNIX_DIAG): then a closed end shows with the next
-  // frame only. Needs no privilege.
-  static std::optional<PeerWatch> open(int socket);
+  // frame only. Its own descriptor gets the number `number`. Needs no privilege.
+  static std::optional<PeerWatch> open(int socket, int number);
 
   int fd() const { return socket_.fd(); }
 

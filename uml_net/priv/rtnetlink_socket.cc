@@ -5,12 +5,16 @@
 #include <string>
 
 #include "uml_net/sys/capability.h"
+#include "uml_net/sys/keep_fds.h"
 
 namespace umlnet::priv {
 
-Result<RtnetlinkSocket> RtnetlinkSocket::open() {
-  const auto raised = ScopedNetAdmin::raise();
-  auto fd = open_netlink(NETLINK_ROUTE, "cannot open a socket to the kernel's network configuration");
+Result<RtnetlinkSocket> RtnetlinkSocket::open(int number) {
+  auto fd = [] {
+    const auto raised = ScopedNetAdmin::raise();
+    return open_netlink(NETLINK_ROUTE, "cannot open a socket to the kernel's network configuration");
+  }();
+  if (fd) fd = give_number(*std::move(fd), number);
   if (!fd) return std::unexpected(std::move(fd.error()));
   return RtnetlinkSocket(*std::move(fd));
 }

@@ -12,8 +12,8 @@ class RtnetlinkSocket : public NetlinkSocket {
  public:
   // The kernel lets a change through only where CAP_NET_ADMIN was in effect when the socket was opened, and is in
   // effect again when the message is sent (netlink_net_capable() in net/netlink/af_netlink.c). So the capability is in
-  // effect during this call, where the process has it; reading needs none.
-  static Result<RtnetlinkSocket> open();
+  // effect while it is opened, where the process has it; reading needs none. The descriptor gets the number `number`.
+  static Result<RtnetlinkSocket> open(int number);
   // One that somebody opened in the caller's other network namespace: open_rtnetlink_in().
   static RtnetlinkSocket adopt(unique_fd fd) { return RtnetlinkSocket(std::move(fd)); }
 

@@ -28,8 +28,6 @@ ifreq request_for(const std::string& name, const TapKind& kind, int more) {
 
 }  // namespace
 
-const std::array<std::uint32_t, 5> kTunRequests = {TUNSETIFF, TUNSETOWNER, TUNSETGROUP, TUNSETPERSIST, SIOCGIFHWADDR};
-
 bool is_tun_device(int fd) {
   constexpr unsigned kMisc = 10, kTun = 200;  // MISC_MAJOR of linux/major.h, TUN_MINOR of linux/miscdevice.h
   struct stat status{};

@@ -3,8 +3,6 @@
 
 #include <sys/types.h>
 
-#include <array>
-#include <cstdint>
 #include <optional>
 
 #include "libumlnet/core/error.h"
@@ -13,9 +11,6 @@
 #include "libumlnet/core/request.h"
 
 namespace umlnet::priv {
-
-// Every ioctl that is made here, on an fd of /dev/net/tun: what the seccomp filter lets through.
-extern const std::array<std::uint32_t, 5> kTunRequests;
 
 // Whether `fd` is open on the kernel's TUN driver: the character device 10:200 (Documentation/admin-guide/devices.txt).
 // To be asked before any of the ioctls below, which another driver could answer in its own way. False with errno where

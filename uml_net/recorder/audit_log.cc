@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,7 +12,10 @@
 #include "libumlnet/core/look_at_fd.h"
 #include "libumlnet/core/root_owned.h"
 #include "policy/location.h"
+#include "uml_net/filters/fd_numbers.h"
+#include "uml_net/recorder/pinned.h"
 #include "uml_net/recorder/root_owned_file.h"
+#include "uml_net/sys/keep_fds.h"
 #include "uml_net/sys/retry_for.h"
 
 namespace umlnet::audit {
@@ -21,9 +23,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kRotationTakes{2000};
 
-// The filter compares the address, so the path is one object.
 constexpr const char* kPath = policy::kAuditLog;
-constexpr int kFlags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
 
 // Whether the log cannot be opened because it is being rotated: the new one is not there yet, or not its group's yet.
 // Without the privilege of the installation it never will be.
@@ -62,7 +62,9 @@ Result<Log> Log::open(bool is_privileged) {
     return unusable(above.error().what, above.error().advice, above.error().errnum);
   struct stat status{};
   if (!look_at_fd(fd->get(), status)) return unusable("cannot look at the audit log", {}, errno);
-  return Log(*std::move(fd), is_privileged, status);
+  auto numbered = give_number(*std::move(fd), fd_number::kLog);
+  if (!numbered) return unusable(std::move(numbered.error().what), numbered.error().advice, numbered.error().errnum);
+  return Log(*std::move(numbered), is_privileged, status);
 }
 
 Result<void> Log::follow() {
@@ -70,7 +72,7 @@ Result<void> Log::follow() {
   struct stat status{};
   int error = 0;
   retry_for(kRotationTakes, [&] {
-    there = unique_fd(::open(kPath, kFlags));
+    there = open_pinned(kPinned.log.get(), kPinned.log_how);
     error = there && look_at_fd(there.get(), status) ? 0 : errno;
     return !is_being_rotated(error, is_privileged_);
   });
@@ -115,17 +117,6 @@ Result<std::size_t> Log::write(const std::string& text) {
   } while (written < 0 && errno == EINTR);
   if (written < 0) return unusable("cannot write to the audit log " + std::string(kPath), "Is the disk full?", errno);
   return static_cast<std::size_t>(written);
-}
-
-void allow_logging(SeccompFilter& filter, int log) {
-  using ArgMatch = SeccompFilter::ArgMatch;
-  filter.allow(SYS_openat, {ArgMatch::equals(1, reinterpret_cast<std::uint64_t>(kPath)), ArgMatch::equals(2, kFlags)});
-  filter.allow(SYS_dup3, {ArgMatch::equals_int(1, static_cast<std::uint32_t>(log))});
-  filter.allow_on_fd(SYS_write, log).allow_on_fd(SYS_pread64, log).allow(SYS_fstat).allow(SYS_close);
-  filter.allow_poll({ArgMatch::equals(0, 0), ArgMatch::equals_int(1, 0)});  // on nothing: a short sleep
-  // To ask for the limit on file sizes, and not to set it.
-  filter.allow(SYS_prlimit64,
-               {ArgMatch::equals_int(0, 0), ArgMatch::equals_int(1, RLIMIT_FSIZE), ArgMatch::equals(2, 0)});
 }
 
 }  // namespace umlnet::audit

@@ -8,17 +8,16 @@
 #include <string>
 
 #include "libumlnet/core/error.h"
-#include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/unique_fd.h"
 
 namespace umlnet::audit {
 
 class Log {
  public:
-  // Opens the log at kAuditLog for appending, and for reading its last byte: a file as open_root_owned_file() wants it,
-  // below directories as check_directories_above() wants them. One that is not there, or where `is_privileged` not yet
-  // its group's, is waited for, for two seconds at the most: a rotation by renaming makes the new one a moment later.
-  // Code::audit otherwise, with what to do.
+  // Opens the log at kAuditLog, as fd_number::kLog, for appending, and for reading its last byte: a file as
+  // open_root_owned_file() wants it, below directories as check_directories_above() wants them. One that is not there,
+  // or where `is_privileged` not yet its group's, is waited for, for two seconds at the most: a rotation by renaming
+  // makes the new one a moment later. Code::audit otherwise, with what to do.
   static Result<Log> open(bool is_privileged);
 
   int fd() const { return fd_.get(); }
@@ -45,8 +44,5 @@ class Log {
   dev_t device_;
   ino_t inode_;
 };
-
-// Adds what follow() needs for a log that is open as `log`, and append(). The path is pinned by its address.
-void allow_logging(SeccompFilter& filter, int log);
 
 }  // namespace umlnet::audit

@@ -28,7 +28,6 @@ class Trail {
   // From here on each line goes to `journal`, too. Where it cannot, one line of the log says so, and no more: the log
   // is the record.
   void copy_to(Result<Journal> journal);
-  int journal_fd() const { return journal_ ? journal_->fd() : -1; }  // -1: none
 
   // One line for each uid of which refused requests got no line of their own, in windows of time that are over.
   // `accounts` has their names; it may be null.

@@ -9,6 +9,8 @@
 
 #include "libumlnet/core/plain_text.h"
 #include "policy/files/trusted_file.h"
+#include "uml_net/filters/fd_numbers.h"
+#include "uml_net/sys/keep_fds.h"
 
 namespace umlnet::audit {
 namespace {
@@ -52,7 +54,9 @@ Result<Journal> Journal::connect() {
   std::memcpy(address.sun_path, kSocket.data(), kSocket.size());
   if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return fail_errno(Code::audit, errno, "cannot connect to " + path);
-  return Journal(std::move(fd));
+  auto numbered = give_number(std::move(fd), fd_number::kJournal);
+  if (!numbered) return std::unexpected(std::move(numbered.error()));
+  return Journal(*std::move(numbered));
 }
 
 Result<void> Journal::send(const Record& record, const std::string& line) {

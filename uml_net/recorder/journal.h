@@ -12,10 +12,8 @@ namespace umlnet::audit {
 class Journal {
  public:
   // Connects to journald's socket, which must be root's, behind directories of root's. Needs no privilege. To be called
-  // before the seccomp filter forbids sockets.
+  // before the seccomp filter forbids sockets. The socket is fd_number::kJournal.
   static Result<Journal> connect();
-
-  int fd() const { return fd_.get(); }
 
   // Sends the record, and the line that stands in the log for it, without waiting: a journal that does not take it is
   // an error, and no more.

@@ -1,16 +1,12 @@
 #include "uml_net/recorder/policy_reader.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <cstdint>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -21,20 +17,13 @@
 namespace umlnet {
 namespace {
 
-constexpr std::uint64_t kNoLinks = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-// Of kPolicyDirectories. The first need not be readable: what is wanted of it has one name.
-constexpr std::array<open_how, 2> kDirectoryHow = {{
-    {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = kNoLinks},
-    {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = kNoLinks},
-}};
-constexpr open_how kFileHow = {.flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-                               .mode = 0,
-                               .resolve = RESOLVE_BENEATH | kNoLinks};
+// How each of kPolicyDirectories is opened.
+constexpr std::array kDirectoryHow = {&kPinned.root_how, &kPinned.directory_how};
 
 std::string_view last_part(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 std::expected<unique_fd, int> open_at(const char* path, const open_how& how) {
-  unique_fd fd(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how)));
+  unique_fd fd = open_pinned(path, how);
   if (!fd) return std::unexpected(errno);
   return fd;
 }
@@ -46,7 +35,7 @@ bool is_roots_alone(const struct stat& status, mode_t type) {
 // Makes it the working directory.
 std::expected<unique_fd, int> enter(std::size_t directory) {
   const char* path = kPolicyDirectories[directory];
-  auto fd = open_at(path, kDirectoryHow[directory]);
+  auto fd = open_at(path, *kDirectoryHow[directory]);
   struct stat status{};
   if (!fd) return fd;
   if (!look_at_fd(fd->get(), status)) return std::unexpected(errno);
@@ -98,7 +87,7 @@ int for_each_policy_file(const EachPolicyFile& each) {
     const auto names = is_main ? std::vector{std::string(last_part(policy::kPolicyFile))} : names_in(directory->get());
     if (!names) return names.error();
     for (const auto& name : *names) {
-      auto file = open_at(name.c_str(), kFileHow);
+      auto file = open_at(name.c_str(), kPinned.file_how);
       if (!file && file.error() == ENOENT && is_main) continue;
       if (!each(std::string(kPolicyDirectories[i]) + "/" + name, std::move(file))) return 0;
     }
@@ -135,20 +124,6 @@ Result<PolicyFile> open_policy_file(unsigned number) {
       Code::bad_policy, error != 0 ? error : unopened,
       "cannot read the policy: cannot open " + (error != 0 ? std::string(policy::kPolicyRoot) : found.path),
       "The administrator finds what is wrong by: umlnet policy check");
-}
-
-void allow_policy_reading(SeccompFilter& filter) {
-  using ArgMatch = SeccompFilter::ArgMatch;
-  const auto at = [](unsigned argument, const void* address) {
-    return ArgMatch::equals(argument, reinterpret_cast<std::uint64_t>(address));
-  };
-  const auto size = ArgMatch::equals(3, sizeof(open_how));
-  for (std::size_t i = 0; i < kPolicyDirectories.size(); ++i) {
-    filter.allow(SYS_openat2, {at(1, kPolicyDirectories[i]), at(2, &kDirectoryHow[i]), size});
-    filter.allow(SYS_chdir, {at(0, kPolicyDirectories[i])});
-  }
-  filter.allow(SYS_openat2, {ArgMatch::equals_int(0, static_cast<std::uint32_t>(AT_FDCWD)), at(2, &kFileHow), size});
-  filter.allow(SYS_getdents64).allow(SYS_pread64).allow(SYS_fstat).allow(SYS_close);
 }
 
 }  // namespace umlnet

@@ -9,14 +9,14 @@
 #include <vector>
 
 #include "libumlnet/core/error.h"
-#include "libumlnet/core/seccomp_filter.h"
 #include "libumlnet/core/unique_fd.h"
 #include "policy/loader/load.h"
-#include "policy/location.h"
+#include "uml_net/recorder/pinned.h"
 
 namespace umlnet {
 
-inline constexpr std::array kPolicyDirectories = {policy::kPolicyRoot, policy::kPolicyDirectory};
+inline constexpr std::array kPolicyDirectories = {kPinned.policy_root.bytes.data(),
+                                                  kPinned.policy_directory.bytes.data()};
 
 // To be called before the filter is entered, which allows files beneath the working directory: makes that one in which
 // there is nothing to read but the policy, or /dev/net where there is no policy. False with errno where there is
@@ -40,9 +40,5 @@ struct PolicyFile {
 };
 // The file of that number, from 0 on. Code::bad_policy where it cannot be opened.
 Result<PolicyFile> open_policy_file(unsigned number);
-
-// Adds what the three above need. The paths of the directories, and how files are opened, are pinned by their addresses
-// in memory that nobody can write: what is opened is beneath the working directory, which is one of these two.
-void allow_policy_reading(SeccompFilter& filter);
 
 }  // namespace umlnet

@@ -1,9 +1,7 @@
 #include "uml_net/recorder/recorder.h"
 
-#include <fcntl.h>
 #include <malloc.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,23 +15,20 @@
 #include "policy/files/policy_files.h"
 #include "policy/location.h"
 #include "uml_net/channel/recorder_message.h"
+#include "uml_net/filters/fd_numbers.h"
 #include "uml_net/recorder/audit_log.h"
 #include "uml_net/recorder/audit_trail.h"
 #include "uml_net/recorder/caller_lock.h"
 #include "uml_net/recorder/journal.h"
+#include "uml_net/recorder/pinned.h"
 #include "uml_net/recorder/policy_reader.h"
 #include "uml_net/recorder/refusal_counters.h"
 #include "uml_net/sys/capability.h"
-#include "uml_net/sys/open_file_limit.h"
 #include "uml_net/sys/signals.h"
 #include "uml_net/sys/take_identity.h"
 
 namespace umlnet {
 namespace {
-
-// The filter compares the address, so the path is one object.
-constexpr const char* kTun = "/dev/net/tun";
-constexpr int kTunFlags = O_RDWR | O_CLOEXEC;
 
 // A call that is answered sooner does not look at its files again: for so long a changed policy may go unseen, and a
 // rotated log take lines.
@@ -62,7 +57,6 @@ class Recorder {
 
  private:
   RecorderAnswer answer_of(const RecorderQuestion& question, std::vector<unique_fd>& fds);
-  Result<void> enter_filter() const;
   Result<void> take_turn();
   Result<void> check();
   Result<void> intend(const AuditFacts& facts);
@@ -94,12 +88,12 @@ bool Recorder::begin(std::string_view bytes) {
   }
   std::optional<Result<audit::Journal>> journal;
   if (flag_of(bytes)) journal = audit::Journal::connect();
-  const RecorderFds fds{.channel = channel_,
-                        .log = log_->fd(),
-                        .locks = refusals_->file() >= 0 ? refusals_->file() : log_->fd(),
-                        .journal = journal && *journal ? (*journal)->fd() : -1};
   has_policy_directory_ = enter_policy_directory();
-  if (!recorder_filter(fds, inputs_.opens_tun, has_policy_directory_).enter()) return false;
+  const RecorderPowers powers{.opens_tun = inputs_.opens_tun,
+                              .reads_policy = has_policy_directory_,
+                              .has_counters = refusals_->file() >= 0,
+                              .has_journal = journal && *journal};
+  if (!enter_recorder_filter(powers)) return false;
 
   auto question = decode_question(bytes);
   if (!question || question->what != Asks::begin) return false;
@@ -122,7 +116,7 @@ void Recorder::answer(const RecorderQuestion& question) {
   auto sent = send_with_fds(channel_, encode(answer), numbers_of(fds));
   if (sent || fds.empty()) return;
   // So many descriptors of this user are on their way already that the kernel takes no more.
-  answer.error = {Code::kernel, sent.error().errnum, std::string("cannot hand over ") + kTun, {}};
+  answer.error = {Code::kernel, sent.error().errnum, std::string("cannot hand over ") + kPinned.tun.get(), {}};
   sent = send_with_fds(channel_, encode(answer), {});
 }
 
@@ -194,12 +188,16 @@ Result<void> Recorder::intend(const AuditFacts& facts) {
 
 Result<void> Recorder::open_tuns(unsigned number, std::vector<unique_fd>& fds) const {
   if (!inputs_.opens_tun || number > kMostTuns) return fail(Code::bug, "a strange question to the recorder");
+  const auto unavailable = [](int error) {
+    return fail_errno(Code::kernel, error, std::string("cannot open ") + kPinned.tun.get());
+  };
+  if (!has_policy_directory_) return unavailable(ENOENT);  // not even /dev/net is there, and the filter knows neither
   while (fds.size() < number) {
-    unique_fd tun(::open(kTun, kTunFlags));
+    unique_fd tun = open_pinned(kPinned.tun.get(), kPinned.tun_how);
     if (!tun) {
       const int error = errno;
       fds.clear();
-      return fail_errno(Code::kernel, error, std::string("cannot open ") + kTun);
+      return unavailable(error);
     }
     fds.push_back(std::move(tun));
   }
@@ -221,7 +219,6 @@ void serve(int channel, const RecorderInputs& inputs, bool is_privileged) {
   // Wholly the installation's: who is the caller's in part can be ended and stopped by the caller.
   if (!take_identity(::geteuid(), ::getegid())) return;
   if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) return;  // a change of identity sets it back
-  raise_open_file_limit();                                    // for those that it opens for one question
   ::mallopt(M_MMAP_MAX, 0);  // the filter allows no mmap(2), which could replace a pinned path
   Recorder recorder(channel, inputs, is_privileged);
   const auto first = next_question(channel, kLongestQuestion);
@@ -244,30 +241,11 @@ void serve(int channel, const RecorderInputs& inputs, bool is_privileged) {
 Result<Worker> start_recorder(const RecorderInputs& inputs) {
   const bool is_privileged = priv::has_net_admin();
   return Worker::start({.name = "process that keeps the audit log",
+                        .channel = fd_number::kRecorder,
+                        .pidfd = fd_number::kRecorderPidfd,
                         .longest_answer = kLongestAnswer,
                         .patience = std::chrono::seconds(10)},
                        [&](int channel) { serve(channel, inputs, is_privileged); });
-}
-
-SeccompFilter recorder_filter(const RecorderFds& fds, bool opens_tun, bool reads_policy) {
-  using ArgMatch = SeccompFilter::ArgMatch;
-  SeccompFilter filter;
-  filter.allow_on_fd(SYS_recvmsg, fds.channel).allow_on_fd(SYS_sendmsg, fds.channel);
-  filter.allow_on_fd(SYS_sendto, fds.journal);
-  audit::allow_logging(filter, fds.log);
-  if (reads_policy) allow_policy_reading(filter);
-  filter.allow(SYS_fcntl,
-               {ArgMatch::equals_int(0, static_cast<std::uint32_t>(fds.locks)), ArgMatch::equals_int(1, F_OFD_SETLK)});
-  if (opens_tun)
-    filter.allow(SYS_openat,
-                 {ArgMatch::equals(1, reinterpret_cast<std::uint64_t>(kTun)), ArgMatch::equals(2, kTunFlags)});
-  constexpr int kPlain[] = {SYS_brk, SYS_clock_gettime, SYS_futex, SYS_exit_group, SYS_restart_syscall};
-  filter.allow_each(kPlain);
-#ifdef UMLNET_SANITIZED
-  // What the sanitizers' own run-time asks for. Not in a release build.
-  for (const int call : {SYS_mmap, SYS_munmap, SYS_sigaltstack, SYS_madvise}) filter.allow(call);
-#endif
-  return filter;
 }
 
 }  // namespace umlnet

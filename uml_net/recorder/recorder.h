@@ -11,7 +11,6 @@
 
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/request_id.h"
-#include "libumlnet/core/seccomp_filter.h"
 #include "policy/caller.h"
 #include "policy/loader/accounts.h"
 #include "policy/loader/load.h"
@@ -37,14 +36,5 @@ struct RecorderInputs {
 // root's, the caller can neither end nor stop it. It answers as channel/recorder_message.h says. Code::kernel where
 // there is no process to be had.
 Result<Worker> start_recorder(const RecorderInputs& inputs);
-
-// What that process may do: write to `log`, and open it anew by its path; lock `locks`; send to `journal` (-1: none);
-// open /dev/net/tun where it `opens_tun`; allow_policy_reading() where it `reads_policy`; messages on `channel`; exit.
-// Nothing else: no other path, no process, no socket.
-struct RecorderFds {
-  int channel, log, locks;
-  int journal = -1;
-};
-SeccompFilter recorder_filter(const RecorderFds& fds, bool opens_tun, bool reads_policy);
 
 }  // namespace umlnet

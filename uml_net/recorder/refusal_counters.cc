@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <cstddef>
 
+#include "uml_net/filters/fd_numbers.h"
 #include "uml_net/recorder/root_owned_file.h"
+#include "uml_net/sys/keep_fds.h"
 
 namespace umlnet::audit {
 namespace {
@@ -97,7 +99,9 @@ Result<RefusalCounters> RefusalCounters::open(const std::string& path) {
     if (errnum == 0 && !slots) errnum = errno;
     // The kernel says here, and not by a signal at the first access, that it cannot have the page written to.
     if (slots && ::madvise(slots.get(), kSize, MADV_POPULATE_WRITE) != 0) slots.reset();
-    if (slots) kept = *std::move(file);
+    auto numbered = slots ? give_number(*std::move(file), fd_number::kCounters) : Result<unique_fd>();
+    if (!numbered) return in_the_way(numbered.error().errnum);
+    kept = *std::move(numbered);
   }
   if (!slots && is_callers_doing(errnum)) return in_the_way(errnum);
   if (!slots) slots = map(-1);

@@ -45,7 +45,8 @@ class RefusalCounters {
   // caller's own limits on files or memory are in the way: it must not get out of being counted by that.
   static Result<RefusalCounters> open(const std::string& path);
 
-  // The file, which stays open as long as this lives, and which no rotation replaces; -1 where there is none.
+  // The file at fd_number::kCounters, which stays open as long as this lives, and which no rotation replaces; -1 where
+  // there is none.
   int file() const { return file_.get(); }
 
   // One more request of `uid` that changed nothing. Whether it gets a line.

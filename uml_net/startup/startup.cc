@@ -18,6 +18,7 @@
 #include "libumlnet/core/close_fds.h"
 #include "policy/location.h"
 #include "uml_net/filters/fd_numbers.h"
+#include "uml_net/sys/open_file_limit.h"
 
 namespace umlnet {
 namespace {
@@ -102,6 +103,7 @@ Result<void> let_go_of_stdio() {
 Result<unique_fd> sanitize_environment(int keep) {
   ::clearenv();
   if (auto enough = settle_stack(); !enough) return std::unexpected(std::move(enough.error()));
+  raise_open_file_limit();
   auto kept = settle_fds(keep);
   if (!kept) return kept;
   settle_signals();

@@ -11,8 +11,8 @@ namespace umlnet {
 // request may name (-1: none): it becomes fd_number::kNamed, which is the result, owned by the caller of this function;
 // nothing where it was not open. The environment is empty; umask 077; current directory "/"; signals unblocked and at
 // their defaults, but SIGPIPE and SIGXFSZ ignored, so that a failed write is an error and not a death; no timer runs,
-// and waits end when they should; no core is dumped; files may be as long as the hard limit lets them; nobody may trace
-// the process. Needs no privilege, and holds good whether or not there is one.
+// and waits end when they should; no core is dumped; files may be as long, and as many may be open, as the hard limits
+// let them; nobody may trace the process. Needs no privilege, and holds good whether or not there is one.
 Result<unique_fd> sanitize_environment(int keep);
 
 // What is said on stdout and stderr never gets into the audit log: where one of the two is that file, it is /dev/null

@@ -6,12 +6,14 @@
 
 #include "libumlnet/core/boot_time.h"
 #include "policy/files/policy_files.h"
+#include "uml_net/filters/fd_numbers.h"
+#include "uml_net/sys/keep_fds.h"
 
 namespace umlnet {
 
 Result<unique_fd> open_tun() {
   unique_fd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
-  if (fd) return fd;
+  if (fd) return give_number(std::move(fd), fd_number::kTun);
   switch (errno) {
     case ENOENT:
     case ENODEV:

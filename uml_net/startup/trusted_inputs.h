@@ -23,7 +23,8 @@ struct TrustedInputs {
 // changes what is read.
 TrustedInputs read_trusted_inputs();
 
-// /dev/net/tun, not tied to a device yet. No process is to be made while it is open: a copy of it keeps the device.
+// /dev/net/tun, not tied to a device yet, at fd_number::kTun. No process is to be made while it is open: a copy of it
+// keeps the device.
 Result<unique_fd> open_tun();
 
 }  // namespace umlnet

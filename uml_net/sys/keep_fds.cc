@@ -26,4 +26,22 @@ Result<void> keep_fds(int first, std::span<const NumberedFd> fds) {
   return close_fds_from(first, numbers);
 }
 
+Result<unique_fd> give_number(unique_fd fd, int number) {
+  if (!fd || fd.get() == number) return fd;
+  unique_fd moved(::fcntl(fd.get(), F_DUPFD_CLOEXEC, number));
+  if (!moved)
+    return fail_errno(Code::kernel, errno == EINVAL ? EMFILE : errno, "cannot give a descriptor its number",
+                      "The caller's limit on open files (ulimit -n) is too low for uml_net.");
+  if (moved.get() != number) return fail(Code::bug, "two descriptors are to have the same number");
+  return moved;
+}
+
+Result<void> occupy_numbers(int first, int end, int fd) {
+  for (int number = first; number < end; ++number)
+    if (::fcntl(number, F_GETFD) < 0 && ::dup3(fd, number, O_CLOEXEC) < 0)
+      return fail_errno(Code::kernel, errno, "cannot keep the numbers of descriptors",
+                        "The caller's limit on open files (ulimit -n) is too low for uml_net.");
+  return {};
+}
+
 }  // namespace umlnet

@@ -70,7 +70,7 @@ void serve(int channel, int packets) {
 std::optional<Announcer> Announcer::start() {
   const auto packets = priv::open_packet_socket();
   if (!packets) return std::nullopt;
-  auto process = Worker::start({.name = "process that announces addresses", .kept = packets->get()},
+  auto process = Worker::start({.name = "process that announces addresses", .channel = fd_number::kAnnouncer, .kept = packets->get()},
                                [](int channel) { serve(channel, fd_number::kWorkerKept); });
   return process ? std::optional(Announcer(*std::move(process))) : std::nullopt;
 }
@@ -83,7 +83,7 @@ Result<void> Announcer::announce(int ifindex, const MacAddress& mac, const IpAdd
   } else {
     std::ranges::copy(std::get<Ipv4>(address).bytes(), announcement.address.begin());
   }
-  return send_with_fds(channel(), bytes_of(announcement), {});
+  return send_with_fds(process_.channel(), bytes_of(announcement), {});
 }
 
 }  // namespace umlnet

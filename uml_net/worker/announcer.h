@@ -19,8 +19,6 @@ class Announcer {
   // Nothing where the installation has no CAP_NET_RAW, or no process can be had.
   static std::optional<Announcer> start();
 
-  int channel() const { return process_.channel(); }
-
   // Sends one frame (announcement_frame.h) on the Ethernet device `ifindex`, whose MAC address is `mac`, in a moment.
   // Code::kernel where the process is gone or stopped. Whether the frame was sent is not known.
   Result<void> announce(int ifindex, const MacAddress& mac, const IpAddress& address) const;

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "uml_net/filters/fd_numbers.h"
 #include "uml_net/filters/filters.h"
 #include "uml_net/priv/network_namespace.h"
 #include "uml_net/worker/frame_relay.h"
@@ -58,8 +59,10 @@ void serve(int channel) {
 }  // namespace
 
 Result<CallerWorker> CallerWorker::start() {
-  auto process =
-      Worker::start({.name = "process that attends to the caller's descriptors", .is_waited_for = true}, serve);
+  auto process = Worker::start({.name = "process that attends to the caller's descriptors",
+                                .channel = fd_number::kCallerWorker,
+                                .is_waited_for = true},
+                               serve);
   if (!process) return std::unexpected(std::move(process.error()));
   return CallerWorker(*std::move(process));
 }

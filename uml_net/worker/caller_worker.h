@@ -14,8 +14,6 @@ class CallerWorker {
   // its own filter forbids making processes.
   static Result<CallerWorker> start();
 
-  int channel() const { return process_.channel(); }
-
   // Takes care of the TAP that `tap` (borrowed) is tied to: a process of its own moves its frames, until the other end
   // of the socket is closed or the device is gone, whether or not this process lives. The result is that other end: an
   // AF_UNIX SOCK_SEQPACKET socket, one Ethernet frame a packet.

@@ -3,16 +3,18 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <new>
 
+#include "uml_net/filters/fd_numbers.h"
 #include "uml_net/sys/capability.h"
+#include "uml_net/sys/child_process.h"
+#include "uml_net/sys/keep_fds.h"
 
 namespace umlnet {
+
 void RelayProcess::Unmap::operator()(FrameCounters* counters) const { ::munmap(counters, sizeof *counters); }
 
 Result<RelayProcess> RelayProcess::start(int tun, int data) {
@@ -35,7 +37,12 @@ Result<RelayProcess> RelayProcess::start(int tun, int data) {
     const RelayFds fds{.tap = tun, .data = data, .controller = theirs.get()};
     ::_exit(static_cast<int>(become_relay(fds, kEthertapPackets, *counters)));
   }
-  return RelayProcess(Pid(pid), std::move(ours), std::move(counters));
+  theirs.reset();
+  auto pidfd = pidfd_of(pid, fd_number::kRelayPidfd);
+  if (!pidfd) return std::unexpected(std::move(pidfd.error()));
+  auto channel = give_number(std::move(ours), fd_number::kRelay);
+  if (!channel) return std::unexpected(std::move(channel.error()));
+  return RelayProcess(*std::move(pidfd), *std::move(channel), std::move(counters));
 }
 
 Result<void> RelayProcess::begin() {
@@ -46,23 +53,19 @@ Result<void> RelayProcess::begin() {
 }
 
 RelayProcess::End RelayProcess::end() {
-  const pid_t pid = std::exchange(pid_.value, -1);
-  if (pid < 0) return End::ended_here;
+  const unique_fd pidfd = std::move(pidfd_);
+  if (!pidfd) return End::ended_here;
   // What the relay is told by its closed channel it may be too stopped to hear.
   const bool ended_before = [&] {
     char byte = 0;
     // Its end, or a reset where it died before it read what begin() sent.
     return ::recv(channel_.get(), &byte, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN;
   }();
-  if (!ended_before) ::kill(pid, SIGKILL);
-  int status = 0;
-  pid_t waited = -1;
-  do {
-    waited = ::waitpid(pid, &status, 0);
-  } while (waited < 0 && errno == EINTR);
+  if (!ended_before) kill_child(pidfd.get());
+  const auto status = wait_for_child(pidfd.get());
   if (!ended_before) return End::ended_here;
-  if (waited != pid || !WIFEXITED(status)) return End::died;
-  switch (static_cast<RelayEnd>(WEXITSTATUS(status))) {
+  if (!status) return End::died;
+  switch (static_cast<RelayEnd>(*status)) {
     case RelayEnd::guest_gone: return End::by_guest;
     case RelayEnd::device_gone: return End::by_device;
     default: return End::died;

@@ -1,8 +1,6 @@
 // The process that moves an ethertap session's frames: no capability, no file, no way to get either.
 #pragma once
 
-#include <sys/types.h>
-
 #include <memory>
 
 #include "libumlnet/core/error.h"
@@ -15,7 +13,8 @@ class RelayProcess {
  public:
   // Makes the process, which gives up every capability, becomes a relay and waits for begin(). To be called before this
   // process's own filter forbids making processes. `tun` (on /dev/net/tun, not tied to a device yet: what it is tied to
-  // later, the relay's copy is too) and `data` are borrowed; `tun` becomes O_NONBLOCK.
+  // later, the relay's copy is too) and `data` are borrowed; `tun` becomes O_NONBLOCK. Code::kernel where there is no
+  // process to be had.
   static Result<RelayProcess> start(int tun, int data);
 
   RelayProcess(RelayProcess&&) = default;
@@ -23,7 +22,6 @@ class RelayProcess {
   // Ends the process, if end() was not called.
   ~RelayProcess();
 
-  pid_t pid() const { return pid_.value; }
   // Readable when the relay has ended.
   int channel() const { return channel_.get(); }
   const FrameCounters& counters() const { return *counters_; }
@@ -36,21 +34,15 @@ class RelayProcess {
   End end();
 
  private:
-  // A pid that moves like a unique_fd.
-  struct Pid {
-    explicit Pid(pid_t pid) : value(pid) {}
-    Pid(Pid&& other) noexcept : value(std::exchange(other.value, -1)) {}
-    pid_t value;
-  };
   struct Unmap {
     void operator()(FrameCounters* counters) const;
   };
   using SharedCounters = std::unique_ptr<FrameCounters, Unmap>;
 
-  RelayProcess(Pid pid, unique_fd channel, SharedCounters counters)
-      : pid_(std::move(pid)), channel_(std::move(channel)), counters_(std::move(counters)) {}
+  RelayProcess(unique_fd pidfd, unique_fd channel, SharedCounters counters)
+      : pidfd_(std::move(pidfd)), channel_(std::move(channel)), counters_(std::move(counters)) {}
 
-  Pid pid_;
+  unique_fd pidfd_;  // none once end() was called
   unique_fd channel_;
   SharedCounters counters_;
 };

@@ -3,7 +3,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -11,6 +10,7 @@
 
 #include "uml_net/filters/fd_numbers.h"
 #include "uml_net/sys/capability.h"
+#include "uml_net/sys/child_process.h"
 #include "uml_net/sys/keep_fds.h"
 
 namespace umlnet {
@@ -52,9 +52,13 @@ Result<Worker> Worker::start(WorkerTraits traits, const std::function<void(int c
     return fail_errno(Code::kernel, errno, "cannot start the " + traits.name,
                       "The caller's limit on processes (ulimit -u) may be reached.");
   if (pid == 0) run_worker(theirs.get(), traits, serve);
-  Worker started(std::move(traits), pid, std::move(ours));
-  if (!started.traits_.is_waited_for) return started;
   theirs.reset();
+  auto pidfd = traits.pidfd < 0 ? Result<unique_fd>() : pidfd_of(pid, traits.pidfd);
+  if (!pidfd) return std::unexpected(std::move(pidfd.error()));
+  auto channel = give_number(std::move(ours), traits.channel);
+  if (!channel) return std::unexpected(std::move(channel.error()));
+  Worker started(std::move(traits), *std::move(pidfd), *std::move(channel));
+  if (!started.traits_.is_waited_for) return started;
   auto said = started.receive();
   return said ? Result<Worker>(std::move(started)) : std::unexpected(std::move(said.error()));
 }
@@ -85,8 +89,7 @@ Result<Message> Worker::ask(std::string_view question, std::span<const int> fds)
 
 void Worker::end() {
   channel_.reset();
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-  }
+  if (pidfd_) wait_for_child(pidfd_.get());
 }
 
 std::optional<Message> next_question(int channel, std::size_t longest) {

@@ -2,8 +2,6 @@
 // identity that this process gives up. It ends when this process does.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -23,6 +21,8 @@ inline constexpr std::size_t kLongestMessage = 1024;  // bytes of an answer
 
 struct WorkerTraits {
   std::string name;                              // "process that ..."
+  int channel = -1;                              // the number of this process's end of the channel
+  int pidfd = -1;                                // the number of its pidfd; -1: it is not waited for when it ends
   int kept = -1;                                 // an fd that it has a copy of besides its channel; -1: none
   bool is_waited_for = false;                    // until it has closed what it got: a copy keeps a device
   std::size_t longest_answer = kLongestMessage;  // bytes
@@ -33,11 +33,10 @@ class Worker {
  public:
   // Makes the process, which has no capability, no fd but `channel` (an AF_UNIX SOCK_SEQPACKET socket) and a copy of
   // `kept`, at fd_number::kWorkerChannel and kWorkerKept, and no privilege to gain (no_new_privs); it runs `serve`,
-  // which enters a seccomp filter of its own and does not return.
+  // which enters a seccomp filter of its own and does not return. Code::kernel where there is no process to be had.
   static Result<Worker> start(WorkerTraits traits, const std::function<void(int channel)>& serve);
 
-  pid_t pid() const { return pid_; }
-  // Closes the channel, which ends the process, and waits for that.
+  // Closes the channel, which ends the process, and waits for that, where the traits say so.
   void end();
 
   // This process's end of the channel.
@@ -49,13 +48,13 @@ class Worker {
   Result<Message> ask(std::string_view question, std::span<const int> fds = {});
 
  private:
-  Worker(WorkerTraits traits, pid_t pid, unique_fd channel)
-      : traits_(std::move(traits)), pid_(pid), channel_(std::move(channel)) {}
+  Worker(WorkerTraits traits, unique_fd pidfd, unique_fd channel)
+      : traits_(std::move(traits)), pidfd_(std::move(pidfd)), channel_(std::move(channel)) {}
   std::unexpected<Error> give_up(const Error& why);
   Result<Message> receive();
 
   WorkerTraits traits_;
-  pid_t pid_;
+  unique_fd pidfd_;
   unique_fd channel_;
   std::optional<Error> given_up_ = {};
 };
