@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import unittest
 from pathlib import Path
 from typing import Any, Iterator, Sequence
@@ -14,7 +15,8 @@ from typing import Any, Iterator, Sequence
 from tests.support import caller, native, world
 from tests.support.ethertap import ADD, DELETE, record
 from tests.support.hostile import (FREE, GATE, INSTALLATIONS, MASK, MINE, MY_GUEST, NOBODY, OPERATIONS, POLICY, SESSION, SOMEBODY,
-                                   HostileCase, Operation, call)
+                                   HostileCase, Operation, as_user, call)
+from tests.support.process import status_of
 from tests.support.tracer import Stepper
 
 KINDS = {"datagram": socket.SOCK_DGRAM, "packet": socket.SOCK_SEQPACKET, "session": socket.SOCK_SEQPACKET}
@@ -25,7 +27,7 @@ RICH = ("5", "open", "device=uml1", "queues=2", f"address={GATE}", "address=fd00
 ALL = {**OPERATIONS, "open": Operation(RICH, "packet", ("gc",)), "persist": Operation(("5", "open", "device=uml1", "persist", f"address={GATE}", f"guest={FREE}"), "packet"),
        "remove": Operation(("5", "remove", "device=uml1"), "packet")}
 THOROUGH = os.environ.get("UMLNET_NIGHTLY") == "1"
-SYS_GETRANDOM = 318
+SYS_GETRANDOM, SYS_SETRESUID = 318, 117
 NUMBER = 9  # of the socket that a request names
 ARP = b"\0\0" + b"\xff" * 6 + b"\x02\0\0\0\0\x01" + b"\x08\x06" + bytes(46)
 
@@ -149,6 +151,24 @@ class EverySystemCall(HostileCase):
                     self.killed("setuid", "session", number, child)
                     self.assert_host_unchanged()
             self.assert_served("session", self.helper)
+
+    def test_a_recorder_that_is_stopped_while_it_becomes_roots(self) -> None:
+        """A stop that its caller sends before it is root's, and that takes effect when it is, would last for ever."""
+        with self.stepped("setuid", "up", CHILDREN["recorder"]) as stepper:
+            while (called := stepper.next_call()) is not None and called[0] != SYS_SETRESUID:
+                pass
+            self.assertIsNotNone(called)
+            stopped = subprocess.run(["/bin/kill", "-STOP", str(stepper.pid)], **as_user(NOBODY))
+            self.assertEqual(stopped.returncode, 0)
+            recorder = stepper.let_go()
+            self.wait_until(lambda: status_of(recorder)["State"][0] == "T")
+            self.assertEqual(set(status_of(recorder)["Uid"].split()), {"0"})
+            ended = subprocess.run(["/bin/kill", "-KILL", str(recorder)], stderr=subprocess.DEVNULL, **as_user(NOBODY))
+            self.assertNotEqual(ended.returncode, 0)
+            assert stepper.program
+            os.kill(stepper.program, signal.SIGKILL)
+        self.wait_until(lambda: not Path(f"/proc/{recorder}").exists() or status_of(recorder)["State"][0] in "ZX")
+        self.assert_served("up", self.helper)
 
     def test_killed_while_it_makes_a_persistent_device(self) -> None:
         """It is there where the caller has the answer, and otherwise not."""

@@ -26,7 +26,7 @@ NAMES = {value: name for name, value in vars(resource).items() if name.startswit
 # What a service of a VM manager may well be under; these refuse nobody.
 HARMLESS = {(resource.RLIMIT_CPU, 1), (resource.RLIMIT_STACK, 64 << 10), (resource.RLIMIT_STACK, 256 << 10),
             (resource.RLIMIT_MEMLOCK, 0), (resource.RLIMIT_CORE, 0), (resource.RLIMIT_CORE, resource.RLIM_INFINITY),
-            (resource.RLIMIT_SIGPENDING, 0), (resource.RLIMIT_MSGQUEUE, 0), (resource.RLIMIT_RSS, 0), (resource.RLIMIT_RTTIME, 1),
+            (resource.RLIMIT_MSGQUEUE, 0), (resource.RLIMIT_RSS, 0), (resource.RLIMIT_RTTIME, 1),
             (resource.RLIMIT_NOFILE, 18), (resource.RLIMIT_AS, 16 << 20)}
 DEADLY = {resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_STACK}
 NIGHTLY = os.environ.get("UMLNET_NIGHTLY") == "1"

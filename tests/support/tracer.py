@@ -145,6 +145,12 @@ class Stepper:
             os.waitpid(self.program, 0)
             self.program = None
 
+    def let_go(self) -> int:
+        """Unstepped from here on, and nothing is waited for. Returns its process id."""
+        _ptrace(_DETACH, self.pid)
+        self.status = 0
+        return self.pid
+
     def go_on(self) -> int:
         """To its end, unstepped. Returns the exit status."""
         if self.status is None:

@@ -164,7 +164,7 @@ TEST_CASE("executor's filters: anything else kills the process") {
       {"cutting a file", [] { ::ftruncate(kOther, 0); }},
       {"duplicating", [] { ::fcntl(kOther, F_DUPFD, 0); }},
       {"duplicating to a number", [] { ::dup3(kOther, kRtnetlink, 0); }},
-      {"reading a file", [&] { ::pread(kOther, &byte, 1, 0); }},
+      {"writing at a place of a file", [&] { ::pwrite(kOther, &byte, 1, 0); }},
       {"setting a limit", [&] { ::setrlimit(RLIMIT_FSIZE, &limit); }},
       {"asking for a limit", [&] { ::getrlimit(RLIMIT_NOFILE, &limit); }},
       {"a tun ioctl on another fd", [] { ::ioctl(kForeign, TUNSETIFF, nullptr); }},

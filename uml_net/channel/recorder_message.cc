@@ -24,7 +24,9 @@ struct QuestionHead {
   NativeSessionSummary native_session = {};
 };
 
+constexpr std::uint32_t kIsAnswer = 0x7265636f;
 struct AnswerHead {
+  std::uint32_t is_answer = kIsAnswer;  // what another process of this program says is none
   std::uint8_t has_error = 0, policy_has_changed = 0, code = 0;
   std::int32_t errnum = 0;
 };
@@ -132,7 +134,7 @@ std::string encode(const RecorderAnswer& answer) {
 
 std::optional<RecorderAnswer> decode_answer(std::string_view bytes) {
   const auto head = take_head<AnswerHead>(bytes);
-  if (!head) return std::nullopt;
+  if (!head || head->is_answer != kIsAnswer) return std::nullopt;
   RecorderAnswer answer{.policy_has_changed = head->policy_has_changed != 0};
   Strings strings(bytes);
   if (auto error = error_of(head->code, head->errnum, strings); head->has_error) answer.error = std::move(error);

@@ -89,6 +89,9 @@ std::string encode(const RecorderQuestion& question);
 // Nothing for what encode() never makes.
 std::optional<RecorderQuestion> decode_question(std::string_view bytes);
 
+// So many descriptors at the most come with one answer to open_tuns.
+inline constexpr unsigned kMostTunsAtOnce = 8;
+
 // The flag of a question, before anything else of it is looked at.
 bool flag_of(std::string_view bytes);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <utility>
 
 #include "policy/files/policy_files.h"
 #include "policy/loader/load.h"
@@ -111,13 +112,16 @@ Result<void> RecorderLink::reload(policy::Policy& policy, const policy::Accounts
 }
 
 Result<void> RecorderLink::open_tuns(std::vector<unique_fd>& tuns, unsigned wanted) {
-  if (tuns.size() >= wanted) return {};
-  const unsigned missing = wanted - static_cast<unsigned>(tuns.size());
-  auto answered = ask({.what = Asks::open_tuns, .number = missing + kAhead});
-  if (!answered && answered.error().errnum == EMFILE) answered = ask({.what = Asks::open_tuns, .number = missing});
-  if (!answered) return std::unexpected(std::move(answered.error()));
-  if (answered->fds.size() < missing) return fail(Code::bug, "a strange answer about /dev/net/tun");
-  std::ranges::move(answered->fds, std::back_inserter(tuns));
+  unsigned ahead = kAhead;
+  while (tuns.size() < wanted) {
+    const unsigned missing = wanted - static_cast<unsigned>(tuns.size());
+    const unsigned number = std::min(missing + ahead, kMostTunsAtOnce);
+    auto answered = ask({.what = Asks::open_tuns, .number = number});
+    if (!answered && answered.error().errnum == EMFILE && std::exchange(ahead, 0) != 0) continue;
+    if (!answered) return std::unexpected(std::move(answered.error()));
+    if (answered->fds.size() != number) return fail(Code::bug, "a strange answer about /dev/net/tun");
+    std::ranges::move(answered->fds, std::back_inserter(tuns));
+  }
   return {};
 }
 

@@ -184,7 +184,7 @@ Table recorder(std::string_view name, const RecorderPowers& powers) {
     return Rule{{"openat2"}, {is_address(1, path), is_address(2, how), size}};
   };
   Table table = {.name = name,
-                 .rules = {{{"recvmsg", "sendmsg"}, {on_fd({kWorkerChannel})}},
+                 .rules = {{{"recvmsg", "sendmsg", "recvfrom"}, {on_fd({kWorkerChannel})}},
                            {{"write", "pread64"}, {on_fd({kLog})}},
                            {{"fstat", "close"}},
                            open(Word::log_path, Word::log_how),

@@ -51,11 +51,11 @@ bool ends_in_newline(int file) {
 
 }  // namespace
 
-Result<Log> Log::open(bool is_privileged) {
+Result<Log> Log::open(bool is_privileged, std::function<bool()> is_over) {
   std::expected<unique_fd, Unusable> fd;
   retry_for(kRotationTakes, [&] {
     fd = open_root_owned_file(kPath, "audit log", O_RDWR | O_APPEND);
-    return fd || !is_being_rotated(fd.error().errnum, is_privileged);
+    return fd || !is_being_rotated(fd.error().errnum, is_privileged) || is_over();
   });
   if (!fd) return unusable(std::move(fd.error().error.what), fd.error().error.advice, fd.error().error.errnum);
   if (const auto above = check_directories_above(kPath, "audit log"); !above)
@@ -64,7 +64,7 @@ Result<Log> Log::open(bool is_privileged) {
   if (!look_at_fd(fd->get(), status)) return unusable("cannot look at the audit log", {}, errno);
   auto numbered = give_number(*std::move(fd), fd_number::kLog);
   if (!numbered) return unusable(std::move(numbered.error().what), numbered.error().advice, numbered.error().errnum);
-  return Log(*std::move(numbered), is_privileged, status);
+  return Log(*std::move(numbered), is_privileged, std::move(is_over), status);
 }
 
 Result<void> Log::follow() {
@@ -74,7 +74,7 @@ Result<void> Log::follow() {
   retry_for(kRotationTakes, [&] {
     there = open_pinned(kPinned.log.get(), kPinned.log_how);
     error = there && look_at_fd(there.get(), status) ? 0 : errno;
-    return !is_being_rotated(error, is_privileged_);
+    return !is_being_rotated(error, is_privileged_) || is_over_();
   });
   // The directories above it were looked at when the log was opened first; only root can change what lies in them.
   if (error == 0 && why_not_roots(status, S_IFREG, S_IWOTH, true)) error = EPERM;

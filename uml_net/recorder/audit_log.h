@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <functional>
 #include <string>
 
 #include "libumlnet/core/error.h"
@@ -18,7 +19,8 @@ class Log {
   // open_root_owned_file() wants it, below directories as check_directories_above() wants them. One that is not there,
   // or where `is_privileged` not yet its group's, is waited for, for two seconds at the most: a rotation by renaming
   // makes the new one a moment later. Code::audit otherwise, with what to do.
-  static Result<Log> open(bool is_privileged);
+  // Nobody waits once it `is_over`.
+  static Result<Log> open(bool is_privileged, std::function<bool()> is_over);
 
   int fd() const { return fd_.get(); }
 
@@ -35,12 +37,17 @@ class Log {
   Result<void> append(const std::string& line);
 
  private:
-  Log(unique_fd fd, bool is_privileged, const struct stat& status)
-      : fd_(std::move(fd)), is_privileged_(is_privileged), device_(status.st_dev), inode_(status.st_ino) {}
+  Log(unique_fd fd, bool is_privileged, std::function<bool()> is_over, const struct stat& status)
+      : fd_(std::move(fd)),
+        is_privileged_(is_privileged),
+        is_over_(std::move(is_over)),
+        device_(status.st_dev),
+        inode_(status.st_ino) {}
   Result<std::size_t> write(const std::string& text);
 
   unique_fd fd_;
   bool is_privileged_;
+  std::function<bool()> is_over_;
   dev_t device_;
   ino_t inode_;
 };

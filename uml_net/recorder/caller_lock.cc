@@ -24,14 +24,16 @@ bool set_lock(int file, uid_t uid, short type) {
 
 }  // namespace
 
-Result<CallerLock> CallerLock::take(const Files& files, uid_t uid) {
+Result<CallerLock> CallerLock::take(const Files& files, uid_t uid, const std::function<bool()>& is_over) {
   const int file = files.counters >= 0 ? files.counters : files.log;
   bool locked = false;
-  const bool settled = retry_for(kPatience, [&] {
+  bool is_held = false;
+  retry_for(kPatience, [&] {
     locked = set_lock(file, uid, F_WRLCK);
-    return locked || (errno != EAGAIN && errno != EACCES && errno != EINTR);
+    is_held = !locked && (errno == EAGAIN || errno == EACCES || errno == EINTR);
+    return !is_held || is_over();
   });
-  if (!settled)
+  if (is_held)
     return fail(
         Code::busy, "another request of uid " + std::to_string(uid) + " is still under way",
         "Try again in a moment. If this goes on: is a uml_net of yours stopped (ps -o pid,stat,cmd -C uml_net)?");

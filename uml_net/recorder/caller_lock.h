@@ -4,6 +4,8 @@
 
 #include <sys/types.h>
 
+#include <functional>
+
 #include "libumlnet/core/error.h"
 #include "libumlnet/core/unique_fd.h"
 
@@ -20,9 +22,9 @@ class CallerLock {
     int log;       // else the audit log
   };
 
-  // Waits, for some seconds at the most, for other requests of `uid`; Code::busy where they do not end. On a file
-  // system without locks there is none.
-  static Result<CallerLock> take(const Files& files, uid_t uid);
+  // Waits, for some seconds at the most and until it `is_over`, for other requests of `uid`; Code::busy where they do
+  // not end. On a file system without locks there is none.
+  static Result<CallerLock> take(const Files& files, uid_t uid, const std::function<bool()>& is_over);
 
   CallerLock(CallerLock&& other) noexcept : file_(std::exchange(other.file_, -1)), uid_(other.uid_) {}
   CallerLock& operator=(CallerLock&&) = delete;

@@ -2,11 +2,14 @@
 
 #include <malloc.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
+#include <ctime>
 #include <string>
 #include <utility>
 
@@ -33,15 +36,16 @@ namespace {
 // A call that is answered sooner does not look at its files again: for so long a changed policy may go unseen, and a
 // rotated log take lines.
 constexpr std::chrono::milliseconds kFilesLast{900};
-// In an answer, and what an executor may have in store.
-constexpr unsigned kMostTuns = kMaxPassedFds - 1;
+// In an answer: what is on its way counts against one limit for all recorders of root's, and an executor may be stopped
+// before it takes it.
+constexpr unsigned kMostTuns = kMostTunsAtOnce;
 
 class Recorder {
  public:
   Recorder(int channel, const RecorderInputs& inputs, bool is_privileged)
       : channel_(channel),
         inputs_(inputs),
-        log_(audit::Log::open(is_privileged)),
+        log_(audit::Log::open(is_privileged, [this] { return is_abandoned(); })),
         refusals_(audit::RefusalCounters::open(policy::kRefusals)) {
     if (inputs.policy) policy_ = *inputs.policy;
   }
@@ -57,6 +61,11 @@ class Recorder {
 
  private:
   RecorderAnswer answer_of(const RecorderQuestion& question, std::vector<unique_fd>& fds);
+  // Whether the executor is gone, so that nothing is worth waiting for.
+  bool is_abandoned() const {
+    char byte = 0;
+    return ::recv(channel_, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  }
   Result<void> take_turn();
   Result<void> check();
   Result<void> intend(const AuditFacts& facts);
@@ -115,8 +124,8 @@ void Recorder::answer(const RecorderQuestion& question) {
   answer.policy_has_changed = policy_has_changed_;
   auto sent = send_with_fds(channel_, encode(answer), numbers_of(fds));
   if (sent || fds.empty()) return;
-  // So many descriptors of this user are on their way already that the kernel takes no more.
-  answer.error = {Code::kernel, sent.error().errnum, std::string("cannot hand over ") + kPinned.tun.get(), {}};
+  // So many descriptors are on their way already that the kernel takes no more.
+  answer.error = {Code::kernel, sent.error().errnum, "cannot hand over a descriptor", "Try again in a moment."};
   sent = send_with_fds(channel_, encode(answer), {});
 }
 
@@ -159,10 +168,12 @@ RecorderAnswer Recorder::answer_of(const RecorderQuestion& question, std::vector
 // From counting to changing, one request of the caller's at a time.
 Result<void> Recorder::take_turn() {
   lock_.reset();
-  auto taken = CallerLock::take(lock_files(), inputs_.caller.uid);
+  // First: where the lock is in the log, a new log is to have it.
+  if (auto checked = check(); !checked) return checked;
+  auto taken = CallerLock::take(lock_files(), inputs_.caller.uid, [this] { return is_abandoned(); });
   if (!taken) return std::unexpected(std::move(taken.error()));
   lock_.emplace(*std::move(taken));
-  return check();
+  return {};
 }
 
 // What is asked has an answer whether or not the log could be followed, so that looks at the policy, too.
@@ -213,12 +224,36 @@ Result<void> Recorder::open_policy(unsigned number, RecorderAnswer& answer, std:
   return {};
 }
 
+// Wholly the installation's: who is the caller's in part can be ended and stopped by the caller. A stop that comes
+// during the change would last for ever, because nobody but root could end or continue the process from there on. So
+// the kernel ends it where the change takes so long.
+Result<void> become_the_installation() {
+  if (::geteuid() == ::getuid()) return {};
+  constexpr time_t kTakes = 2;  // seconds
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGKILL;
+  timer_t timer{};
+  if (::timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
+    return fail_errno(Code::kernel, errno, "cannot get a timer",
+                      "The caller's limit on pending signals (ulimit -i) may be reached.");
+  const itimerspec once{.it_interval = {}, .it_value = {.tv_sec = kTakes, .tv_nsec = 0}};
+  if (::timer_settime(timer, 0, &once, nullptr) != 0) return fail_errno(Code::kernel, errno, "cannot set a timer");
+  if (auto taken = take_identity(::geteuid(), ::getegid()); !taken) return taken;
+  if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0)  // a change of identity sets it back
+    return fail_errno(Code::kernel, errno, "cannot keep others from tracing this process");
+  if (::timer_delete(timer) != 0) return fail_errno(Code::kernel, errno, "cannot delete a timer");
+  return {};
+}
+
 void serve(int channel, const RecorderInputs& inputs, bool is_privileged) {
   // Its channel's end ends it, and not a signal that was meant for the session, which asks once more for its last line.
   block_all_signals();
-  // Wholly the installation's: who is the caller's in part can be ended and stopped by the caller.
-  if (!take_identity(::geteuid(), ::getegid())) return;
-  if (::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) return;  // a change of identity sets it back
+  if (const auto became = become_the_installation(); !became) {
+    if (next_question(channel, kLongestQuestion))
+      static_cast<void>(send_with_fds(channel, encode(RecorderAnswer{.error = became.error()}), {}));
+    return;
+  }
   ::mallopt(M_MMAP_MAX, 0);  // the filter allows no mmap(2), which could replace a pinned path
   Recorder recorder(channel, inputs, is_privileged);
   const auto first = next_question(channel, kLongestQuestion);

@@ -70,8 +70,9 @@ void serve(int channel, int packets) {
 std::optional<Announcer> Announcer::start() {
   const auto packets = priv::open_packet_socket();
   if (!packets) return std::nullopt;
-  auto process = Worker::start({.name = "process that announces addresses", .channel = fd_number::kAnnouncer, .kept = packets->get()},
-                               [](int channel) { serve(channel, fd_number::kWorkerKept); });
+  auto process = Worker::start(
+      {.name = "process that announces addresses", .channel = fd_number::kAnnouncer, .kept = packets->get()},
+      [](int channel) { serve(channel, fd_number::kWorkerKept); });
   return process ? std::optional(Announcer(*std::move(process))) : std::nullopt;
 }
 

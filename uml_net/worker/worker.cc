@@ -23,7 +23,9 @@ Error gone() { return {Code::kernel, 0, "it is gone", {}}; }
 // The end of the channel's other side. It is ECONNRESET where a question was not read there.
 bool means_gone(const Error& error) { return error.errnum == ECONNRESET || error.errnum == EPIPE; }
 
-[[noreturn]] void run_worker(int channel, const WorkerTraits& traits, const std::function<void(int channel)>& serve) {
+// An exception ends the process here: who would catch it is the code of the process that forked this one.
+[[noreturn]] void run_worker(int channel, const WorkerTraits& traits,
+                             const std::function<void(int channel)>& serve) noexcept {
   priv::drop_net_admin();  // and every other
   ::setsid();
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0 || ::prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) != 0) ::_exit(1);
