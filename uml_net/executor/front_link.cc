@@ -43,13 +43,15 @@ Made made_of(const Request& request, const priv::Outcome& outcome) {
 
 }  // namespace
 
-// A front that takes no message is gone, or its caller has stopped it: the next wait shows which.
+// A front that takes no message is gone, or its caller has stopped it. It may wait for what it did not get, so nothing
+// more is waited for from it.
 void FrontLink::tell(Told told) const {
   told.id = id_;
-  [[maybe_unused]] const auto sent = send(channel(), told);
+  is_lost_ |= !send(channel(), told).has_value();
 }
 
 Result<FrontMessage> FrontLink::next() const {
+  if (is_lost_) return fail(Code::kernel, "the process that talks to the caller takes no messages");
   auto message = receive_said(channel());
   if (message) message->fds.clear();
   return message;

@@ -64,6 +64,7 @@ class FrontLink {
 
   FrontProcess front_;
   std::optional<RequestId> id_;
+  mutable bool is_lost_ = false;
 };
 
 }  // namespace umlnet
