@@ -47,7 +47,8 @@ Made made_of(const Request& request, const priv::Outcome& outcome) {
 // more is waited for from it.
 void FrontLink::tell(Told told) const {
   told.id = id_;
-  is_lost_ |= !send(channel(), told).has_value();
+  const bool is_waited_for = told.what != Tells::warning;
+  is_lost_ |= !send(channel(), told) && is_waited_for;
 }
 
 Result<FrontMessage> FrontLink::next() const {

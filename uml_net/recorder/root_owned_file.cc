@@ -82,7 +82,9 @@ std::expected<unique_fd, Unusable> open_root_owned_file(const std::string& path,
   if (!fd) {
     const int errnum = errno;
     if (errnum == ENOENT)
-      return unusable(name + " is not there", "The administrator makes it: install -D -m 0600 /dev/null " + path,
+      return unusable(name + " is not there",
+                      std::string("The administrator makes it: install -D -m ") + (::geteuid() == 0 ? "0640" : "0660") +
+                          " -g " + policy::kLogGroup + " /dev/null " + path,
                       ENOENT, false);
     // What is wrong with it is said before the kernel's number.
     if (const unique_fd place(open_without_links(path, O_PATH)); place) {
