@@ -229,7 +229,7 @@ Result<void> Recorder::open_policy(unsigned number, RecorderAnswer& answer, std:
 // the kernel ends it where the change takes so long.
 Result<void> become_the_installation() {
   if (::geteuid() == ::getuid()) return {};
-  constexpr time_t kTakes = 2;  // seconds
+  constexpr time_t kTakes = 5;  // seconds, for a machine that is very busy
   sigevent event{};
   event.sigev_notify = SIGEV_SIGNAL;
   event.sigev_signo = SIGKILL;
