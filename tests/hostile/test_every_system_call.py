@@ -111,7 +111,7 @@ class EverySystemCall(HostileCase):
         """The requests whose intent is on record, and not what came of it; and the sessions without an end."""
         owed: set[tuple[str, str]] = set()
         for line in lines:
-            key = (line["id"], line["request"].get("operation", ""))
+            key = (line["id"], line.get("request", {}).get("operation", ""))  # a summary has no request
             if line["stage"] == "intent":
                 owed.add(key)
             elif line["event"] == "accept" and key[1] in ("ethertap", "session"):

@@ -146,15 +146,18 @@ static int take_listener(struct shared* shared, pid_t child) {
   return listener;
 }
 
-/* The first process that `program` made: others may come to their first call before it. */
+/* The first process that `program` made: others may come to their first call before it. The kernel's list may miss some
+ * of those that come and go, so it is asked until it has one. */
 static pid_t first_child(pid_t program) {
   char path[64];
   int child = 0;
   snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)program, (int)program);
-  FILE* children = fopen(path, "re");
-  if (children == NULL) return 0;
-  if (fscanf(children, "%d", &child) != 1) child = 0;
-  fclose(children);
+  for (int tries = 0; tries < 1000 && child == 0; ++tries) {
+    FILE* children = fopen(path, "re");
+    if (children == NULL) return 0;
+    if (fscanf(children, "%d", &child) != 1) child = 0;
+    fclose(children);
+  }
   return (pid_t)child;
 }
 
