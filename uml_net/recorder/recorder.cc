@@ -55,7 +55,7 @@ class Recorder {
   void answer(const RecorderQuestion& question);
   // The executor is gone.
   void close(bool was_killed) {
-    static_cast<void>(check());
+    follow();
     trail_->close(was_killed);
   }
 
@@ -68,6 +68,8 @@ class Recorder {
   }
   Result<void> take_turn();
   Result<void> check();
+  // For a line that is written whether or not a new log can be had: where not, to the one that there is.
+  void follow() { [[maybe_unused]] const auto checked = check(); }
   Result<void> intend(const AuditFacts& facts);
   Result<void> open_tuns(unsigned number, std::vector<unique_fd>& fds) const;
   Result<void> open_policy(unsigned number, RecorderAnswer& answer, std::vector<unique_fd>& fds) const;
@@ -141,7 +143,7 @@ RecorderAnswer Recorder::answer_of(const RecorderQuestion& question, std::vector
         return {};
       case Asks::take_turn: return question.flag ? take_turn() : check();
       case Asks::check: return check();
-      case Asks::follow: static_cast<void>(check()); return {};
+      case Asks::follow: follow(); return {};
       case Asks::end_turn: lock_.reset(); return {};
       case Asks::open_tuns: return open_tuns(question.number, fds);
       case Asks::open_policy: return open_policy(question.number, answer, fds);
@@ -250,8 +252,8 @@ void serve(int channel, const RecorderInputs& inputs, bool is_privileged) {
   // Its channel's end ends it, and not a signal that was meant for the session, which asks once more for its last line.
   block_all_signals();
   if (const auto became = become_the_installation(); !became) {
-    if (next_question(channel, kLongestQuestion))
-      static_cast<void>(send_with_fds(channel, encode(RecorderAnswer{.error = became.error()}), {}));
+    if (!next_question(channel, kLongestQuestion)) return;
+    [[maybe_unused]] const auto sent = send_with_fds(channel, encode(RecorderAnswer{.error = became.error()}), {});
     return;
   }
   ::mallopt(M_MMAP_MAX, 0);  // the filter allows no mmap(2), which could replace a pinned path
