@@ -1,18 +1,17 @@
 """The processes behind the front, each taken over as by code that runs in it: what it may call is what its one power takes,
 under its own filter, and nothing else. The front itself is in test_front."""
 
-import contextlib
 import errno
 import json
 import os
 import signal
 import struct
 import unittest
-from typing import Iterator
 
+from tests.hostile import test_front
 from tests.hostile.test_front import FORBIDDEN, OPEN, SYS
 from tests.hostile.test_native import NativeCase
-from tests.support import native, world
+from tests.support import world
 from tests.support.hostile import INSTALLATIONS, NOBODY
 from tests.support.inject import Injector, Killed
 from tests.support.process import announcers_of, status_of, workers_of
@@ -35,12 +34,7 @@ OF_THE_WORKER = ("an rtnetlink socket", "another's network namespace", "another 
 
 
 class TakenOver(NativeCase):
-    @contextlib.contextmanager
-    def session(self, how: str = "setuid") -> Iterator[native.Session]:
-        with native.Session(self.helpers[how], user=NOBODY) as session:
-            self.assertTrue(session.begun.ok, session.begun)
-            yield session
-        self.assert_host_unchanged()
+    session = test_front.Front.session
 
     def at_rest(self, pid: int) -> int:
         self.wait_until(lambda: status_of(pid)["Seccomp"] == "2" and status_of(pid)["State"][0] == "S")
