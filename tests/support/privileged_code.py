@@ -51,7 +51,7 @@ BEFORE_THE_DROP = tuple(f"uml_net/{name}.cc" for name in ("worker/announcer", "s
 
 EXECUTOR = "uml_net/executor/executor.cc"
 # Lines in the executor's process, which may only become fewer: who makes them fewer writes the new number here.
-MOST_LINES = 9682
+MOST_LINES = 9677
 # What reads the caller's words, and is the front's alone.
 PARSERS = tuple(f"libumlnet/core/{name}.cc" for name in ("call", "native5_arguments", "qemu_bridge_arguments", "uml4_arguments", "uml4_control"))
 

@@ -89,7 +89,8 @@ std::string encode(const RecorderQuestion& question);
 // Nothing for what encode() never makes.
 std::optional<RecorderQuestion> decode_question(std::string_view bytes);
 
-// So many descriptors at the most come with one answer to open_tuns.
+// So many descriptors at the most come with one answer to open_tuns: what is on its way counts against one limit for
+// all recorders of root's, and an executor may be stopped before it takes it.
 inline constexpr unsigned kMostTunsAtOnce = 8;
 
 // The flag of a question, before anything else of it is looked at.

@@ -69,7 +69,7 @@ Result<RecorderLink::Turn> RecorderLink::take_turn(bool is_exclusive) {
 }
 
 void RecorderLink::tell(Asks what) {
-  [[maybe_unused]] const auto sent = send_with_fds(channel(), encode(RecorderQuestion{.what = what}), {});
+  [[maybe_unused]] const auto sent = send_with_fds(process_.channel(), encode(RecorderQuestion{.what = what}), {});
 }
 
 Result<void> RecorderLink::check() { return say({.what = Asks::check}); }
@@ -160,15 +160,10 @@ Result<void> RecorderLink::not_understood(const Error& error, std::string_view r
 }
 
 Result<void> RecorderLink::ended(const policy::Grant& grant, AuditFacts facts) {
-  AuditFacts whole = facts_of(grant);
-  whole.device = std::move(facts.device);
-  whole.ifindex = facts.ifindex;
-  whole.changes = std::move(facts.changes);
-  whole.error = std::move(facts.error);
-  whole.ended = std::move(facts.ended);
-  whole.session = facts.session;
-  whole.native_session = facts.native_session;
-  return record(Asks::ended, std::move(whole));
+  facts.request = grant.request();
+  facts.rule = grant.rule();
+  facts.reason = grant.reason();
+  return record(Asks::ended, std::move(facts));
 }
 
 void RecorderLink::end() {

@@ -22,7 +22,6 @@ class RecorderLink {
  public:
   RecorderLink(Worker process, const RequestId& id) : process_(std::move(process)), id_(id) {}
 
-  int channel() const { return process_.channel(); }
   const RequestId& id() const { return id_; }
 
   // Says what the call is. An error where there is no audit log, and where the recorder is gone: then nothing is to be
@@ -57,9 +56,9 @@ class RecorderLink {
   void follow_log();
   // Whether it was so at the last look.
   bool policy_has_changed() const { return policy_has_changed_; }
-  // Reads the policy as it is now into `policy`, from files that must be root's, whatever the recorder hands over; with
-  // the names of `accounts`. Code::bad_policy, and `policy` stays
-  // what it is; Code::busy where the files change all the time.
+  // Reads the policy as it is now into `policy`, with the names of `accounts`, from files that must be root's, whatever
+  // the recorder hands over. Code::bad_policy, and `policy` stays what it is; Code::busy where the files change all the
+  // time.
   Result<void> reload(policy::Policy& policy, const policy::Accounts& accounts);
 
   // Of a session: so many more than are wanted does open_tuns() open, for the requests to come.

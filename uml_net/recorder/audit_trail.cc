@@ -66,12 +66,12 @@ Result<void> Trail::add_or_count(const Record& record) {
   return added;
 }
 
-void Trail::add_summaries(const policy::Accounts* accounts) {
+void Trail::add_summaries(const Result<policy::Accounts>& accounts) {
   const auto now = std::chrono::system_clock::now();
   for (const auto& [uid, number] : refusals_.take_finished(now)) {
     Record summary{.time = now, .event = Event::reject, .stage = Stage::result, .id = id_, .caller = {}};
     summary.caller.uid = uid;
-    if (accounts != nullptr) summary.caller.user = accounts->name_of(uid);
+    if (accounts) summary.caller.user = accounts->name_of(uid);
     summary.is_summary = true;
     summary.reason = std::to_string(number) + " more requests of uid " + std::to_string(uid) +
                      " changed nothing, and have no line of their own";
@@ -145,14 +145,13 @@ Result<void> Trail::rolled_back(const AuditFacts& facts) {
 }
 
 void Trail::close(bool was_killed) {
-  const auto end = [&](std::optional<AuditFacts>& facts, const std::string& error) {
+  const auto end = [&](const std::optional<AuditFacts>& facts, const std::string& error) {
     if (!facts) return;
     Record unfinished = record(Event::exit, Stage::result, *facts);
     unfinished.error = error;
     unfinished.is_unfinished = true;
     // Where the log does not take it, nobody is left to hear of that.
     [[maybe_unused]] const auto added = changed_ == 0 ? add_counted(unfinished) : add(unfinished);
-    facts.reset();
   };
   const std::string how = was_killed ? "uml_net was killed" : "uml_net ended";
   changed_ += intended_ ? 1 : 0;

@@ -20,8 +20,6 @@ class Trail {
   Trail(Log& log, RefusalCounters& refusals, RequestId id, const policy::Caller& caller, const Call& call,
         std::span<const std::string_view> arguments, std::chrono::steady_clock::time_point started);
 
-  const RequestId& id() const { return id_; }
-
   // A session takes its next request: durations count from here.
   void begin_request() { request_started_ = std::chrono::steady_clock::now(); }
 
@@ -30,8 +28,8 @@ class Trail {
   void copy_to(Result<Journal> journal);
 
   // One line for each uid of which refused requests got no line of their own, in windows of time that are over.
-  // `accounts` has their names; it may be null.
-  void add_summaries(const policy::Accounts* accounts);
+  // `accounts` has their names, where it could be read.
+  void add_summaries(const Result<policy::Accounts>& accounts);
 
   // Before the change. Without this line there is no change. Code::busy, and a line that says so, where the caller,
   // which is not root, makes more changes than its rate allows.

@@ -15,7 +15,6 @@
 
 #include "libumlnet/core/boot_time.h"
 #include "libumlnet/core/fd_passing.h"
-#include "policy/files/policy_files.h"
 #include "policy/location.h"
 #include "uml_net/channel/recorder_message.h"
 #include "uml_net/filters/fd_numbers.h"
@@ -36,9 +35,6 @@ namespace {
 // A call that is answered sooner does not look at its files again: for so long a changed policy may go unseen, and a
 // rotated log take lines.
 constexpr std::chrono::milliseconds kFilesLast{900};
-// In an answer: what is on its way counts against one limit for all recorders of root's, and an executor may be stopped
-// before it takes it.
-constexpr unsigned kMostTuns = kMostTunsAtOnce;
 
 class Recorder {
  public:
@@ -115,7 +111,7 @@ bool Recorder::begin(std::string_view bytes) {
   if (question->facts.request) call_->request = *std::move(question->facts.request);
   trail_.emplace(*log_, *refusals_, inputs_.id, inputs_.caller, *call_, inputs_.arguments, inputs_.started);
   if (journal) trail_->copy_to(*std::move(journal));
-  trail_->add_summaries(inputs_.accounts ? &*inputs_.accounts : nullptr);
+  trail_->add_summaries(inputs_.accounts);
   return send_with_fds(channel_, encode(RecorderAnswer{}), {}).has_value();
 }
 
@@ -139,7 +135,7 @@ RecorderAnswer Recorder::answer_of(const RecorderQuestion& question, std::vector
       case Asks::begin_request:
         takes_records_ |= question.flag;
         trail_->begin_request();
-        trail_->add_summaries(inputs_.accounts ? &*inputs_.accounts : nullptr);
+        trail_->add_summaries(inputs_.accounts);
         return {};
       case Asks::take_turn: return question.flag ? take_turn() : check();
       case Asks::check: return check();
@@ -200,7 +196,7 @@ Result<void> Recorder::intend(const AuditFacts& facts) {
 }
 
 Result<void> Recorder::open_tuns(unsigned number, std::vector<unique_fd>& fds) const {
-  if (!inputs_.opens_tun || number > kMostTuns) return fail(Code::bug, "a strange question to the recorder");
+  if (!inputs_.opens_tun || number > kMostTunsAtOnce) return fail(Code::bug, "a strange question to the recorder");
   const auto unavailable = [](int error) {
     return fail_errno(Code::kernel, error, std::string("cannot open ") + kPinned.tun.get());
   };
